@@ -1,0 +1,2 @@
+//! The `zclab` program.
+fn main() {}
