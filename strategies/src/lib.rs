@@ -1,1 +1,194 @@
-//! zclab.
+//! How can a log's bytes travel from disk to a socket, and what does each way claim to cost?
+//!
+//! A [`Strategy`] is one way to move bytes; each lives in one file under `transfer/`. The crate knows
+//! no clock, no scenario and no page: it takes open files, open sinks and a [`Queue`] of fetches,
+//! and issues system calls. What a strategy *claims* about the bytes' path ([`Strategy::path`]) and
+//! what the kernel was seen to do are kept apart: nothing here computes one from the other.
+//!
+//! Rules that every strategy keeps:
+//! * It never falls back. A call that the kernel refuses is an error naming the call and the errno.
+//! * It never times, prints, retries by another mechanism, or reads a scenario.
+//! * Everything it allocates, it allocates in [`Strategy::open`], which is not timed.
+
+mod calls;
+mod error;
+mod options;
+pub mod path;
+mod queue;
+mod residue;
+pub mod sys;
+pub mod transfer;
+
+pub use calls::{Call, Calls};
+pub use error::{CallError, OpenError};
+pub use options::{OptionKind, OptionSpec, OptionValue, Options};
+pub use path::{CacheState, Hop, Mover, Path, Place, Route};
+pub use queue::{Fetch, Finished, Header, Job, Lane, LaneId, Part, Piece, Queue};
+pub use residue::Residue;
+
+use std::fs::File;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+
+/// A count of bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bytes(pub u64);
+
+/// One way to move bytes from a log to sinks.
+///
+/// A strategy is a value without state; everything that a transfer needs is made by [`open`](Self::open).
+pub trait Strategy: Sync {
+    /// The name, as scenario files, tables and addresses spell it.
+    fn name(&self) -> &'static str;
+
+    /// The question that this strategy asks the kernel, in one sentence (lists and pages print it).
+    fn question(&self) -> &'static str;
+
+    /// The claim: the hops that the payload takes on this very route, and who moves it.
+    fn path(&self, on: &Route) -> Path;
+
+    /// What running it does to its neighbours in the same rotation.
+    fn disturbs(&self) -> Disturbance {
+        Disturbance::Nothing
+    }
+
+    /// The options that a scenario may set, with their defaults and bounds.
+    fn options(&self) -> &'static [OptionSpec] {
+        &[]
+    }
+
+    /// Whether it moves the log's bytes at all. Only the floor `null` does not; it is left out of
+    /// rankings and of content verification.
+    fn moves_the_log(&self) -> bool {
+        true
+    }
+
+    /// Makes buffers, pipes, rings and mappings, once for each sender thread; never timed.
+    ///
+    /// # Errors
+    /// [`OpenError::Unsupported`] when the kernel, file system or device refuses a call that the
+    /// strategy cannot do without; [`OpenError::Refused`] when the strategy cannot do what is asked.
+    fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError>;
+}
+
+/// A strategy at work: the part that is timed.
+pub trait Engine {
+    /// Moves bytes of the queued fetches until something moved, all is done, or every sink would block.
+    ///
+    /// One step should be as much as one turn of the strategy's own loop: a call or two, or one
+    /// batch of a ring. All progress is reported to the queue (`advance`, `block`), which holds every
+    /// residue and position, so that a step can end anywhere and be taken up again.
+    ///
+    /// # Errors
+    /// The call that failed, with segment, offset and errno. After an error the engine is dropped.
+    fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError>;
+}
+
+/// What one step achieved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Some bytes moved; there may be more to do.
+    Moved,
+    /// Every sink that still has bytes to come would block: wait for one of them, then step again.
+    Blocked,
+    /// Every queued byte has been accepted by its sink.
+    Done,
+}
+
+/// What a strategy does to others that share its machine and its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disturbance {
+    /// Nothing that a neighbour in the rotation would notice.
+    Nothing,
+    /// It changes which pages of the log are cached: it gets rounds, or a copy of the log, of its own.
+    PageCache,
+    /// It keeps a core busy while it is idle: it gets rounds of its own.
+    Core,
+}
+
+/// What a strategy may build on: the open log, the open sinks, the options of the cell.
+pub struct Setup<'a> {
+    /// The log's segments in order; a [`Piece`] names them by index.
+    pub segments: &'a [Segment],
+    /// The sinks in order; a [`LaneId`] names them by index.
+    pub sinks: &'a [Sink],
+    /// The options of this cell, complete (defaults filled in) and checked against their specs.
+    pub options: &'a Options,
+    /// The longest payload of any fetch that will be queued.
+    pub fetch_bytes_max: Bytes,
+    /// The longest header of any fetch that will be queued.
+    pub header_bytes_max: Bytes,
+}
+
+/// One file of the log, open for reading.
+#[derive(Debug)]
+pub struct Segment {
+    /// Where it lies: strategies that need another descriptor (`O_DIRECT`) open it again.
+    pub path: PathBuf,
+    /// A read-only descriptor, owned by the caller for longer than any engine lives.
+    pub file: File,
+    /// Its length when the trial began.
+    pub len: Bytes,
+}
+
+/// Where the bytes go: a descriptor that the caller owns for longer than any engine lives.
+#[derive(Clone, Copy, Debug)]
+pub struct Sink {
+    /// The descriptor; blocking or not is the caller's choice, engines serve both.
+    pub fd: RawFd,
+    /// What kind of thing it is: sockets take `send` and its flags, files take `write`.
+    pub kind: SinkKind,
+}
+
+/// What kind of thing a sink is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SinkKind {
+    /// A TCP connection over the loopback device.
+    TcpLoopback,
+    /// A connected Unix stream socket.
+    UnixStream,
+    /// A regular file, written at its own position.
+    File,
+    /// `/dev/null`.
+    Null,
+}
+
+impl SinkKind {
+    /// Every kind, in the order of lists and tables.
+    pub const ALL: &'static [SinkKind] =
+        &[SinkKind::TcpLoopback, SinkKind::UnixStream, SinkKind::File, SinkKind::Null];
+
+    /// The name in scenario files and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            SinkKind::TcpLoopback => "tcp-loopback",
+            SinkKind::UnixStream => "unix-stream",
+            SinkKind::File => "file",
+            SinkKind::Null => "null",
+        }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<SinkKind> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// Whether `send` and its flags apply.
+    #[must_use]
+    pub fn is_socket(self) -> bool {
+        matches!(self, SinkKind::TcpLoopback | SinkKind::UnixStream)
+    }
+}
+
+/// The catalogue, in the order of the story that reports tell.
+///
+/// Adding a strategy is one file under `transfer/` and one line here.
+pub const ALL: &[&dyn Strategy] = &[&transfer::null::Null, &transfer::read_write::ReadWrite];
+
+/// The strategy of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static dyn Strategy> {
+    ALL.iter().copied().find(|strategy| strategy.name() == name)
+}

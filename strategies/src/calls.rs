@@ -1,0 +1,102 @@
+//! Which system calls did the data path make, and how many of each?
+//!
+//! The wrappers in [`sys`](crate::sys) count where the call is made, interrupted and refused calls
+//! included, so that the numbers equal what `strace` prints for the same thread.
+
+use std::cell::Cell;
+
+macro_rules! calls {
+    ($($variant:ident $name:literal),* $(,)?) => {
+        /// A system call of the data path.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Call { $(#[doc = concat!("`", $name, "`")] $variant),* }
+
+        impl Call {
+            /// Every call, in the order of [`Calls::counts`].
+            pub const ALL: &'static [Call] = &[$(Call::$variant),*];
+
+            /// The kernel's name of the call, as `strace` prints it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Call::$variant => $name),* }
+            }
+        }
+
+        const CALL_COUNT: usize = Call::ALL.len();
+    };
+}
+
+calls! {
+    Read "read",
+    Pread "pread64",
+    Preadv2 "preadv2",
+    Write "write",
+    Writev "writev",
+    Send "sendto",
+    Sendmsg "sendmsg",
+    Recvmsg "recvmsg",
+    Sendfile "sendfile",
+    Splice "splice",
+    Tee "tee",
+    Vmsplice "vmsplice",
+    CopyFileRange "copy_file_range",
+    UringEnter "io_uring_enter",
+    Mmap "mmap",
+    Munmap "munmap",
+    Madvise "madvise",
+    Fadvise "fadvise64",
+    Setsockopt "setsockopt",
+    Poll "poll",
+    EpollWait "epoll_wait",
+}
+
+/// Counts of data-path calls, by name. Shared by reference inside one thread.
+#[derive(Debug, Default)]
+pub struct Calls {
+    counts: [Cell<u64>; CALL_COUNT],
+    short_writes: Cell<u64>,
+}
+
+impl Calls {
+    /// Notes one call.
+    #[inline]
+    pub fn count(&self, call: Call) {
+        let cell = &self.counts[call as usize];
+        cell.set(cell.get() + 1);
+    }
+
+    /// Notes that a sink took fewer bytes than it was offered.
+    #[inline]
+    pub fn short_write(&self) {
+        self.short_writes.set(self.short_writes.get() + 1);
+    }
+
+    /// How often that call was made.
+    #[must_use]
+    pub fn of(&self, call: Call) -> u64 {
+        self.counts[call as usize].get()
+    }
+
+    /// How often a sink took fewer bytes than it was offered.
+    #[must_use]
+    pub fn short_writes(&self) -> u64 {
+        self.short_writes.get()
+    }
+
+    /// All calls that were made at least once, with their counts.
+    pub fn counts(&self) -> impl Iterator<Item = (Call, u64)> + '_ {
+        Call::ALL.iter().map(|&call| (call, self.of(call))).filter(|&(_, count)| count > 0)
+    }
+
+    /// The sum over all calls.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.counts.iter().map(Cell::get).sum()
+    }
+
+    /// Sets every count to zero.
+    pub fn reset(&self) {
+        self.counts.iter().for_each(|count| count.set(0));
+        self.short_writes.set(0);
+    }
+}

@@ -1,0 +1,476 @@
+//! Which bytes are still to be moved, to which sink, and how far has each sink come?
+//!
+//! A fetch is what a broker does for one request: a header, then pieces of the log, to one or more
+//! sinks. The queue keeps one [`Lane`] for each sink, with the fetches due on it in order and the
+//! position reached. Engines read jobs from it and report progress to it; they hold no position of
+//! their own, so a short write, a full socket or an interrupted batch is taken up where it stopped.
+
+use crate::{Bytes, CallError, Calls, Sink};
+use nix::errno::Errno;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// Index of a sink, and of its lane.
+pub type LaneId = usize;
+
+/// A run of bytes in one segment of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Index of the segment.
+    pub segment: u32,
+    /// Where in the segment the piece begins.
+    pub offset_bytes: u64,
+    /// How long it is; zero is allowed and moves nothing.
+    pub len_bytes: u64,
+}
+
+/// One request to serve: where its header and its pieces lie in the queue's own arenas.
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    header: Range<usize>,
+    pieces: Range<usize>,
+}
+
+/// Where in the queue's memory the rest of a header lies: see [`Queue::header`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    start: usize,
+    end: usize,
+}
+
+/// What lies next on a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Bytes in memory that precede the data; never empty.
+    Header(Header),
+    /// Bytes of the log; never empty.
+    Log(Piece),
+}
+
+/// The next bytes for one sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The lane to report progress on.
+    pub lane: LaneId,
+    /// Where the bytes go.
+    pub sink: Sink,
+    /// What is left of the part that comes next.
+    pub part: Part,
+    /// More of the same fetch follows this part: `MSG_MORE` is right.
+    pub more: bool,
+}
+
+impl PartialEq for Sink {
+    fn eq(&self, other: &Self) -> bool {
+        self.fd == other.fd && self.kind == other.kind
+    }
+}
+impl Eq for Sink {}
+
+/// How far a lane has come: fetch (index into its order), part of it (0 is the header), bytes of that part.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cursor {
+    turn: usize,
+    part: usize,
+    offset_bytes: u64,
+}
+
+/// The fetches due to one sink, in order.
+#[derive(Debug)]
+pub struct Lane {
+    sink: Sink,
+    order: Vec<u32>,
+    at: Cursor,
+    blocked: bool,
+    listed: bool,
+}
+
+/// A delivery that was completed: one fetch, on one lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The lane.
+    pub lane: LaneId,
+    /// Index of the fetch, in the order of [`Queue::push`].
+    pub fetch: u32,
+}
+
+/// The work of one slice: filled before it, emptied by an engine during it.
+#[derive(Debug)]
+pub struct Queue {
+    /// Counts of the calls made for this queue.
+    pub calls: Calls,
+    headers: Vec<u8>,
+    pieces: Vec<Piece>,
+    fetches: Vec<Fetch>,
+    lanes: Vec<Lane>,
+    ready: VecDeque<LaneId>,
+    finished: Vec<Finished>,
+    remaining_bytes: u64,
+}
+
+impl Queue {
+    /// An empty queue with a lane for each sink.
+    #[must_use]
+    pub fn new(sinks: &[Sink]) -> Queue {
+        let lane = |&sink| Lane {
+            sink,
+            order: Vec::new(),
+            at: Cursor::default(),
+            blocked: false,
+            listed: false,
+        };
+        Queue {
+            calls: Calls::default(),
+            headers: Vec::new(),
+            pieces: Vec::new(),
+            fetches: Vec::new(),
+            lanes: sinks.iter().map(lane).collect(),
+            ready: VecDeque::with_capacity(sinks.len()),
+            finished: Vec::new(),
+            remaining_bytes: 0,
+        }
+    }
+
+    /// Empties the queue and sets the call counts to zero; keeps its memory.
+    pub fn clear(&mut self) {
+        self.headers.clear();
+        self.pieces.clear();
+        self.fetches.clear();
+        self.ready.clear();
+        self.finished.clear();
+        self.remaining_bytes = 0;
+        self.calls.reset();
+        for lane in &mut self.lanes {
+            lane.order.clear();
+            lane.at = Cursor::default();
+            lane.blocked = false;
+            lane.listed = false;
+        }
+    }
+
+    /// Adds a fetch for these lanes. All memory that a slice needs is taken here.
+    pub fn push(&mut self, header: &[u8], pieces: &[Piece], lanes: &[LaneId]) {
+        let fetch = Fetch {
+            header: self.headers.len()..self.headers.len() + header.len(),
+            pieces: self.pieces.len()..self.pieces.len() + pieces.len(),
+        };
+        self.headers.extend_from_slice(header);
+        self.pieces.extend_from_slice(pieces);
+        let payload_bytes: u64 = pieces.iter().map(|piece| piece.len_bytes).sum();
+        let id = self.fetches.len() as u32;
+        self.fetches.push(fetch);
+        self.finished.reserve(lanes.len());
+        for &lane in lanes {
+            self.remaining_bytes += header.len() as u64 + payload_bytes;
+            self.lanes[lane].order.push(id);
+            self.settle(lane);
+            self.list(lane);
+        }
+        self.finished.reserve(lanes.len());
+    }
+
+    /// The next job, lanes in round robin, each for a whole fetch; a full sink loses its turn.
+    /// Nothing when no lane can go on: see [`idle`](Self::idle).
+    #[inline]
+    pub fn next_job(&mut self) -> Option<Job> {
+        loop {
+            let lane = *self.ready.front()?;
+            if self.lanes[lane].blocked || self.at_end(lane) {
+                self.ready.pop_front();
+                self.lanes[lane].listed = false;
+            } else {
+                return self.head(lane);
+            }
+        }
+    }
+
+    /// The bytes of a header.
+    #[must_use]
+    #[inline]
+    pub fn header(&self, header: Header) -> &[u8] {
+        &self.headers[header.start..header.end]
+    }
+
+    /// What a step returns when there is no next job.
+    #[must_use]
+    pub fn idle(&self) -> crate::Step {
+        if self.remaining_bytes == 0 { crate::Step::Done } else { crate::Step::Blocked }
+    }
+
+    /// The lanes that can go on, in the order of their turns.
+    pub fn ready(&self) -> impl Iterator<Item = LaneId> + '_ {
+        self.ready.iter().copied().filter(|&lane| !self.lanes[lane].blocked && !self.at_end(lane))
+    }
+
+    /// The job at the head of a lane, if it has any left.
+    #[must_use]
+    #[inline]
+    pub fn head(&self, lane: LaneId) -> Option<Job> {
+        self.jobs(lane).next()
+    }
+
+    /// All jobs of a lane from where it stands, across fetches: for engines that work ahead.
+    pub fn jobs(&self, lane: LaneId) -> impl Iterator<Item = Job> + '_ {
+        let mut at = self.lanes[lane].at;
+        std::iter::from_fn(move || {
+            let job = self.job_at(lane, at)?;
+            at = self.after(lane, at);
+            Some(job)
+        })
+    }
+
+    /// Notes that a sink accepted the next `moved_bytes` of its lane. They may span parts and fetches.
+    pub fn advance(&mut self, lane: LaneId, moved_bytes: u64) {
+        let mut left_bytes = moved_bytes;
+        self.remaining_bytes = self.remaining_bytes.saturating_sub(moved_bytes);
+        while left_bytes > 0 && !self.at_end(lane) {
+            let at = self.lanes[lane].at;
+            let part_bytes = self.part_bytes(lane, at) - at.offset_bytes;
+            let step_bytes = part_bytes.min(left_bytes);
+            left_bytes -= step_bytes;
+            self.lanes[lane].at.offset_bytes += step_bytes;
+            if step_bytes == part_bytes {
+                self.lanes[lane].at.part += 1;
+                self.lanes[lane].at.offset_bytes = 0;
+                self.settle(lane);
+            }
+        }
+    }
+
+    /// Notes that a sink is full. Its lane is passed over until [`unblock`](Self::unblock).
+    pub fn block(&mut self, lane: LaneId) {
+        self.lanes[lane].blocked = true;
+    }
+
+    /// Notes that a sink can take bytes again.
+    pub fn unblock(&mut self, lane: LaneId) {
+        self.lanes[lane].blocked = false;
+        self.list(lane);
+    }
+
+    /// The lanes whose sinks are full, with their sinks: what a driver has to wait for.
+    pub fn blocked(&self) -> impl Iterator<Item = (LaneId, Sink)> + '_ {
+        let waits = |lane: &Lane| lane.blocked;
+        self.lanes
+            .iter()
+            .enumerate()
+            .filter(move |(_, lane)| waits(lane))
+            .map(|(id, l)| (id, l.sink))
+    }
+
+    /// The deliveries completed since the last call to [`forget_finished`](Self::forget_finished), in order.
+    #[must_use]
+    #[inline]
+    pub fn finished(&self) -> &[Finished] {
+        &self.finished
+    }
+
+    /// Empties the list of completed deliveries.
+    #[inline]
+    pub fn forget_finished(&mut self) {
+        self.finished.clear();
+    }
+
+    /// Bytes, headers included, that no sink has accepted yet.
+    #[must_use]
+    pub fn remaining(&self) -> Bytes {
+        Bytes(self.remaining_bytes)
+    }
+
+    /// The error for a call that failed at the head of a lane.
+    #[must_use]
+    pub fn error(&self, lane: LaneId, call: &'static str, errno: Errno) -> CallError {
+        let (segment, offset_bytes) = self
+            .jobs(lane)
+            .find_map(|job| match job.part {
+                Part::Log(piece) => Some((piece.segment, piece.offset_bytes)),
+                Part::Header(_) => None,
+            })
+            .unwrap_or_default();
+        CallError { call, segment, offset_bytes, errno }
+    }
+
+    /// Sends (the rest of) a header by a plain `send`, as every strategy without a ring does.
+    ///
+    /// # Errors
+    /// The call's error, unless the sink was merely full.
+    pub fn send_header(&mut self, job: Job, header: Header) -> Result<crate::Step, CallError> {
+        match crate::sys::send(&self.calls, job.sink, self.header(header), job.more) {
+            Ok(sent) => self.advance(job.lane, sent as u64),
+            Err(errno) => return self.refuse(job.lane, "send(header)", errno),
+        }
+        Ok(crate::Step::Moved)
+    }
+
+    /// The usual answer to a failed call: a full sink is noted and the step goes on, anything else is an error.
+    ///
+    /// # Errors
+    /// The call's error, unless it was `EAGAIN`.
+    pub fn refuse(
+        &mut self,
+        lane: LaneId,
+        call: &'static str,
+        errno: Errno,
+    ) -> Result<crate::Step, CallError> {
+        if errno == Errno::EAGAIN {
+            self.block(lane);
+            return Ok(crate::Step::Moved);
+        }
+        Err(self.error(lane, call, errno))
+    }
+
+    fn list(&mut self, lane: LaneId) {
+        if !self.lanes[lane].listed && !self.at_end(lane) {
+            self.lanes[lane].listed = true;
+            self.ready.push_back(lane);
+        }
+    }
+
+    fn at_end(&self, lane: LaneId) -> bool {
+        self.lanes[lane].at.turn == self.lanes[lane].order.len()
+    }
+
+    fn fetch(&self, lane: LaneId, at: Cursor) -> Option<&Fetch> {
+        let lane = &self.lanes[lane];
+        lane.order.get(at.turn).map(|&id| &self.fetches[id as usize])
+    }
+
+    fn part_bytes(&self, lane: LaneId, at: Cursor) -> u64 {
+        match (self.fetch(lane, at), at.part) {
+            (None, _) => 0,
+            (Some(fetch), 0) => fetch.header.len() as u64,
+            (Some(fetch), part) => self.pieces[fetch.pieces.start + part - 1].len_bytes,
+        }
+    }
+
+    /// Moves a lane's cursor over parts without bytes, completing fetches on the way.
+    fn settle(&mut self, lane: LaneId) {
+        while let Some(fetch) = self.fetch(lane, self.lanes[lane].at) {
+            let at = self.lanes[lane].at;
+            if at.part > fetch.pieces.len() {
+                let fetch = self.lanes[lane].order[at.turn];
+                self.finished.push(Finished { lane, fetch });
+                self.lanes[lane].at = Cursor { turn: at.turn + 1, part: 0, offset_bytes: 0 };
+                if self.ready.front() == Some(&lane) {
+                    self.ready.rotate_left(1);
+                }
+            } else if self.part_bytes(lane, at) == at.offset_bytes {
+                self.lanes[lane].at = Cursor { part: at.part + 1, offset_bytes: 0, ..at };
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// The cursor of the next part that has bytes, after the one at `at`.
+    fn after(&self, lane: LaneId, at: Cursor) -> Cursor {
+        let mut next = Cursor { part: at.part + 1, offset_bytes: 0, ..at };
+        while let Some(fetch) = self.fetch(lane, next) {
+            if next.part > fetch.pieces.len() {
+                next = Cursor { turn: next.turn + 1, part: 0, offset_bytes: 0 };
+            } else if self.part_bytes(lane, next) == 0 {
+                next.part += 1;
+            } else {
+                break;
+            }
+        }
+        next
+    }
+
+    #[inline]
+    fn job_at(&self, lane: LaneId, at: Cursor) -> Option<Job> {
+        let fetch = self.fetch(lane, at)?;
+        let rest = &self.pieces[fetch.pieces.clone()][at.part.min(fetch.pieces.len())..];
+        let more = rest.iter().any(|piece| piece.len_bytes > 0);
+        let part = if at.part == 0 {
+            let start = fetch.header.start + at.offset_bytes as usize;
+            Part::Header(Header { start, end: fetch.header.end })
+        } else {
+            let piece = self.pieces[fetch.pieces.start + at.part - 1];
+            Part::Log(Piece {
+                offset_bytes: piece.offset_bytes + at.offset_bytes,
+                len_bytes: piece.len_bytes - at.offset_bytes,
+                ..piece
+            })
+        };
+        Some(Job { lane, sink: self.lanes[lane].sink, part, more })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SinkKind, Step};
+
+    fn sinks(count: usize) -> Vec<Sink> {
+        (0..count).map(|fd| Sink { fd: fd as i32, kind: SinkKind::Null }).collect()
+    }
+
+    fn piece(offset_bytes: u64, len_bytes: u64) -> Piece {
+        Piece { segment: 0, offset_bytes, len_bytes }
+    }
+
+    #[test]
+    fn header_precedes_pieces_and_empty_parts_are_passed_over() {
+        let mut queue = Queue::new(&sinks(1));
+        queue.push(b"", &[piece(7, 0), piece(10, 5), piece(20, 0)], &[0]);
+        queue.push(b"hd", &[], &[0]);
+        let job = queue.next_job().unwrap();
+        assert_eq!(job.part, Part::Log(piece(10, 5)));
+        assert!(!job.more, "nothing but an empty piece follows");
+        queue.advance(0, 3);
+        assert_eq!(queue.next_job().unwrap().part, Part::Log(piece(13, 2)));
+        queue.advance(0, 2);
+        assert_eq!(queue.finished(), [Finished { lane: 0, fetch: 0 }]);
+        let Part::Header(header) = queue.next_job().unwrap().part else { panic!("no header") };
+        assert_eq!(queue.header(header), b"hd");
+        queue.advance(0, 2);
+        assert_eq!(queue.next_job(), None);
+        assert_eq!(queue.idle(), Step::Done);
+        assert_eq!(queue.finished().len(), 2);
+    }
+
+    #[test]
+    fn lanes_take_turns_by_fetch_and_a_full_sink_loses_its_turn() {
+        let mut queue = Queue::new(&sinks(2));
+        for at in 0..2 {
+            queue.push(b"h", &[piece(at * 10, 4)], &[0, 1]);
+        }
+        let mut order = Vec::new();
+        while let Some(job) = queue.next_job() {
+            let lane = job.lane;
+            order.push(lane);
+            if order.len() == 3 {
+                queue.block(lane);
+            } else {
+                queue.advance(lane, 1);
+            }
+            if order.len() == 20 {
+                break;
+            }
+        }
+        assert_eq!(order[..3], [0, 0, 0]);
+        assert!(order[3..].iter().all(|&lane| lane == 1), "{order:?}");
+        assert_eq!(queue.idle(), Step::Blocked);
+        assert_eq!(queue.blocked().map(|(lane, _)| lane).collect::<Vec<_>>(), [0]);
+        queue.unblock(0);
+        assert_eq!(queue.next_job().unwrap().lane, 0);
+        assert_eq!(queue.remaining(), Bytes(8));
+    }
+
+    #[test]
+    fn a_batch_may_advance_over_several_fetches_at_once() {
+        let mut queue = Queue::new(&sinks(1));
+        queue.push(b"ab", &[piece(0, 3), piece(50, 4)], &[0]);
+        queue.push(b"cd", &[piece(8, 1)], &[0]);
+        let parts: Vec<_> = queue.jobs(0).map(|job| (job.part, job.more)).collect();
+        assert_eq!(parts.len(), 5);
+        assert_eq!(parts[1], (Part::Log(piece(0, 3)), true));
+        assert_eq!(parts[2], (Part::Log(piece(50, 4)), false));
+        queue.advance(0, 2 + 3 + 4 + 2);
+        assert_eq!(queue.finished().len(), 1);
+        assert_eq!(queue.next_job().unwrap().part, Part::Log(piece(8, 1)));
+        queue.advance(0, 1);
+        assert_eq!(queue.idle(), Step::Done);
+    }
+}
