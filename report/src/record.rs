@@ -1,0 +1,360 @@
+//! What does a run leave behind, line by line?
+//!
+//! The record is JSON Lines, append-only, flushed line by line, in base units (ns, bytes, counts).
+//! Raw values are integers; ratios are derived elsewhere and say so. The first line is a [`Run`]; a
+//! [`Cell`] line is written when its cell is over, so samples without one belong to an unfinished cell.
+//! `results/schema/` holds the JSON Schema that is generated from these types.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The version of the record format.
+pub const SCHEMA: u32 = 1;
+
+/// One line of a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Line {
+    /// The first line: who ran what, where.
+    Run(Box<Run>),
+    /// What a scenario asks, so that a page needs nothing but the record.
+    Scenario(Scenario),
+    /// A cell is over.
+    Cell(Cell),
+    /// One measured slice or round.
+    Sample(Sample),
+    /// A latency distribution.
+    Histogram(Histogram),
+    /// Predicted and observed hops of a cell.
+    Ledger(Ledger),
+    /// What the aliasing probe saw.
+    Aliasing(Aliasing),
+    /// Why a cell has no (more) samples.
+    Error(Failure),
+    /// The run is over; absent when it was killed.
+    End(End),
+}
+
+/// Who ran what, where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// [`SCHEMA`] of the writer.
+    pub schema: u32,
+    /// Unique, and sorted by time: `20261124T091500Z-1a2b3c`.
+    pub run_id: String,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// The revision of zclab that ran, or `unknown`.
+    pub revision: String,
+    /// Whether that revision's tree had uncommitted changes when it was built.
+    pub dirty: bool,
+    /// The version of zclab.
+    pub version: String,
+    /// The command line.
+    pub argv: Vec<String>,
+    /// Facts of the machine, by name: `kernel`, `cpu_model`, `cpus`, `filesystem`, `mitigations`, ….
+    /// A value that could not be read is the string `unavailable: <reason>`.
+    pub machine: BTreeMap<String, Value>,
+    /// What the machine lets zclab do, by name: `yes`, or `no: <reason>`.
+    pub capabilities: BTreeMap<String, String>,
+}
+
+/// What a scenario asks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Scenario {
+    /// Its name: path below `scenarios/` without the extension.
+    pub scenario: String,
+    /// The question, one sentence.
+    pub question: String,
+    /// How to read the answer, a few paragraphs of plain text.
+    pub analysis: String,
+    /// The strategy that the others are compared with.
+    pub baseline: String,
+    /// The strategies compared, in order.
+    pub strategies: Vec<String>,
+    /// The axes of the matrix: parameter name to its values, in the file's order; the first axis is
+    /// the page's x axis.
+    pub axes: Vec<Axis>,
+    /// The scenario file's text.
+    pub source: String,
+}
+
+/// One axis of a matrix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Axis {
+    /// The parameter's name.
+    pub name: String,
+    /// Its values.
+    pub values: Vec<Value>,
+}
+
+/// What became of a cell.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Measured and verified.
+    Ok,
+    /// The kernel or the device refuses.
+    Unsupported,
+    /// The strategy cannot do what the scenario asks.
+    Refused,
+    /// A privilege is missing.
+    Skipped,
+    /// The condition that it claims could not be proven.
+    Invalid,
+    /// Something that should work did not.
+    Failed,
+}
+
+/// One point of the matrix × one strategy, over and done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Cell {
+    /// Its id: `<scenario>/<strategy>/<params as key=value, sorted, comma separated>`.
+    pub cell: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The strategy's name.
+    pub strategy: String,
+    /// Every parameter that makes the cell what it is.
+    pub params: BTreeMap<String, Value>,
+    /// What became of it.
+    pub status: Status,
+    /// Why the status is not `ok`; several reasons are several entries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+    /// What the lab set and read back for it: congestion control, socket buffers, pinning, ….
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub setup: BTreeMap<String, Value>,
+}
+
+/// What a round is for.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pass {
+    /// Nothing attached, clocks only.
+    Timing,
+    /// Kernel counters attached.
+    Counting,
+    /// The log is rewritten while it is in flight.
+    Aliasing,
+    /// Every byte is checked.
+    Verify,
+}
+
+/// How a sample's bytes were verified.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verified {
+    /// A checksum over exactly the requested ranges, at the sink.
+    Content,
+    /// The number of bytes at the sink.
+    Length,
+    /// Not at all: the sink forgets its bytes.
+    None,
+}
+
+/// One measured slice or round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Sample {
+    /// The cell's id.
+    pub cell: String,
+    /// What the round was for.
+    pub pass: Pass,
+    /// Which set of children, from 0.
+    pub launch: u32,
+    /// Which turn of the rotation within the launch, from 0. Samples of one launch and turn are paired.
+    pub turn: u32,
+    /// Which place in the turn's order, from 0.
+    pub slot: u32,
+    /// Payload bytes of the log that reached the sinks.
+    pub bytes: u64,
+    /// Header bytes that reached the sinks.
+    pub header_bytes: u64,
+    /// Fetches delivered.
+    pub fetches: u64,
+    /// Whole records inside the delivered ranges.
+    pub messages: u64,
+    /// From the first call until the receiver had counted the last byte.
+    pub wall_ns: u64,
+    /// Integer readings by name: see [`reading`].
+    pub readings: BTreeMap<String, u64>,
+    /// Data-path system calls by name, counted where they are made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub calls: BTreeMap<String, u64>,
+    /// How the bytes were verified.
+    pub verified: Verified,
+    /// The proof of the cache condition, where the cell has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheProof>,
+}
+
+/// Names of readings.
+pub mod reading {
+    /// CPU time of the sending process, io_uring workers included.
+    pub const SENDER_CPU_NS: &str = "sender_cpu_ns";
+    /// CPU time of the receiving process; absent where the sink has no receiver.
+    pub const RECEIVER_CPU_NS: &str = "receiver_cpu_ns";
+    /// Data-path system calls of the sender.
+    pub const SYSCALLS: &str = "syscalls";
+    /// Sends that a sink took only in part.
+    pub const SHORT_WRITES: &str = "short_writes";
+    /// Times the sending process gave up its CPU.
+    pub const VOLUNTARY_SWITCHES: &str = "voluntary_switches";
+    /// Times it lost its CPU.
+    pub const INVOLUNTARY_SWITCHES: &str = "involuntary_switches";
+    /// Faults without device access.
+    pub const MINOR_FAULTS: &str = "minor_faults";
+    /// Faults that waited for the device.
+    pub const MAJOR_FAULTS: &str = "major_faults";
+    /// The receiver's voluntary switches.
+    pub const RECEIVER_VOLUNTARY_SWITCHES: &str = "receiver_voluntary_switches";
+    /// The receiver's involuntary switches.
+    pub const RECEIVER_INVOLUNTARY_SWITCHES: &str = "receiver_involuntary_switches";
+    /// Bytes that the block layer read for the sender (`/proc/self/io`: `read_bytes`).
+    pub const IO_READ_BYTES: &str = "io_read_bytes";
+    /// Bytes that the sender's calls returned (`/proc/self/io`: `rchar`).
+    pub const IO_RCHAR_BYTES: &str = "io_rchar_bytes";
+    /// Time stolen by the hypervisor from all CPUs, as fine as the kernel's tick.
+    pub const STEAL_NS: &str = "steal_ns";
+}
+
+/// How the cache state of the ranges was proven.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CacheProof {
+    /// Pages of the ranges (or of the whole log) that were looked at.
+    pub pages: u64,
+    /// Of them resident before the sample, by mincore.
+    pub resident_before: u64,
+    /// Of them resident after it.
+    pub resident_after: u64,
+    /// The same before, by cachestat; absent where the kernel lacks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cachestat_before: Option<u64>,
+    /// Bytes that the lowest device read during the sample, or absent where no device could be found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_read_bytes: Option<u64>,
+    /// Where `device_read_bytes` comes from, or why it is absent.
+    pub device: String,
+}
+
+/// A latency distribution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Histogram {
+    /// The cell's id.
+    pub cell: String,
+    /// Which launch it covers.
+    pub launch: u32,
+    /// What was measured: `fetch_latency_ns`.
+    pub what: String,
+    /// Always `hdr-v2-deflate`: HdrHistogram V2, compressed, base64.
+    pub encoding: String,
+    /// The encoded histogram.
+    pub data: String,
+}
+
+/// Predicted and observed hops of a cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Ledger {
+    /// The cell's id.
+    pub cell: String,
+    /// Payload bytes that the observation covers; 0 when nothing was observed.
+    pub payload_bytes: u64,
+    /// CPU copies per payload byte on the sending side.
+    pub cpu_copies_per_byte: Compared,
+    /// User-kernel crossings per MiB of payload: two for each system call.
+    pub mode_switches_per_mib: Compared,
+    /// The hops, in order.
+    pub hops: Vec<Hop>,
+    /// Whether claim and evidence agree.
+    pub agreement: Agreement,
+    /// The hop that contradicts, or why nothing was observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A claimed and an observed value of the same thing.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Compared {
+    /// The claim; absent where none is made.
+    pub predicted: Option<f64>,
+    /// The evidence; absent where there is none.
+    pub observed: Option<f64>,
+}
+
+/// One hop, claimed and observed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Hop {
+    /// Where the bytes were.
+    pub from: String,
+    /// Where they went.
+    pub to: String,
+    /// Who moved them: `device`, `cpu-copy`, `reference`.
+    pub by: String,
+    /// The claim for the payload, or for one MiB of it when nothing was observed.
+    pub predicted_bytes: u64,
+    /// The evidence; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_bytes: Option<u64>,
+    /// Where the observation comes from, or `unavailable: <reason>`.
+    pub evidence: String,
+    /// The call or kernel function that does it.
+    #[serde(default)]
+    pub why: String,
+}
+
+/// Whether claim and evidence agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Agreement {
+    /// They do.
+    Agrees,
+    /// They do not.
+    Contradicts,
+    /// There is no evidence.
+    Unobserved,
+}
+
+/// What the aliasing probe saw.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Aliasing {
+    /// The cell's id.
+    pub cell: String,
+    /// Bytes that the receiver saw rewritten.
+    pub shared_bytes: u64,
+    /// Bytes that were rewritten in flight.
+    pub probed_bytes: u64,
+}
+
+/// Why a cell has no (more) samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Failure {
+    /// The cell's id.
+    pub cell: String,
+    /// What the cell's status becomes.
+    pub status: Status,
+    /// The call that failed, where a call did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// The name of the errno: `EPERM`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errno: Option<String>,
+    /// The whole message.
+    pub message: String,
+}
+
+/// The run is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct End {
+    /// `complete`, or `interrupted`.
+    pub how: String,
+    /// RFC 3339, UTC.
+    pub ended_at: String,
+}
