@@ -33,6 +33,8 @@ pub enum Line {
     Aliasing(Aliasing),
     /// Why a cell has no (more) samples.
     Error(Failure),
+    /// The run was taken up again.
+    Resumed(Resumed),
     /// The run is over; absent when it was killed.
     End(End),
 }
@@ -54,11 +56,34 @@ pub struct Run {
     pub version: String,
     /// The command line.
     pub argv: Vec<String>,
+    /// The strategies of that zclab, in catalogue order: colours and line styles follow it.
+    #[serde(default)]
+    pub catalogue: Vec<StrategyFact>,
     /// Facts of the machine, by name: `kernel`, `cpu_model`, `cpus`, `filesystem`, `mitigations`, ….
     /// A value that could not be read is the string `unavailable: <reason>`.
     pub machine: BTreeMap<String, Value>,
     /// What the machine lets zclab do, by name: `yes`, or `no: <reason>`.
     pub capabilities: BTreeMap<String, String>,
+}
+
+/// A strategy, as lists and pages introduce it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StrategyFact {
+    /// Its name.
+    pub name: String,
+    /// The question that it asks the kernel.
+    pub question: String,
+    /// Whether it moves the log's bytes; the floor does not, and is left out of rankings.
+    pub moves_the_log: bool,
+}
+
+/// The run was taken up again: samples before this line whose cell had no `cell` line yet are void.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Resumed {
+    /// RFC 3339, UTC.
+    pub resumed_at: String,
+    /// The command line.
+    pub argv: Vec<String>,
 }
 
 /// What a scenario asks.
@@ -70,10 +95,10 @@ pub struct Scenario {
     pub question: String,
     /// How to read the answer, a few paragraphs of plain text.
     pub analysis: String,
-    /// The strategy that the others are compared with.
+    /// Label of the contender that the others are compared with.
     pub baseline: String,
-    /// The strategies compared, in order.
-    pub strategies: Vec<String>,
+    /// Labels of the contenders, in order.
+    pub contenders: Vec<String>,
     /// The axes of the matrix: parameter name to its values, in the file's order; the first axis is
     /// the page's x axis.
     pub axes: Vec<Axis>,
@@ -119,6 +144,8 @@ pub struct Cell {
     pub scenario: String,
     /// The strategy's name.
     pub strategy: String,
+    /// The contender: the strategy's name, and the options that tell it from others of that name.
+    pub label: String,
     /// Every parameter that makes the cell what it is.
     pub params: BTreeMap<String, Value>,
     /// What became of it.

@@ -1,0 +1,1 @@
+//! Which subcommand does what? One file for each: `Args`, and `run` which gives the exit code.

@@ -1,0 +1,175 @@
+//! Which question does a scenario ask, and which cells does that make?
+//!
+//! A scenario is a TOML file: one question, a matrix of conditions, the strategies to compare. This
+//! module holds the checked meaning ([`Scenario`], [`Condition`], [`Contender`], [`Cell`]); how a
+//! file becomes that is in `parse`, and what files may say is in `scenarios/README.md`.
+
+use crate::log::kafka::MessageSize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use zclab_report::record;
+use zclab_strategies::{OptionValue, SinkKind, Strategy};
+
+/// A checked scenario.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Path below `scenarios/` without the extension: `quick/size`.
+    pub name: String,
+    /// The question, one sentence.
+    pub question: String,
+    /// How to read the answer: a few paragraphs of plain text.
+    pub analysis: String,
+    /// Label of the contender that the others are compared with.
+    pub baseline: String,
+    /// What is compared, in order.
+    pub contenders: Vec<Contender>,
+    /// The axes that have more than one value, in the file's order.
+    pub axes: Vec<record::Axis>,
+    /// The points of the matrix, the last axis fastest.
+    pub conditions: Vec<Condition>,
+    /// How much is measured.
+    pub budget: Budget,
+    /// The file's text.
+    pub source: String,
+}
+
+/// A strategy with the options of one cell.
+#[derive(Clone)]
+pub struct Contender {
+    /// How it is called in tables: the strategy's name, and the options that differ from their defaults.
+    pub label: String,
+    /// The strategy; for a bare loop (`bare:<name>`, see `trial::bare`) the one that it imitates.
+    pub strategy: &'static dyn Strategy,
+    /// The harness's own bare loop of the same system calls instead of the strategy's engine.
+    pub bare: bool,
+    /// The options that the file set.
+    pub options: BTreeMap<String, OptionValue>,
+}
+
+impl std::fmt::Debug for Contender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.label)
+    }
+}
+
+/// One point of the matrix: everything but the strategy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    /// The log that is read.
+    pub log: LogChoice,
+    /// Payload bytes of one fetch.
+    pub fetch_bytes: u64,
+    /// Header bytes that precede each fetch; 0 for none.
+    pub header_bytes: u64,
+    /// Sinks that each fetch goes to.
+    pub consumers: u32,
+    /// Where consecutive fetches lie.
+    pub access: Access,
+    /// Which pages of the log are cached when a sample begins.
+    pub cache: Cache,
+    /// Where the bytes go.
+    pub sink: SinkKind,
+    /// What the receiver does with them.
+    pub receiver: Receiver,
+    /// What is done to the bytes on the way; only `none` so far.
+    pub transform: Transform,
+    /// `SO_SNDBUF` and `SO_RCVBUF` asked for, in bytes.
+    pub socket_buffer_bytes: u64,
+}
+
+/// The log that is read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LogChoice {
+    /// A generated Kafka partition.
+    Kafka(crate::log::kafka::Spec),
+    /// A partition that `zclab log import` made known under this name.
+    Imported(String),
+}
+
+/// Where consecutive fetches lie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Access {
+    /// One after another.
+    Sequential,
+    /// Batch boundaries, uniformly.
+    Random,
+    /// Batch boundaries by a Zipf law: a few are asked for often.
+    Zipf {
+        /// The law's exponent, above 0.
+        exponent: f64,
+    },
+}
+
+/// Which pages of the log are cached when a sample begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cache {
+    /// All.
+    Warm,
+    /// None.
+    Cold,
+    /// About this share, between 0 and 1.
+    Partial {
+        /// Resident share.
+        resident: f64,
+    },
+}
+
+/// What the receiver does with the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receiver {
+    /// `recv` into a buffer.
+    Copy,
+    /// `recv(MSG_TRUNC)`: the kernel drops them (TCP only).
+    Discard,
+}
+
+/// What is done to the bytes on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transform {
+    /// Nothing.
+    None,
+}
+
+/// How much is measured; decided beforehand, never extended because of what was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Sets of children per condition (slices), or ABBA repetitions (rounds).
+    pub launches: u32,
+    /// Turns of the rotation per launch (slices only).
+    pub turns: u32,
+    /// Payload bytes per slice or round and sink set; fewer when fetches are tiny (see `fetches_max`).
+    pub slice_bytes: u64,
+    /// A slice has no more fetches than this.
+    pub fetches_max: u32,
+}
+
+/// One contender under one condition.
+#[derive(Clone, Debug)]
+pub struct Cell<'a> {
+    /// Its scenario.
+    pub scenario: &'a Scenario,
+    /// What runs.
+    pub contender: &'a Contender,
+    /// Under which condition.
+    pub condition: &'a Condition,
+}
+
+/// Where a scenario came from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A file of the user's.
+    File(PathBuf),
+    /// One that is built into the program, by name.
+    Shipped(String),
+}
+
+impl Condition {
+    /// The message sizes of the log, where it is generated.
+    #[must_use]
+    pub fn message(&self) -> Option<&MessageSize> {
+        match &self.log {
+            LogChoice::Kafka(spec) => Some(&spec.message),
+            LogChoice::Imported(_) => None,
+        }
+    }
+}
