@@ -10,8 +10,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+mod reader;
+pub use reader::{Measured, Record, RecordError, read};
+
 /// The version of the record format.
 pub const SCHEMA: u32 = 1;
+
+/// The JSON Schema of one [`Line`], as `results/schema/record.schema.json` holds it.
+#[must_use]
+pub fn schema() -> Value {
+    schemars::schema_for!(Line).to_value()
+}
 
 /// One line of a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
