@@ -4,7 +4,6 @@ use super::{Cell, Condition, LogChoice, Scenario, words};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use zclab_report::record;
-use zclab_strategies::OptionValue;
 
 impl Scenario {
     /// Every contender under every condition: condition by condition, contenders in their order.
@@ -82,7 +81,7 @@ impl Cell<'_> {
     pub fn id(&self) -> String {
         let mut params = self.condition.key_params();
         let changed = self.contender.changed_options();
-        params.extend(changed.map(|(name, value)| (name.to_owned(), option_value(value))));
+        params.extend(changed.map(|(name, value)| (name.to_owned(), words::option(value))));
         let pairs: Vec<String> =
             params.iter().map(|(key, value)| format!("{key}={}", plain(value))).collect();
         format!("{}/{}/{}", self.scenario.name, self.contender.name(), pairs.join(","))
@@ -94,15 +93,8 @@ impl Cell<'_> {
     pub fn params(&self) -> BTreeMap<String, Value> {
         let mut params = self.condition.params();
         let options = self.contender.complete_options();
-        params.extend(options.iter().map(|(name, value)| (name.to_owned(), option_value(value))));
+        params.extend(options.iter().map(|(name, value)| (name.to_owned(), words::option(value))));
         params
-    }
-}
-
-fn option_value(value: &OptionValue) -> Value {
-    match value {
-        OptionValue::Number(number) => json!(number),
-        OptionValue::Word(word) => json!(word),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which scenarios does the user mean: files, folders, or names of those that come with the program?
 
 use super::problem::{BadScenario, near};
-use super::{Origin, Scenario, parse_bytes, shipped};
+use super::{Origin, Scenario, parse, parse_bytes, shipped};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -60,6 +60,23 @@ pub fn load_with_origin(args: &[String]) -> Result<Vec<(Scenario, Origin)>> {
         }
     }
     if problems.is_empty() { Ok(loaded) } else { Err(BadScenario { problems }.into()) }
+}
+
+/// Every scenario that is built into the program, sorted by name; what is on disk does not matter.
+///
+/// # Errors
+/// All that is wrong with them, which only a build with files of its own can cause.
+pub fn load_shipped() -> Result<Vec<Scenario>, BadScenario> {
+    let mut loaded = Vec::new();
+    let mut problems = Vec::new();
+    for name in shipped::names() {
+        let text = shipped::text(&name).unwrap_or_default();
+        match parse(&name, &Origin::Shipped(name.clone()).to_string(), text) {
+            Ok(scenario) => loaded.push(scenario),
+            Err(bad) => problems.extend(bad.problems),
+        }
+    }
+    if problems.is_empty() { Ok(loaded) } else { Err(BadScenario { problems }) }
 }
 
 const HOW_TO_LIST: &str = "`zclab list scenarios` lists those that come with zclab";

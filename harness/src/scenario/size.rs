@@ -60,7 +60,7 @@ fn unknown_unit(unit: &str) -> String {
 pub fn show(bytes: u64) -> String {
     UNITS[..BINARY]
         .iter()
-        .find(|(_, unit)| bytes >= *unit && bytes % unit == 0)
+        .find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit))
         .map_or_else(|| format!("{bytes} B"), |(name, unit)| format!("{} {name}", bytes / unit))
 }
 

@@ -3,6 +3,7 @@
 use super::{Access, Cache, LogChoice, Receiver, Transform};
 use crate::log::kafka::{Codec, MessageSize};
 use serde_json::{Value, json};
+use zclab_strategies::OptionValue;
 
 /// The compression codecs.
 pub const CODECS: &[(&str, Codec)] = &[
@@ -104,5 +105,14 @@ pub fn message(size: &MessageSize) -> Value {
             json!(format!("lognormal:{median}:{sigma}:{max}"))
         }
         MessageSize::Zipf { max, exponent } => json!(format!("zipf:{max}:{exponent}")),
+    }
+}
+
+/// An option's value in records.
+#[must_use]
+pub fn option(value: &OptionValue) -> Value {
+    match value {
+        OptionValue::Number(number) => json!(number),
+        OptionValue::Word(word) => json!(word),
     }
 }

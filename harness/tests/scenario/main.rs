@@ -1,5 +1,6 @@
 //! Are scenario files read as `scenarios/README.md` says, and refused where they cannot be meant?
 
+mod commands;
 mod format;
 mod fuzz;
 mod load;
