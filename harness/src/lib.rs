@@ -4,5 +4,7 @@ pub mod cache;
 pub mod cmd;
 pub mod counters;
 pub mod log;
+pub mod machine;
+pub mod run;
 pub mod scenario;
 pub mod trial;
