@@ -10,8 +10,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+mod reader;
+pub use reader::{Measured, Record, RecordError, read};
+
 /// The version of the record format.
 pub const SCHEMA: u32 = 1;
+
+/// The JSON Schema of one [`Line`], as `results/schema/record.schema.json` holds it.
+#[must_use]
+pub fn schema() -> Value {
+    schemars::schema_for!(Line).to_value()
+}
 
 /// One line of a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -133,6 +142,21 @@ pub enum Status {
     Invalid,
     /// Something that should work did not.
     Failed,
+}
+
+impl Status {
+    /// The name in records and on pages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Unsupported => "unsupported",
+            Status::Refused => "refused",
+            Status::Skipped => "skipped",
+            Status::Invalid => "invalid",
+            Status::Failed => "failed",
+        }
+    }
 }
 
 /// One point of the matrix × one strategy, over and done.

@@ -12,10 +12,12 @@
 
 mod calls;
 mod error;
+mod memory;
 mod options;
 pub mod path;
 mod queue;
 mod residue;
+mod ring;
 pub mod sys;
 pub mod transfer;
 
@@ -23,7 +25,7 @@ pub use calls::{Call, Calls};
 pub use error::{CallError, OpenError};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options};
 pub use path::{CacheState, Hop, Mover, Path, Place, Route};
-pub use queue::{Fetch, Finished, Header, Job, Lane, LaneId, Part, Piece, Queue};
+pub use queue::{Cursor, Fetch, Finished, Header, Job, Lane, LaneId, Part, Piece, Queue};
 pub use residue::Residue;
 
 use std::fs::File;
@@ -81,13 +83,16 @@ pub trait Engine {
     ///
     /// # Errors
     /// The call that failed, with segment, offset and errno. After an error the engine is dropped.
+    ///
+    /// A peer that has gone is an error like any other (`EPIPE`), provided that the process ignores
+    /// SIGPIPE, as Rust programs do: `sendfile` and `splice` know no `MSG_NOSIGNAL`.
     fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError>;
 }
 
 /// What one step achieved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Some bytes moved; there may be more to do.
+    /// Bytes moved or a sink turned out to be full; there may be more to do.
     Moved,
     /// Every sink that still has bytes to come would block: wait for one of them, then step again.
     Blocked,
@@ -134,7 +139,8 @@ pub struct Segment {
 /// Where the bytes go: a descriptor that the caller owns for longer than any engine lives.
 #[derive(Clone, Copy, Debug)]
 pub struct Sink {
-    /// The descriptor; blocking or not is the caller's choice, engines serve both.
+    /// The descriptor. Blocking or not is the caller's choice, made before an engine is opened;
+    /// engines serve both.
     pub fd: RawFd,
     /// What kind of thing it is: sockets take `send` and its flags, files take `write`.
     pub kind: SinkKind,
@@ -182,10 +188,7 @@ impl SinkKind {
     }
 }
 
-/// The catalogue, in the order of the story that reports tell.
-///
-/// Adding a strategy is one file under `transfer/` and one line here.
-pub const ALL: &[&dyn Strategy] = &[&transfer::null::Null, &transfer::read_write::ReadWrite];
+pub use transfer::ALL;
 
 /// The strategy of that name.
 #[must_use]

@@ -165,56 +165,55 @@ impl Route {
         vec![Hop { share, ..Hop::new(Place::Disk, Place::PageCache, Mover::Device, why) }]
     }
 
-    /// The first place on the sink's side: a socket's queue, a file's page cache, or nowhere.
+    /// The hops from `from` into the sink and on to the far end. `by` is how this strategy hands its
+    /// bytes to a socket (a CPU copy, or a page reference) and `why` the call that does it.
+    ///
+    /// The other sinks leave no choice. A file's page cache is always written by a CPU copy, out of a
+    /// pipe too (`iter_file_splice_write` in `fs/splice.c`). `/dev/null` looks at no byte, whatever
+    /// it is handed (`write_null`, `pipe_to_null` in `drivers/char/mem.c`).
     #[must_use]
-    pub fn sink_entry(&self) -> Place {
+    pub fn into_sink(&self, from: Place, by: Mover, why: &'static str) -> Vec<Hop> {
+        use crate::SinkKind;
         match self.sink {
-            crate::SinkKind::TcpLoopback | crate::SinkKind::UnixStream => Place::SocketBuffer,
-            crate::SinkKind::File => Place::SinkPageCache,
-            crate::SinkKind::Null => Place::Nowhere,
+            SinkKind::Null => {
+                let why = "the null device takes the bytes without looking at them";
+                vec![Hop::new(from, Place::Nowhere, Mover::Reference, why)]
+            }
+            SinkKind::File => {
+                let why = "the file's page cache is written by a CPU copy";
+                vec![Hop::new(from, Place::SinkPageCache, Mover::CpuCopy, why)]
+            }
+            SinkKind::TcpLoopback | SinkKind::UnixStream => {
+                let mut hops = vec![Hop::new(from, Place::SocketBuffer, by, why)];
+                hops.extend(self.deliver(by));
+                hops
+            }
         }
     }
 
-    /// The hops from the sink's own buffer to the far end, for bytes that entered the sink by `by`
-    /// (a CPU copy, or a page reference).
+    /// The hops from the sending socket's queue to the far end, for bytes that entered it by `by`.
     ///
     /// Without scatter-gather, or for shared pages without checksum offload, the kernel linearises
     /// every packet at transmit: one CPU copy more (`validate_xmit_skb`, `skb_checksum_help` in
     /// `net/core/dev.c`). A Unix stream has no wire: its receiver takes from the sender's queue.
-    #[must_use]
-    pub fn deliver(&self, by: Mover) -> Vec<Hop> {
-        let receive = Hop::new(
-            Place::Wire,
-            Place::Receiver,
-            Mover::CpuCopy,
-            "the receiver's recv copies out of the packets",
-        );
-        match self.sink {
-            crate::SinkKind::TcpLoopback => {
-                let shared_needs_checksum = by == Mover::Reference && !self.tx_checksum;
-                let transmit = if self.scatter_gather && !shared_needs_checksum {
-                    Hop::new(
-                        Place::SocketBuffer,
-                        Place::Wire,
-                        Mover::Reference,
-                        "packets carry references to the queue's pages",
-                    )
-                } else {
-                    Hop::new(
-                        Place::SocketBuffer,
-                        Place::Wire,
-                        Mover::CpuCopy,
-                        "the device cannot gather or checksum: packets are linearised",
-                    )
-                };
-                let mut hops = vec![transmit];
-                hops.extend(self.receiver_copies.then_some(receive));
-                hops
-            }
-            crate::SinkKind::UnixStream => {
-                vec![Hop { from: Place::SocketBuffer, ..receive }]
-            }
-            crate::SinkKind::File | crate::SinkKind::Null => Vec::new(),
+    fn deliver(&self, by: Mover) -> Vec<Hop> {
+        if self.sink == crate::SinkKind::UnixStream {
+            let why = "the receiver's recv copies out of the sender's queue";
+            return vec![Hop::new(Place::SocketBuffer, Place::Receiver, Mover::CpuCopy, why)];
         }
+        let shared_needs_checksum = by == Mover::Reference && !self.tx_checksum;
+        let (transmit, why) = if self.scatter_gather && !shared_needs_checksum {
+            (Mover::Reference, "packets carry references to the queue's pages")
+        } else {
+            (Mover::CpuCopy, "the device cannot gather or checksum: packets are linearised")
+        };
+        let receive = if self.receiver_copies {
+            let why = "the receiver's recv copies out of the packets";
+            Hop::new(Place::Wire, Place::Receiver, Mover::CpuCopy, why)
+        } else {
+            let why = "the receiver's recv drops the bytes inside the kernel (MSG_TRUNC)";
+            Hop::new(Place::Wire, Place::Nowhere, Mover::Reference, why)
+        };
+        vec![Hop::new(Place::SocketBuffer, Place::Wire, transmit, why), receive]
     }
 }

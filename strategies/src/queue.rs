@@ -52,6 +52,8 @@ pub enum Part {
 pub struct Job {
     /// The lane to report progress on.
     pub lane: LaneId,
+    /// Index of the fetch, in the order of [`Queue::push`]; lanes that share a fetch share its bytes.
+    pub fetch: u32,
     /// Where the bytes go.
     pub sink: Sink,
     /// What is left of the part that comes next.
@@ -67,12 +69,22 @@ impl PartialEq for Sink {
 }
 impl Eq for Sink {}
 
-/// How far a lane has come: fetch (index into its order), part of it (0 is the header), bytes of that part.
-#[derive(Clone, Copy, Debug, Default)]
-struct Cursor {
+/// A position on a lane: fetch (index into its order), part of it (0 is the header), bytes of that
+/// part. An engine that works ahead of what the sinks accepted keeps one of its own; it goes stale
+/// when the queue is cleared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
     turn: usize,
     part: usize,
     offset_bytes: u64,
+}
+
+impl Cursor {
+    /// How many fetches of the lane lie before this position.
+    #[must_use]
+    pub fn fetches_before(self) -> usize {
+        self.turn
+    }
 }
 
 /// The fetches due to one sink, in order.
@@ -105,6 +117,7 @@ pub struct Queue {
     lanes: Vec<Lane>,
     ready: VecDeque<LaneId>,
     finished: Vec<Finished>,
+    deliveries: usize,
     remaining_bytes: u64,
 }
 
@@ -127,17 +140,22 @@ impl Queue {
             lanes: sinks.iter().map(lane).collect(),
             ready: VecDeque::with_capacity(sinks.len()),
             finished: Vec::new(),
+            deliveries: 0,
             remaining_bytes: 0,
         }
     }
 
     /// Empties the queue and sets the call counts to zero; keeps its memory.
+    ///
+    /// An engine may carry bytes of an unfinished fetch (in a buffer, a pipe or a ring). So a queue is
+    /// cleared when an engine has said [`Done`](crate::Step::Done), or that engine is dropped.
     pub fn clear(&mut self) {
         self.headers.clear();
         self.pieces.clear();
         self.fetches.clear();
         self.ready.clear();
         self.finished.clear();
+        self.deliveries = 0;
         self.remaining_bytes = 0;
         self.calls.reset();
         for lane in &mut self.lanes {
@@ -159,14 +177,15 @@ impl Queue {
         let payload_bytes: u64 = pieces.iter().map(|piece| piece.len_bytes).sum();
         let id = self.fetches.len() as u32;
         self.fetches.push(fetch);
-        self.finished.reserve(lanes.len());
+        // Room for every delivery at once: the list must not grow while an engine is being timed.
+        self.deliveries += lanes.len();
+        self.finished.reserve(self.deliveries.saturating_sub(self.finished.len()));
         for &lane in lanes {
             self.remaining_bytes += header.len() as u64 + payload_bytes;
             self.lanes[lane].order.push(id);
             self.settle(lane);
             self.list(lane);
         }
-        self.finished.reserve(lanes.len());
     }
 
     /// The next job, lanes in round robin, each for a whole fetch; a full sink loses its turn.
@@ -206,10 +225,10 @@ impl Queue {
     #[must_use]
     #[inline]
     pub fn head(&self, lane: LaneId) -> Option<Job> {
-        self.jobs(lane).next()
+        self.job_at(lane, self.lanes[lane].at)
     }
 
-    /// All jobs of a lane from where it stands, across fetches: for engines that work ahead.
+    /// All jobs of a lane from where it stands, across fetches.
     pub fn jobs(&self, lane: LaneId) -> impl Iterator<Item = Job> + '_ {
         let mut at = self.lanes[lane].at;
         std::iter::from_fn(move || {
@@ -219,7 +238,35 @@ impl Queue {
         })
     }
 
+    /// Where a lane stands: the first byte that its sink has not accepted.
+    #[must_use]
+    pub fn cursor(&self, lane: LaneId) -> Cursor {
+        self.lanes[lane].at
+    }
+
+    /// The position `bytes` further in the part that lies at `at`, or at the next part with bytes
+    /// when that reaches its end. Together with [`job_at`](Self::job_at) this lets an engine plan
+    /// ahead of what the sink has accepted, without a list.
+    #[must_use]
+    pub fn ahead(&self, lane: LaneId, at: Cursor, bytes: u64) -> Cursor {
+        let offset_bytes = at.offset_bytes.saturating_add(bytes);
+        if offset_bytes < self.part_bytes(lane, at) {
+            Cursor { offset_bytes, ..at }
+        } else {
+            self.after(lane, at)
+        }
+    }
+
+    /// Ends a lane's turn before its fetch is complete: for engines that give every lane a share of
+    /// one batch. It is that lane's turn again when all others had theirs.
+    pub fn end_turn(&mut self, lane: LaneId) {
+        if self.ready.front() == Some(&lane) {
+            self.ready.rotate_left(1);
+        }
+    }
+
     /// Notes that a sink accepted the next `moved_bytes` of its lane. They may span parts and fetches.
+    #[inline]
     pub fn advance(&mut self, lane: LaneId, moved_bytes: u64) {
         let mut left_bytes = moved_bytes;
         self.remaining_bytes = self.remaining_bytes.saturating_sub(moved_bytes);
@@ -235,6 +282,7 @@ impl Queue {
                 self.settle(lane);
             }
         }
+        debug_assert!(left_bytes == 0, "a sink accepted more than its lane had");
     }
 
     /// Notes that a sink is full. Its lane is passed over until [`unblock`](Self::unblock).
@@ -351,9 +399,7 @@ impl Queue {
                 let fetch = self.lanes[lane].order[at.turn];
                 self.finished.push(Finished { lane, fetch });
                 self.lanes[lane].at = Cursor { turn: at.turn + 1, part: 0, offset_bytes: 0 };
-                if self.ready.front() == Some(&lane) {
-                    self.ready.rotate_left(1);
-                }
+                self.end_turn(lane);
             } else if self.part_bytes(lane, at) == at.offset_bytes {
                 self.lanes[lane].at = Cursor { part: at.part + 1, offset_bytes: 0, ..at };
             } else {
@@ -377,8 +423,10 @@ impl Queue {
         next
     }
 
+    /// What lies at a position of a lane: the rest of that part.
+    #[must_use]
     #[inline]
-    fn job_at(&self, lane: LaneId, at: Cursor) -> Option<Job> {
+    pub fn job_at(&self, lane: LaneId, at: Cursor) -> Option<Job> {
         let fetch = self.fetch(lane, at)?;
         let rest = &self.pieces[fetch.pieces.clone()][at.part.min(fetch.pieces.len())..];
         let more = rest.iter().any(|piece| piece.len_bytes > 0);
@@ -393,7 +441,8 @@ impl Queue {
                 ..piece
             })
         };
-        Some(Job { lane, sink: self.lanes[lane].sink, part, more })
+        let id = self.lanes[lane].order[at.turn];
+        Some(Job { lane, fetch: id, sink: self.lanes[lane].sink, part, more })
     }
 }
 

@@ -4,7 +4,8 @@
 //! entered, repeats the call when a signal interrupted it before anything moved (`EINTR`), and goes
 //! through libc, so that a user can interpose and trace it.
 
-use crate::{Call, Calls, Sink};
+use crate::{Call, Calls, Piece, Sink};
+use memmap2::{Advice, Mmap, MmapOptions};
 use nix::errno::Errno;
 use std::os::fd::RawFd;
 
@@ -82,7 +83,8 @@ pub unsafe fn send_raw(
     Ok(sent)
 }
 
-/// `sendfile(2)` from a file at an offset, which the kernel advances.
+/// `sendfile(2)` from a file at an offset, which the kernel advances. It knows no `MSG_NOSIGNAL`: the
+/// process has to ignore SIGPIPE, as Rust programs do from their start.
 ///
 /// # Errors
 /// What the kernel said, `EINTR` excepted.
@@ -126,4 +128,72 @@ pub fn splice(
         // which means its own position.
         unsafe { libc::splice(from, pointer, to, std::ptr::null_mut(), len, flags) }
     })
+}
+
+/// `mmap(2)` of a piece of a file, shared and read-only. The mapping begins at the page that holds
+/// the piece's first byte; [`Mmap::as_ptr`] points at the byte itself.
+///
+/// Nobody in this crate reads through the mapping: only its address is handed to the kernel. So the
+/// file may shrink meanwhile without harm to this process (the kernel answers `EFAULT`).
+///
+/// # Errors
+/// What the kernel said.
+pub fn map(calls: &Calls, file: RawFd, piece: Piece) -> Result<Mmap, Errno> {
+    calls.count(Call::Mmap);
+    let mut options = MmapOptions::new();
+    options.offset(piece.offset_bytes).len(piece.len_bytes as usize);
+    // SAFETY: the mapping is owned by the value returned and unmapped when that is dropped. Its
+    // bytes may change at any time, and nobody forms a reference to them.
+    unsafe { options.map(file) }.map_err(errno_of)
+}
+
+/// `munmap(2)`.
+pub fn unmap(calls: &Calls, map: Mmap) {
+    calls.count(Call::Munmap);
+    drop(map);
+}
+
+/// `madvise(2)` on a whole mapping.
+///
+/// # Errors
+/// What the kernel said.
+pub fn advise(calls: &Calls, map: &Mmap, advice: Advice) -> Result<(), Errno> {
+    calls.count(Call::Madvise);
+    map.advise(advice).map_err(errno_of)
+}
+
+/// The errno in an error of the standard library; `EIO` for one that the kernel did not make.
+#[must_use]
+pub fn errno_of(error: std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}
+
+/// Whether a sink would answer `EAGAIN` rather than wait. Asked when an engine is opened.
+///
+/// # Errors
+/// What the kernel said.
+pub fn is_nonblocking(sink: Sink) -> Result<bool, Errno> {
+    // SAFETY: F_GETFL takes no argument and touches no memory of this process.
+    let flags = Errno::result(unsafe { libc::fcntl(sink.fd, libc::F_GETFL) })?;
+    Ok(flags & libc::O_NONBLOCK != 0)
+}
+
+/// The alignment that direct I/O on a file needs, for memory and for offsets: both zero when there is
+/// no direct I/O or the kernel does not say.
+///
+/// # Errors
+/// What the kernel said.
+pub fn direct_alignment(file: RawFd) -> Result<(u32, u32), Errno> {
+    let mut stat = std::mem::MaybeUninit::<libc::statx>::zeroed();
+    let (flags, mask) = (libc::AT_EMPTY_PATH, libc::STATX_DIOALIGN);
+    // SAFETY: the path is a constant; `stat` lives on this stack frame for the whole call, and the
+    // kernel writes one statx to it and keeps no reference.
+    let result = unsafe { libc::statx(file, c"".as_ptr(), flags, mask, stat.as_mut_ptr()) };
+    Errno::result(result)?;
+    // SAFETY: the structure was zeroed, for which every field has a meaning, and then filled in.
+    let stat = unsafe { stat.assume_init() };
+    if stat.stx_mask & libc::STATX_DIOALIGN == 0 {
+        return Ok((0, 0));
+    }
+    Ok((stat.stx_dio_mem_align, stat.stx_dio_offset_align))
 }

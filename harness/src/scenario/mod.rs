@@ -14,7 +14,7 @@ mod load;
 mod matrix;
 mod parse;
 mod problem;
-mod shipped;
+pub mod shipped;
 pub mod size;
 mod values;
 pub mod words;

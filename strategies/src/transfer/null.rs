@@ -5,8 +5,8 @@
 //! content verification.
 
 use crate::{
-    CallError, Engine, Hop, Mover, OpenError, Part, Path, Place, Queue, Route, Setup, Step,
-    Strategy, sys,
+    CallError, Engine, Mover, OpenError, Part, Path, Place, Queue, Route, Setup, Step, Strategy,
+    sys,
 };
 
 /// One call sends no more than this, as a broker's socket write would.
@@ -25,14 +25,8 @@ impl Strategy for Null {
     }
 
     fn path(&self, on: &Route) -> Path {
-        let send = Hop::new(
-            Place::UserBuffer,
-            on.sink_entry(),
-            Mover::CpuCopy,
-            "send copies from the ready buffer",
-        );
-        let mut hops = vec![send];
-        hops.extend(on.deliver(Mover::CpuCopy));
+        let why = "send copies from the ready buffer";
+        let hops = on.into_sink(Place::UserBuffer, Mover::CpuCopy, why);
         Path { hops }
     }
 

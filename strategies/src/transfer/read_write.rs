@@ -46,13 +46,8 @@ impl Strategy for ReadWrite {
             Mover::CpuCopy,
             "pread copies out of the page cache",
         ));
-        hops.push(Hop::new(
-            Place::UserBuffer,
-            on.sink_entry(),
-            Mover::CpuCopy,
-            "send copies into the sink",
-        ));
-        hops.extend(on.deliver(Mover::CpuCopy));
+        let why = "send copies into the socket's queue";
+        hops.extend(on.into_sink(Place::UserBuffer, Mover::CpuCopy, why));
         Path { hops }
     }
 
@@ -91,7 +86,10 @@ impl Copier {
         };
         let more = job.more || (filled.len() as u64) < piece.len_bytes;
         match sys::send(&queue.calls, job.sink, &self.buffer[filled], more) {
-            Ok(sent) => queue.advance(job.lane, sent as u64),
+            Ok(sent) => {
+                self.residue.sent(sent);
+                queue.advance(job.lane, sent as u64);
+            }
             Err(errno) => return queue.refuse(job.lane, "send", errno),
         }
         Ok(Step::Moved)
@@ -105,7 +103,7 @@ impl Copier {
         if got == 0 {
             return Err(q.error(lane, "pread", Errno::ENODATA));
         }
-        self.residue.keep(lane, Piece { len_bytes: got as u64, ..piece });
+        self.residue.keep(lane, Piece { len_bytes: got as u64, ..piece }, 0);
         Ok(0..got)
     }
 }

@@ -1,0 +1,5 @@
+//! Does what zclab reads and writes agree with what real brokers and clients read and write?
+
+mod generated;
+mod golden;
+mod support;

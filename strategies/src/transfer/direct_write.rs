@@ -1,0 +1,241 @@
+//! What does the page cache cost, and what is lost without it?
+//!
+//! The log is opened again with `O_DIRECT`: the device writes straight into our buffer, nothing is
+//! cached, and `send` copies from there: one CPU copy, like `mmap-write`, and none of the upkeep of
+//! the page cache. It wins on cold data that nobody will ask for again, with enough reads in flight;
+//! it loses whenever the data is in memory already, and at depth 1, where device and socket take turns.
+//!
+//! Offset, length and memory have to be aligned as `statx` says (`STATX_DIOALIGN`). So unaligned heads
+//! and tails are read as whole blocks, of which the wanted part is sent; neighbouring fetches read
+//! their common block twice. Option `depth`: 1 is `pread`, more are reads of an io_uring in flight
+//! ahead of the sends, each into a buffer of its own.
+//!
+//! Without direct I/O there is no result: a file system that refuses `O_DIRECT`, or that does not say
+//! how to align (it might serve such reads from its cache), is unsupported.
+//!
+//! Sources: open(2) `O_DIRECT`, statx(2); `iomap_dio_rw` in `fs/iomap/direct-io.c`.
+//!
+//! Timed: reads and sends. Not timed: opening, the buffers, the ring.
+
+mod ahead;
+
+use crate::memory::Slots;
+use crate::{
+    CallError, Calls, Engine, Hop, Job, LaneId, Mover, OpenError, OptionKind, OptionSpec, Part,
+    Path, Piece, Place, Queue, Residue, Route, Segment, Setup, Step, Strategy, sys,
+};
+use nix::errno::Errno;
+use std::fs::File;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+
+/// See the module.
+pub struct DirectWrite;
+
+const OPTIONS: &[OptionSpec] = &[
+    OptionSpec {
+        name: "depth",
+        what: "reads in flight; 1 is pread, more are reads of an io_uring",
+        kind: OptionKind::Number { default: 1, min: 1, max: 256 },
+    },
+    OptionSpec {
+        name: "buffer",
+        what: "bytes of each read, rounded up to whole blocks",
+        kind: OptionKind::Number { default: 256 << 10, min: 1, max: 1 << 30 },
+    },
+];
+
+impl Strategy for DirectWrite {
+    fn name(&self) -> &'static str {
+        "direct-write"
+    }
+
+    fn question(&self) -> &'static str {
+        "What does the page cache cost, and what is lost without it?"
+    }
+
+    fn path(&self, on: &Route) -> Path {
+        let mut hops = vec![Hop::new(
+            Place::Disk,
+            Place::UserBuffer,
+            Mover::Device,
+            "an O_DIRECT read passes by the page cache, warm or not",
+        )];
+        let why = "send copies into the socket's queue";
+        hops.extend(on.into_sink(Place::UserBuffer, Mover::CpuCopy, why));
+        Path { hops }
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        OPTIONS
+    }
+
+    fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
+        let files = setup.segments.iter().map(reopen).collect::<Result<Vec<_>, _>>()?;
+        let aligns = files.iter().map(alignment).collect::<Result<Vec<_>, _>>()?;
+        let align = aligns.into_iter().max().unwrap_or(1);
+        let buffer = setup.fetch_bytes_max.0.min(setup.options.number("buffer")).max(1);
+        let blocks = Blocks { align, buffer: buffer.next_multiple_of(align) };
+        match setup.options.number("depth") {
+            0 | 1 => {
+                let mut slots = Slots::new(1, blocks.slot_len(), align as usize)?;
+                probe(&files, &mut slots, align)?;
+                Ok(Box::new(OneByOne { files, blocks, slots, residue: Residue::default() }))
+            }
+            depth => {
+                let mut slots = Slots::new(depth as usize, blocks.slot_len(), align as usize)?;
+                probe(&files, &mut slots, align)?;
+                ahead::open(files, blocks, depth as usize, slots, setup.sinks.len())
+            }
+        }
+    }
+}
+
+/// Opens a segment a second time, for direct reads.
+fn reopen(segment: &Segment) -> Result<File, OpenError> {
+    File::options().read(true).custom_flags(libc::O_DIRECT).open(&segment.path).map_err(|error| {
+        match sys::errno_of(error) {
+            Errno::EINVAL => OpenError::Unsupported {
+                call: "open(O_DIRECT)",
+                errno: Errno::EINVAL,
+                hint: "this file system has no direct I/O",
+            },
+            errno => OpenError::failed("open(O_DIRECT)", errno),
+        }
+    })
+}
+
+/// The alignment that serves offset, length and memory of direct reads.
+fn alignment(file: &File) -> Result<u64, OpenError> {
+    const CALL: &str = "statx(STATX_DIOALIGN)";
+    let (mem, offset) =
+        sys::direct_alignment(file.as_raw_fd()).map_err(|errno| OpenError::failed(CALL, errno))?;
+    if mem == 0 || offset == 0 {
+        return Err(OpenError::Unsupported {
+            call: CALL,
+            errno: Errno::EOPNOTSUPP,
+            hint: "no direct I/O on this file, or a kernel (before 6.1) or file system that does not say",
+        });
+    }
+    Ok(u64::from(mem.max(offset)).next_power_of_two())
+}
+
+/// Reads one block: some file systems refuse only then.
+fn probe(files: &[File], slots: &mut Slots, align: u64) -> Result<(), OpenError> {
+    for file in files {
+        let block = &mut slots.bytes_mut(0)[..align as usize];
+        sys::pread(&Calls::default(), file.as_raw_fd(), block, 0)
+            .map_err(|errno| OpenError::unsupported("pread(O_DIRECT)", errno))?;
+    }
+    Ok(())
+}
+
+/// How a piece is covered by whole blocks.
+#[derive(Clone, Copy)]
+struct Blocks {
+    align: u64,
+    buffer: u64,
+}
+
+/// One aligned read: of `len` bytes at `offset`, the ones from `skip` on are the `wanted` ones.
+struct Window {
+    offset: u64,
+    len: usize,
+    skip: usize,
+    wanted: u64,
+}
+
+impl Blocks {
+    /// An unaligned fetch no longer than the buffer still fits one read.
+    fn slot_len(self) -> usize {
+        (self.buffer + self.align) as usize
+    }
+
+    /// The read that brings the beginning of a piece, and ends on a block.
+    fn window(self, piece: Piece) -> Window {
+        let skip = piece.offset_bytes % self.align;
+        let fits = skip + piece.len_bytes <= self.slot_len() as u64;
+        let wanted = if fits { piece.len_bytes } else { self.buffer.max(skip + 1) - skip };
+        let len = (skip + wanted).next_multiple_of(self.align) as usize;
+        Window { offset: piece.offset_bytes - skip, len, skip: skip as usize, wanted }
+    }
+}
+
+/// Depth 1: read, send, read, send.
+struct OneByOne {
+    files: Vec<File>,
+    blocks: Blocks,
+    slots: Slots,
+    residue: Residue,
+}
+
+impl Engine for OneByOne {
+    fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError> {
+        let Some(job) = queue.next_job() else { return Ok(queue.idle()) };
+        match job.part {
+            Part::Header(header) => queue.send_header(job, header),
+            Part::Log(piece) => self.copy(queue, job, piece),
+        }
+    }
+}
+
+impl OneByOne {
+    fn copy(&mut self, queue: &mut Queue, job: Job, piece: Piece) -> Result<Step, CallError> {
+        let filled = match self.residue.find(job.lane, piece) {
+            Some(left) => left,
+            None => self.fill(queue, job.lane, piece)?,
+        };
+        let more = job.more || (filled.len() as u64) < piece.len_bytes;
+        match sys::send(&queue.calls, job.sink, &self.slots.bytes(0)[filled], more) {
+            Ok(sent) => {
+                self.residue.sent(sent);
+                queue.advance(job.lane, sent as u64);
+            }
+            Err(errno) => return queue.refuse(job.lane, "send", errno),
+        }
+        Ok(Step::Moved)
+    }
+
+    fn fill(&mut self, q: &Queue, lane: LaneId, piece: Piece) -> Result<Range<usize>, CallError> {
+        let window = self.blocks.window(piece);
+        let log = self.files[piece.segment as usize].as_raw_fd();
+        let block = &mut self.slots.bytes_mut(0)[..window.len];
+        let got = sys::pread(&q.calls, log, block, window.offset)
+            .map_err(|errno| q.error(lane, "pread(O_DIRECT)", errno))?;
+        // The last block of a file is read short, which is right as long as the wanted part is in it.
+        let usable = (got.saturating_sub(window.skip) as u64).min(window.wanted);
+        if usable == 0 {
+            return Err(q.error(lane, "pread(O_DIRECT)", Errno::ENODATA));
+        }
+        self.residue.keep(lane, Piece { len_bytes: usable, ..piece }, window.skip);
+        Ok(window.skip..window.skip + usable as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_aligned_and_cover_the_piece_without_a_gap() {
+        let blocks = Blocks { align: 512, buffer: 4096 };
+        for offset in [0, 1, 511, 512, 513, 4095, 70_001] {
+            for len in [1, 511, 512, 513, 4096, 4097, 4608, 5000, 100_000] {
+                let mut piece = Piece { segment: 0, offset_bytes: offset, len_bytes: len };
+                let mut reads = 0;
+                while piece.len_bytes > 0 {
+                    let window = blocks.window(piece);
+                    assert!(window.offset.is_multiple_of(512) && window.len.is_multiple_of(512));
+                    assert!(window.len <= blocks.slot_len() && window.wanted > 0);
+                    assert_eq!(window.offset + window.skip as u64, piece.offset_bytes);
+                    assert!(window.skip as u64 + window.wanted <= window.len as u64);
+                    piece.offset_bytes += window.wanted;
+                    piece.len_bytes -= window.wanted;
+                    reads += 1;
+                }
+                assert!(reads <= len.div_ceil(4096) + 1);
+            }
+        }
+    }
+}
