@@ -86,12 +86,17 @@ pub(super) fn print(text: &str) -> Result<()> {
 pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header.iter().copied());
+    if !header.is_empty() {
+        table.set_header(header.iter().copied());
+    }
     table
 }
 
-/// The table's text, without the blanks that fill its last column.
-pub(super) fn rendered(table: &Table) -> String {
+/// The table's text, two blanks between columns and none around them; no header where it is empty.
+pub(super) fn rendered(mut table: Table) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
@@ -105,7 +110,8 @@ fn claimed_copies(strategy: &dyn Strategy) -> f64 {
         tx_checksum: true,
         receiver_copies: true,
     };
-    strategy.path(&route).sender_copies_per_byte()
+    // An empty sum of floats is negative zero, which nobody wants to read.
+    strategy.path(&route).sender_copies_per_byte() + 0.0
 }
 
 fn disturbs(strategy: &dyn Strategy) -> &'static str {
@@ -134,7 +140,7 @@ fn strategies_text() -> String {
     format!(
         "{}\ncopies/byte: CPU copies on the sending side as the strategy claims them, from a warm \
          log to tcp-loopback.\n",
-        rendered(&rows)
+        rendered(rows)
     )
 }
 
@@ -179,7 +185,7 @@ fn scenarios_text() -> Result<String> {
             scenario.question.clone(),
         ]);
     }
-    Ok(rendered(&rows))
+    Ok(rendered(rows))
 }
 
 /// A time for people, as coarse as an estimate is.
@@ -229,7 +235,7 @@ fn sinks_text() -> String {
         let (what, verified) = sink_facts(*sink);
         rows.add_row([sink.name(), &receivers(*sink).join(", "), verified, what]);
     }
-    rendered(&rows)
+    rendered(rows)
 }
 
 fn sink_json(sink: SinkKind) -> Value {
@@ -253,7 +259,7 @@ fn params_text() -> String {
             key.what.to_owned(),
         ]);
     }
-    format!("{}\nAny key of matrix may be an array: an axis.\n", rendered(&rows))
+    format!("{}\nAny key of matrix may be an array: an axis.\n", rendered(rows))
 }
 
 fn param_json(key: &Key) -> Value {

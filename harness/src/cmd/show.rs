@@ -59,7 +59,7 @@ fn to_text(scenario: &Scenario, origin: &Origin, with_cells: bool) -> String {
     if !scenario.analysis.is_empty() {
         let _ = write!(text, "\n{}\n", scenario.analysis);
     }
-    let mut rows = table(&["", ""]);
+    let mut rows = table(&[]);
     for (index, contender) in scenario.contenders.iter().enumerate() {
         let title = if index == 0 { "contenders" } else { "" };
         rows.add_row([title.to_owned(), contender_text(contender, &scenario.baseline)]);
@@ -100,7 +100,7 @@ fn to_text(scenario: &Scenario, origin: &Origin, with_cells: bool) -> String {
             duration(estimate.wall_ns)
         ),
     ]);
-    text.push_str(&rendered(&rows));
+    text.push_str(&rendered(rows));
     if with_cells {
         text.push('\n');
         for cell in scenario.cells() {

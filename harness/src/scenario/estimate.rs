@@ -23,9 +23,6 @@ const FETCH_NS: u64 = 3_000;
 const DEVICE_FETCH_NS: u64 = 80_000;
 const DEVICE_BYTE_PS: u64 = 1_000;
 
-/// Samples of one contender in one ABBA repetition.
-const ROUNDS_PER_LAUNCH: u64 = 2;
-
 /// A sketch of what a scenario needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Estimate {
@@ -98,8 +95,8 @@ fn of_cell(cell: &Cell) -> Estimate {
         slice_ns = slice_ns.saturating_add(device_ns);
     }
     let (samples, overhead_ns) = if rounds {
-        let samples = launches.saturating_mul(ROUNDS_PER_LAUNCH);
-        (samples, samples.saturating_mul(ROUND_NS))
+        // One launch is one round of each contender; the next launch goes through them backwards.
+        (launches, launches.saturating_mul(ROUND_NS))
     } else {
         let samples = launches.saturating_mul(budget.turns.into());
         (samples, launches.saturating_mul(START_NS))

@@ -225,7 +225,7 @@ pub const LAUNCHES: Key = Key::new(
     "budget",
     "launches",
     count(4, 1, 1000),
-    "sets of children for each condition, or ABBA repetitions where rounds are needed",
+    "sets of children for each condition; or rounds of each contender, in ABBA order",
 );
 /// Slices of a launch.
 pub const TURNS: Key = Key::new(

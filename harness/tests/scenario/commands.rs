@@ -112,8 +112,8 @@ fn a_scenario_is_shown_to_machines() {
     assert_eq!(one["contenders"][1]["options"]["buffer"], 1 << 20);
     assert_eq!(one["logs"][0]["total_bytes"], 256 << 20);
     assert_eq!(one["estimated"]["log_bytes"], 256 << 20);
-    // Two warm conditions of 4 × 12 slices, two cold ones of 4 × 2 rounds, two contenders.
-    assert_eq!(one["estimated"]["samples"], 2 * (2 * 48 + 2 * 8));
+    // Two warm conditions of 4 × 12 slices, two cold ones of 4 rounds, two contenders.
+    assert_eq!(one["estimated"]["samples"], 2 * (2 * 48 + 2 * 4));
 }
 
 #[test]
