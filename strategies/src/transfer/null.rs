@@ -3,6 +3,8 @@
 //! The floor that every mover is measured against: it sends as many bytes as the log would have
 //! given, from one ready buffer, and never touches the log. It is left out of rankings and of
 //! content verification.
+//!
+//! Timed: the sends. Not timed: the buffer.
 
 use crate::{
     CallError, Engine, Mover, OpenError, Part, Path, Place, Queue, Route, Setup, Step, Strategy,

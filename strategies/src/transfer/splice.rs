@@ -1,4 +1,4 @@
-//! What does it cost to see the pipe that `sendfile` hides?
+//! What does it cost to see the pipe that sendfile hides?
 //!
 //! `splice` joins a file to a pipe or a pipe to a socket, never a file to a socket, so each chunk takes
 //! two calls: log to pipe, pipe to sink. Both hand over page references; no byte is copied. It wins

@@ -1,1 +1,146 @@
-//! x
+//! What does a parent see of a child that dies in the middle of a transfer?
+//!
+//! The test binary runs itself again with a role in its environment; the child plays it inside
+//! [`play`], and the parent judges how it ended.
+
+use crate::far_end::{Manner, tcp_pair};
+use crate::world::{Log, Set, Watchdog, drive, fetch, fill, open, piece};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use zclab_strategies::{ALL, Calls, Queue, Sink, SinkKind, find, sys};
+
+const ROLE: &str = "ZCLAB_CONFORMANCE_ROLE";
+const PORT: &str = "ZCLAB_CONFORMANCE_PORT";
+
+fn spawn(role: &str, port: u16) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child::play", "--nocapture"])
+        .env(ROLE, role)
+        .env(PORT, port.to_string())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Does nothing in a parent; in a child, whatever its role says.
+#[test]
+fn play() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    let _watchdog = Watchdog::over(format!("child {role}"));
+    match role.as_str() {
+        "own-touch" => touch_a_truncated_mapping(),
+        "kernel-touch" => send_a_truncated_mapping(),
+        name => send_forever(name, std::env::var(PORT).unwrap().parse().unwrap()),
+    }
+}
+
+fn touch_a_truncated_mapping() {
+    let log = Log::new(&[100_000]);
+    let map = sys::map(&Calls::default(), log.segments[0].file.as_raw_fd(), piece(0, 0, 100_000));
+    let map = map.unwrap();
+    log.truncate(0, 0);
+    // SAFETY: the address is mapped; that there is no page behind it is the point: SIGBUS ends this
+    // process, and nothing else.
+    let byte = unsafe { map.as_ptr().add(8192).read_volatile() };
+    unreachable!("read {byte} from a page that is gone");
+}
+
+fn send_a_truncated_mapping() {
+    let log = Log::new(&[100_000]);
+    let (near, _far) = tcp_pair(false);
+    let sinks = [Sink { fd: near.as_raw_fd(), kind: SinkKind::TcpLoopback }];
+    let fetches = [fetch("", &[piece(0, 0, 100_000)])];
+    let mut queue = Queue::new(&sinks);
+    let strategy = find("mmap-write").unwrap();
+    let mut engine = open(strategy, &log, &sinks, &fetches, &Set::new()).unwrap();
+    fill(&mut queue, &fetches);
+    log.truncate(0, 0);
+    let error = drive(&mut *engine, &mut queue).unwrap_err();
+    assert_eq!(error.errno, nix::errno::Errno::EFAULT);
+}
+
+fn send_forever(strategy: &str, port: u16) {
+    let log = Log::new(&[1 << 20]);
+    let near = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let sinks = [Sink { fd: near.as_raw_fd(), kind: SinkKind::TcpLoopback }];
+    let fetches = vec![fetch("head", &[piece(0, 5, 1_000_000)]); 200];
+    let mut queue = Queue::new(&sinks);
+    let strategy = find(strategy).unwrap();
+    let Some(mut engine) = open(strategy, &log, &sinks, &fetches, &Set::new()) else { return };
+    fill(&mut queue, &fetches);
+    drive(&mut *engine, &mut queue).unwrap();
+}
+
+/// Our own touch of a page that is gone: the child dies of SIGBUS, and the parent can say so.
+#[test]
+fn own_touch_of_a_truncated_mapping_is_sigbus() {
+    let _watchdog = Watchdog::over("own touch".to_owned());
+    let status = spawn("own-touch", 0).wait().unwrap();
+    assert_eq!(status.signal(), Some(libc::SIGBUS), "{status}");
+}
+
+/// The kernel's touch of the same: an error, and the child lives.
+#[test]
+fn kernel_touch_of_a_truncated_mapping_is_an_error() {
+    let _watchdog = Watchdog::over("kernel touch".to_owned());
+    let status = spawn("kernel-touch", 0).wait().unwrap();
+    assert!(status.success(), "{status}");
+}
+
+/// A sender that is killed while its sink is full: the parent sees the signal, the receiver an end.
+#[test]
+fn a_killed_sender() {
+    for strategy in ALL {
+        let _watchdog = Watchdog::over(format!("killing {}", strategy.name()));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut child = spawn(strategy.name(), listener.local_addr().unwrap().port());
+        let (mut far, _) = listener.accept().unwrap();
+        far.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut buffer = vec![0; 1 << 16];
+        if far.read(&mut buffer).unwrap() == 0 {
+            // The strategy is unsupported here, and the child has said so.
+            assert!(child.wait().unwrap().success());
+            continue;
+        }
+        kill(Pid::from_raw(child.id() as i32), Signal::SIGKILL).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(libc::SIGKILL), "{}: {status}", strategy.name());
+        loop {
+            match far.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
+                Err(error) => panic!("{}: {error}", strategy.name()),
+            }
+        }
+    }
+}
+
+/// Engines that are dropped with everything under way let go of it within a bound.
+#[test]
+fn an_engine_dropped_in_the_middle() {
+    for strategy in ALL {
+        let _watchdog = Watchdog::over(format!("dropping {}", strategy.name()));
+        let log = Log::new(&[1 << 20]);
+        let manner = Manner { nonblocking: true, tiny: true, ..Manner::PLAIN };
+        let far = crate::far_end::FarEnd::open(SinkKind::UnixStream, manner, log.dir.path(), 0);
+        let sinks = [far.sink];
+        let fetches = vec![fetch("head", &[piece(0, 5, 1_000_000)]); 20];
+        let set = strategy.options().iter().find(|spec| spec.name == "depth");
+        let set = set.map(|spec| (spec.name.to_owned(), zclab_strategies::OptionValue::Number(16)));
+        let mut queue = Queue::new(&sinks);
+        let set = set.into_iter().collect();
+        let Some(mut engine) = open(*strategy, &log, &sinks, &fetches, &set) else { continue };
+        fill(&mut queue, &fetches);
+        for _ in 0..3 {
+            engine.step(&mut queue).unwrap();
+        }
+        drop(engine);
+        drop(far.received());
+    }
+}

@@ -1,1 +1,80 @@
-//! x
+//! Is every entry of the kernel counted, and none that was not made?
+//!
+//! Exact numbers for transfers whose calls can be told beforehand. An independent witness (`strace`)
+//! checks the counters of a whole sender in the harness.
+
+use crate::far_end::{FarEnd, Manner};
+use crate::world::{Log, Set, drive, fetch_for, fill, open, piece};
+use zclab_strategies::{Call, OptionValue, Queue, SinkKind, find};
+
+const FETCHES: u64 = 5;
+
+/// Five times a header and 64 KiB of the log (always the same) to each of these many null sinks.
+fn counts(name: &str, set: &[(&str, &str)], lanes: usize) -> Option<Vec<(Call, u64)>> {
+    let value = |value: &str| {
+        value.parse().map_or_else(|_| OptionValue::Word(value.to_owned()), OptionValue::Number)
+    };
+    let set: Set = set.iter().map(|&(name, v)| (name.to_owned(), value(v))).collect();
+    let log = Log::new(&[1 << 20]);
+    let far: Vec<_> = (0..lanes)
+        .map(|id| FarEnd::open(SinkKind::Null, Manner::PLAIN, log.dir.path(), id))
+        .collect();
+    let sinks: Vec<_> = far.iter().map(|end| end.sink).collect();
+    let all: Vec<_> = (0..lanes).collect();
+    let same = fetch_for("head", &[piece(0, 8192, 64 << 10)], &all);
+    let fetches = vec![same; FETCHES as usize];
+    let mut queue = Queue::new(&sinks);
+    let mut engine = open(find(name).unwrap(), &log, &sinks, &fetches, &set)?;
+    fill(&mut queue, &fetches);
+    drive(&mut *engine, &mut queue).unwrap();
+    assert_eq!(queue.calls.short_writes(), 0);
+    Some(queue.calls.counts().collect())
+}
+
+#[test]
+fn exact_counts() {
+    use Call::{Madvise, Mmap, Munmap, Pread, Sendfile, Splice, UringEnter, Write};
+    let n = FETCHES;
+    let per_fetch = ("map", "per-fetch");
+    let cases: &[(&str, &[(&str, &str)], &[(Call, u64)])] = &[
+        ("null", &[], &[(Write, 2 * n)]),
+        ("read-write", &[], &[(Pread, n), (Write, 2 * n)]),
+        ("read-write", &[("buffer", "32768")], &[(Pread, 2 * n), (Write, 3 * n)]),
+        ("mmap-write", &[("advice", "willneed")], &[(Write, 2 * n)]),
+        ("mmap-write", &[per_fetch], &[(Write, 2 * n), (Mmap, n), (Munmap, n)]),
+        (
+            "mmap-write",
+            &[per_fetch, ("advice", "populate")],
+            &[(Write, 2 * n), (Mmap, n), (Munmap, n), (Madvise, n)],
+        ),
+        ("sendfile", &[], &[(Write, n), (Sendfile, n)]),
+        ("splice", &[], &[(Write, n), (Splice, 2 * n)]),
+        ("splice", &[("pipe", "32768")], &[(Write, n), (Splice, 4 * n)]),
+        ("uring-read-send", &[("depth", "8")], &[(UringEnter, 1)]),
+        ("uring-read-send", &[("depth", "1")], &[(UringEnter, n)]),
+        ("direct-write", &[], &[(Pread, n), (Write, 2 * n)]),
+    ];
+    for &(name, set, due) in cases {
+        let Some(counted) = counts(name, set, 1) else { continue };
+        assert_eq!(counted, due, "{name} {set:?}");
+    }
+}
+
+/// Nothing may be read once for several sinks, unless that is what a strategy is for.
+#[test]
+fn sinks_do_not_share_reads() {
+    for name in ["read-write", "direct-write"] {
+        let Some(counted) = counts(name, &[], 3) else { continue };
+        assert_eq!(counted, [(Call::Pread, 3 * FETCHES), (Call::Write, 6 * FETCHES)], "{name}");
+    }
+}
+
+/// Reads ahead are started many at a time: fewer entries than reads, and the sends as ever.
+#[test]
+fn reads_ahead_are_batched() {
+    let Some(counted) = counts("direct-write", &[("depth", "64")], 4) else { return };
+    let of = |call| counted.iter().find(|(other, _)| *other == call).map_or(0, |&(_, n)| n);
+    assert_eq!(of(Call::Write), 8 * FETCHES);
+    assert_eq!(of(Call::Pread), 0);
+    assert!((1..=4 * FETCHES).contains(&of(Call::UringEnter)), "{counted:?}");
+}

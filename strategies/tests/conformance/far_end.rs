@@ -12,6 +12,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use zclab_strategies::{Sink, SinkKind};
 
+const TINY_RECEIVE_BYTES: usize = 8192;
+
 /// How the receiver takes its bytes.
 #[derive(Clone, Copy, Debug)]
 pub enum Pace {
@@ -29,7 +31,7 @@ pub enum Pace {
 pub struct Manner {
     pub pace: Pace,
     pub nonblocking: bool,
-    /// The least send and receive buffers that the kernel allows.
+    /// The least send buffer that the kernel allows, and a small receive buffer.
     pub tiny: bool,
 }
 
@@ -100,11 +102,14 @@ fn set_nonblocking(fd: &OwnedFd) {
 pub fn tcp_pair(tiny: bool) -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     if tiny {
-        setsockopt(&listener.as_fd(), sockopt::RcvBuf, &1).unwrap();
+        // A receive window below one small packet would leave the sender to its persist timer.
+        setsockopt(&listener.as_fd(), sockopt::RcvBuf, &TINY_RECEIVE_BYTES).unwrap();
     }
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (far, _) = listener.accept().unwrap();
     near.set_nodelay(true).unwrap();
+    // The default may be one that paces itself with timers; this one is always there.
+    setsockopt(&near, sockopt::TcpCongestion, &std::ffi::OsString::from("reno")).unwrap();
     if tiny {
         setsockopt(&near, sockopt::SndBuf, &1).unwrap();
     }

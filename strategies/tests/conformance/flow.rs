@@ -1,1 +1,151 @@
-//! x
+//! Do short writes, full sockets, slow readers and signals lose, repeat or reorder a byte?
+
+use crate::far_end::{Manner, Pace};
+use crate::world::{Fetch, Log, Set, fetch_for, piece, transfer};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+use zclab_strategies::{ALL, OptionValue, SinkKind, Strategy};
+
+const SOCKETS: [SinkKind; 2] = [SinkKind::TcpLoopback, SinkKind::UnixStream];
+
+fn fetches(lanes: &[usize]) -> Vec<Fetch> {
+    let one = |at: u64| {
+        let pieces = [piece(0, at * 9973, 20_000 + at), piece(1, at, 3), piece(0, at, at * 999)];
+        fetch_for(&format!("header {at}"), &pieces, lanes)
+    };
+    (0..8).map(one).collect()
+}
+
+fn log() -> Log {
+    Log::new(&[200_000, 5000])
+}
+
+fn depths(strategy: &dyn Strategy) -> Vec<Set> {
+    if !strategy.options().iter().any(|spec| spec.name == "depth") {
+        return vec![Set::new()];
+    }
+    [1, 2, 64].map(|n| Set::from([("depth".to_owned(), OptionValue::Number(n))])).into()
+}
+
+fn over_sockets(manner: Manner) {
+    let log = log();
+    for strategy in ALL {
+        for kind in SOCKETS {
+            for set in depths(*strategy) {
+                transfer(*strategy, &log, &fetches(&[0]), &[(kind, manner)], &set);
+            }
+        }
+    }
+}
+
+#[test]
+fn short_writes_into_a_tiny_buffer() {
+    over_sockets(Manner { tiny: true, ..Manner::PLAIN });
+}
+
+#[test]
+fn a_full_socket_that_does_not_block() {
+    over_sockets(Manner { tiny: true, nonblocking: true, ..Manner::PLAIN });
+}
+
+#[test]
+fn a_slow_reader() {
+    over_sockets(Manner { pace: Pace::Slow, tiny: true, ..Manner::PLAIN });
+}
+
+#[test]
+fn a_slow_reader_of_a_socket_that_does_not_block() {
+    over_sockets(Manner { pace: Pace::Slow, nonblocking: true, tiny: true });
+}
+
+/// Sinks that are full at different times share one engine: its pipe, buffer or ring must keep
+/// their bytes apart.
+#[test]
+fn full_sockets_beside_free_ones() {
+    let log = log();
+    let poll = Manner { nonblocking: true, ..Manner::PLAIN };
+    let ends = [
+        (SinkKind::TcpLoopback, Manner { pace: Pace::Late, tiny: true, ..poll }),
+        (SinkKind::UnixStream, poll),
+        (SinkKind::UnixStream, Manner { pace: Pace::Slow, tiny: true, ..poll }),
+        (SinkKind::File, Manner::PLAIN),
+        (SinkKind::TcpLoopback, Manner { pace: Pace::Slow, ..poll }),
+    ];
+    let mut fetches = fetches(&[0, 1, 2, 3, 4]);
+    for (at, fetch) in fetches.iter_mut().enumerate() {
+        fetch.lanes.rotate_left(at % 5);
+        fetch.lanes.truncate(5 - at % 2);
+    }
+    for strategy in ALL {
+        for set in depths(*strategy) {
+            transfer(*strategy, &log, &fetches, &ends, &set);
+        }
+    }
+}
+
+/// More full sinks than an engine has pipes or slots.
+#[test]
+fn more_full_sockets_than_pipes_or_slots() {
+    let log = log();
+    let manner = Manner { pace: Pace::Late, nonblocking: true, tiny: true };
+    let ends = [(SinkKind::UnixStream, manner); 70];
+    let lanes: Vec<_> = (0..70).collect();
+    let fetches = [
+        fetch_for("first", &[piece(0, 5, 40_000)], &lanes),
+        fetch_for("second", &[piece(1, 1, 999), piece(0, 150_000, 9000)], &lanes),
+    ];
+    for strategy in ALL {
+        for set in depths(*strategy) {
+            transfer(*strategy, &log, &fetches, &ends, &set);
+        }
+    }
+}
+
+extern "C" fn ignore(_: libc::c_int) {}
+
+/// Sends this thread a signal every few microseconds while `work` runs; nothing restarts a call.
+fn in_a_storm(work: impl FnOnce()) {
+    static HANDLER: Once = Once::new();
+    HANDLER.call_once(|| {
+        let action = SigAction::new(SigHandler::Handler(ignore), SaFlags::empty(), SigSet::empty());
+        // SAFETY: the handler does nothing at all, so it may interrupt anything.
+        unsafe { sigaction(Signal::SIGUSR1, &action) }.unwrap();
+    });
+    // SAFETY: the call takes nothing and touches nothing.
+    let target = unsafe { libc::pthread_self() };
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Acquire) {
+                // SAFETY: the target is the thread that waits for this one at the end of the scope.
+                unsafe { libc::pthread_kill(target, libc::SIGUSR1) };
+                thread::sleep(Duration::from_micros(30));
+            }
+        });
+        work();
+        over.store(true, Ordering::Release);
+    });
+}
+
+#[test]
+fn a_storm_of_signals() {
+    let log = log();
+    let slow = Manner { pace: Pace::Slow, tiny: true, nonblocking: false };
+    for strategy in ALL {
+        for (kind, manner) in [
+            (SinkKind::TcpLoopback, slow),
+            (SinkKind::UnixStream, slow),
+            (SinkKind::UnixStream, Manner { nonblocking: true, ..slow }),
+            (SinkKind::File, Manner::PLAIN),
+        ] {
+            for set in depths(*strategy) {
+                in_a_storm(|| {
+                    transfer(*strategy, &log, &fetches(&[0]), &[(kind, manner)], &set);
+                });
+            }
+        }
+    }
+}
