@@ -22,7 +22,8 @@ pub fn bytes(bytes: f64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    format!("{} {}", plain(value), UNITS[unit])
+    let exact = value.fract() == 0.0 || value * 2.0 == (value * 2.0).round();
+    format!("{} {}", if exact { plain(value) } else { significant(value, 2) }, UNITS[unit])
 }
 
 /// Three significant digits, thousands grouped: `0.321`, `45.6`, `12,300`.
@@ -72,16 +73,37 @@ fn group(text: &str) -> String {
     format!("{sign}{grouped}{rest}")
 }
 
+/// A round number without trailing zeros, as ticks need it: `0.5`, `2,000`.
+#[must_use]
+pub fn tick(value: f64) -> String {
+    let text = significant(value, 3);
+    if !text.contains('.') {
+        return text;
+    }
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A round duration: `20 µs`.
+#[must_use]
+pub fn duration_tick(ns: f64) -> String {
+    let (value, unit) = in_unit(ns);
+    format!("{} {unit}", tick(value))
+}
+
 /// A duration with the unit that fits: `850 ns`, `12.3 µs`, `4.56 ms`, `1.2 s`.
 #[must_use]
 pub fn duration(ns: f64) -> String {
-    let (value, unit) = match ns.abs() {
+    let (value, unit) = in_unit(ns);
+    format!("{} {unit}", number(value))
+}
+
+fn in_unit(ns: f64) -> (f64, &'static str) {
+    match ns.abs() {
         size if size < 1e3 => (ns, "ns"),
         size if size < 1e6 => (ns / 1e3, "µs"),
         size if size < 1e9 => (ns / 1e6, "ms"),
         _ => (ns / 1e9, "s"),
-    };
-    format!("{} {unit}", number(value))
+    }
 }
 
 /// Both ends of an interval with as many digits as it takes to tell them apart, two at least.
@@ -153,6 +175,16 @@ pub fn parameter_name(name: &str) -> String {
 #[must_use]
 pub fn position(name: &str, x: f64) -> String {
     if BYTE_AXES.contains(&name) { bytes(x) } else { significant(x, 3) }
+}
+
+/// Both ends of a stretch of an axis; a unit that both share is written once: `2.4`, `3.7 KiB`.
+#[must_use]
+pub fn span(name: &str, low: f64, high: f64) -> (String, String) {
+    let (low, high) = (position(name, low), position(name, high));
+    match (low.split_once(' '), high.split_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => (number.to_owned(), high),
+        _ => (low, high),
+    }
 }
 
 /// `a`, `a and b`, `a, b and c`.

@@ -13,7 +13,7 @@ use crate::metric::Metric;
 use crate::record::Record;
 use crate::study::{self, Figure, Point, Row, State, Study};
 use crate::verdict;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
 
 /// Tables for a terminal: per run, scenario and panel, one row for each condition and contender.
 #[must_use]
@@ -42,9 +42,16 @@ fn scenario(study: &Study) -> String {
         out += &format!("→ {}\n", said.sentence);
         let mut table = Table::new();
         table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table.remove_style(TableComponent::HorizontalLines);
+        table.remove_style(TableComponent::MiddleIntersections);
+        table.remove_style(TableComponent::LeftBorderIntersections);
+        table.remove_style(TableComponent::RightBorderIntersections);
         table.set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(header(study));
-        for point in &panel.points {
+        for (n, point) in panel.points.iter().enumerate() {
+            if n > 0 {
+                table.add_row([""]);
+            }
             for row in &point.rows {
                 table.add_row(cells(study, point, row));
             }

@@ -159,7 +159,8 @@ fn against_baseline(study: &Study, panel: &Panel, leader: &str) -> Option<String
     let found = crossovers(&points);
     if let Some(Crossover { x, low, high, cheaper_above }) = found.first().copied() {
         let side = if cheaper_above { "below" } else { "above" };
-        let [x, low, high] = [x, low, high].map(|x| format::position(&axis.name, x));
+        let (low, high) = format::span(&axis.name, low, high);
+        let x = format::position(&axis.name, x);
         let more = if found.len() > 1 { ", and the order turns again further on" } else { "" };
         return Some(format!(
             "{} about {x} ({low}–{high}) {baseline} is cheaper than {leader}{more}.",
