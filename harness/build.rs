@@ -10,7 +10,8 @@ fn main() {
     };
     let revision = git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".into());
     // Results and documents may differ without making another program.
-    let sources = ["--", "harness", "strategies", "report", "scenarios", "Cargo.toml", "Cargo.lock"];
+    let sources =
+        ["--", "harness", "strategies", "report", "scenarios", "Cargo.toml", "Cargo.lock"];
     let status = git(&[&["-C", "..", "status", "--porcelain"][..], &sources].concat());
     println!("cargo:rustc-env=ZCLAB_REVISION={revision}");
     println!("cargo:rustc-env=ZCLAB_DIRTY={}", status.is_some_and(|text| !text.is_empty()));

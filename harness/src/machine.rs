@@ -68,7 +68,10 @@ fn processor(set: &mut impl FnMut(&str, Value) -> Option<Value>) {
     set("llc_bytes", last_level_cache().map_or_else(|reason| json!(reason), |bytes| json!(bytes)));
     let governor = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
     set("governor", text(read(governor)));
-    set("clocksource", text(read("/sys/devices/system/clocksource/clocksource0/current_clocksource")));
+    set(
+        "clocksource",
+        text(read("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
+    );
     set("mitigations", json!(mitigations()));
 }
 
@@ -101,9 +104,10 @@ fn mitigations() -> String {
 
 fn memory(set: &mut impl FnMut(&str, Value) -> Option<Value>) {
     use nix::sys::resource::{Resource, getrlimit};
-    for (name, resource) in
-        [("memlock_limit_bytes", Resource::RLIMIT_MEMLOCK), ("files_limit", Resource::RLIMIT_NOFILE)]
-    {
+    for (name, resource) in [
+        ("memlock_limit_bytes", Resource::RLIMIT_MEMLOCK),
+        ("files_limit", Resource::RLIMIT_NOFILE),
+    ] {
         let value = match getrlimit(resource) {
             Ok((u64::MAX, _)) => json!("unlimited"),
             Ok((soft, _)) => json!(soft),
@@ -196,8 +200,7 @@ pub fn offload(device: &str, command: u32) -> Result<bool, Errno> {
     let socket = std::net::UdpSocket::bind("127.0.0.1:0")
         .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
     let mut value = [command, 0];
-    let mut request =
-        Request { name: [0; libc::IFNAMSIZ], data: &raw mut value, room: [0; 16] };
+    let mut request = Request { name: [0; libc::IFNAMSIZ], data: &raw mut value, room: [0; 16] };
     for (to, from) in request.name.iter_mut().zip(device.bytes().take(libc::IFNAMSIZ - 1)) {
         *to = from;
     }
@@ -266,7 +269,8 @@ fn direct_io(logs: &Path) -> Result<(), String> {
 fn cachestat(logs: &Path) -> Result<(), String> {
     let file = probe_file(logs)?;
     let watched = crate::cache::Watched::open(file.path()).map_err(|e| e.to_string())?;
-    let cached = watched.cachestat(0, 8192).ok_or("the system call is refused (Linux 6.5 has it)")?;
+    let cached =
+        watched.cachestat(0, 8192).ok_or("the system call is refused (Linux 6.5 has it)")?;
     match cached {
         0 => Err("it says 0 for a cached file here, as on overlayfs; mincore decides".into()),
         _ => Ok(()),

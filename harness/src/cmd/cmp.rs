@@ -31,8 +31,7 @@ Examples:
 /// A record that cannot be read.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let files = args.records.iter().map(|path| record_file(path));
-    let records =
-        files.map(|file| read(&file?)).collect::<anyhow::Result<Vec<_>>>()?;
+    let records = files.map(|file| read(&file?)).collect::<anyhow::Result<Vec<_>>>()?;
     let text = match (args.json, args.csv) {
         (true, _) => {
             let rows = zclab_report::table::cmp_json(&records);

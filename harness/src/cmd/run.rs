@@ -73,7 +73,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let scenarios = match &resume {
         Some(path) => recorded_scenarios(path)?,
         None if args.scenarios.is_empty() => {
-            bail!("name a scenario: `zclab run quick` is the short tour, `zclab list scenarios` the list")
+            bail!(
+                "name a scenario: `zclab run quick` is the short tour, `zclab list scenarios` the list"
+            )
         }
         None => scenario::load(&args.scenarios)?,
     };

@@ -79,9 +79,8 @@ impl<'a> Measure<'a> {
     /// Only a record that cannot be written: trouble with a cell is a row.
     pub fn run(mut self) -> anyhow::Result<Option<Vec<Status>>> {
         let warm = self.condition.cache == scenario::Cache::Warm;
-        let quiet = |entry: &Entry| {
-            entry.cell.contender.strategy.disturbs() == Disturbance::Nothing
-        };
+        let quiet =
+            |entry: &Entry| entry.cell.contender.strategy.disturbs() == Disturbance::Nothing;
         let together: Vec<usize> =
             (0..self.entries.len()).filter(|&at| warm && quiet(&self.entries[at])).collect();
         let apart: Vec<usize> =

@@ -78,8 +78,8 @@ impl Store {
 
 /// Refuses beforehand what would end in ENOSPC.
 fn room_for(bytes: u64, dir: &Path) -> anyhow::Result<()> {
-    let stat = nix::sys::statvfs::statvfs(dir)
-        .with_context(|| format!("statvfs {}", dir.display()))?;
+    let stat =
+        nix::sys::statvfs::statvfs(dir).with_context(|| format!("statvfs {}", dir.display()))?;
     let free_bytes = stat.blocks_available() * stat.fragment_size();
     // Indexes and the file system's own need are well below a tenth.
     if free_bytes < bytes + bytes / 10 {

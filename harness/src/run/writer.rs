@@ -44,8 +44,8 @@ impl Writer {
     /// # Errors
     /// A file that is no record, or of another schema.
     pub fn resume(path: &Path) -> anyhow::Result<(Writer, HashSet<String>)> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("reading {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         let whole = text.rfind('\n').map_or(0, |at| at + 1);
         let mut finished = HashSet::new();
         for (index, line) in text[..whole].lines().enumerate() {
@@ -83,9 +83,7 @@ impl Writer {
             serde_json::to_writer(&mut text, line).context("encoding a record line")?;
             text.push(b'\n');
         }
-        self.file
-            .write_all(&text)
-            .with_context(|| format!("writing to {}", self.path.display()))
+        self.file.write_all(&text).with_context(|| format!("writing to {}", self.path.display()))
     }
 
     /// Where the record lies.
