@@ -139,9 +139,18 @@ impl Watched {
     /// # Errors
     /// The read that failed.
     pub fn warm(&self) -> Result<(), CacheError> {
-        let mut buffer = vec![0u8; 1 << 20];
-        let mut at_bytes = 0;
-        while at_bytes < self.len_bytes {
+        self.warm_range(0, self.len_bytes)
+    }
+
+    /// The same for the pages of a range.
+    ///
+    /// # Errors
+    /// The read that failed.
+    pub fn warm_range(&self, offset_bytes: u64, len_bytes: u64) -> Result<(), CacheError> {
+        let mut buffer = vec![0u8; len_bytes.min(1 << 20) as usize];
+        let end_bytes = (offset_bytes + len_bytes).min(self.len_bytes);
+        let mut at_bytes = offset_bytes;
+        while at_bytes < end_bytes {
             match self.file.read_at(&mut buffer, at_bytes) {
                 Ok(0) => break,
                 Ok(got) => at_bytes += got as u64,

@@ -116,8 +116,22 @@ fn memory(set: &mut impl FnMut(&str, Value) -> Option<Value>) {
         set(name, value);
     }
     set("pipe_size_limit_bytes", number(read("/proc/sys/fs/pipe-max-size")));
+    set("proactive_reclaim", json!(proactive_reclaim()));
     let thp = read("/sys/kernel/mm/transparent_hugepage/enabled");
     set("transparent_hugepages", text(thp));
+}
+
+/// Whether a DAMON thread runs, which may reclaim cached pages while memory is free.
+fn proactive_reclaim() -> String {
+    let threads = std::fs::read_dir("/proc").map(|entries| {
+        let name = |entry: std::fs::DirEntry| read(entry.path().join("comm")).unwrap_or_default();
+        entries.flatten().map(name).any(|name| name.starts_with("kdamond"))
+    });
+    match threads {
+        Ok(true) => "a DAMON thread runs (kdamond): cached pages may go at any time".into(),
+        Ok(false) => "no DAMON thread".into(),
+        Err(error) => format!("unavailable: /proc: {error}"),
+    }
 }
 
 fn storage(set: &mut impl FnMut(&str, Value) -> Option<Value>, logs: &Path) {

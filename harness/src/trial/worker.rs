@@ -163,7 +163,7 @@ impl Worker {
     }
 
     fn proven(&mut self, block: &Block, keep: bool) -> Result<Moved, Trouble> {
-        let before = self.witness.before(&block.fetches)?;
+        let before = self.witness.before(&block.fetches, self.spec.cache)?;
         before.judge(self.spec.cache)?;
         let read_before = block_bytes_read();
         let (mut moved, _) = self.measure(block, false, keep)?;
