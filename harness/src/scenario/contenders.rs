@@ -206,7 +206,7 @@ fn read_value(reader: &mut Reader, spec: &OptionSpec, item: &Item) -> Option<Opt
             Ok(OptionValue::Word(word.to_string()))
         }
         (OptionKind::Choice { .. }, other) => Err(format!("{} is no word", describe(other))),
-        // Options do not say whether they count bytes, so that a size is taken wherever a number is.
+        // Options do not say whether they count bytes: a size is taken wherever a number is.
         (OptionKind::Number { .. }, value) => whole_number(value, true).map(OptionValue::Number),
     };
     let value = match value {

@@ -82,7 +82,8 @@ pub const STRATEGIES: Key = Key::new(
     "strategies",
     Values::Form {
         default: "",
-        forms: "\"all\", or an array of names and tables such as { strategy = \"splice\", pipe = [\"64 KiB\", \"1 MiB\"] }",
+        forms: "\"all\", or an array of names and tables such as \
+                { strategy = \"splice\", pipe = [\"64 KiB\", \"1 MiB\"] }",
     },
     "what is compared: the contenders, in order",
 );
@@ -151,7 +152,8 @@ pub const MESSAGE: Key = Key::new(
     "message",
     Values::Form {
         default: "1024",
-        forms: "bytes (1 B to 64 MiB), { uniform = { min, max } }, { lognormal = { median, sigma, max } } or { zipf = { max, exponent } }",
+        forms: "bytes (1 B to 64 MiB), { uniform = { min, max } }, \
+                { lognormal = { median, sigma, max } } or { zipf = { max, exponent } }",
     },
     "bytes of a record's value; each value of the axis is a log of its own",
 );

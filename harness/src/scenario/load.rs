@@ -1,4 +1,4 @@
-//! Which scenarios does the user mean: files, folders, or names of those that come with the program?
+//! Which scenarios does the user mean: files, folders, or names of shipped ones?
 
 use super::problem::{BadScenario, near};
 use super::{Origin, Scenario, parse, parse_bytes, shipped};

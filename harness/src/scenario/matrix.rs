@@ -100,7 +100,7 @@ impl Matrix {
         varied.map(axis).collect()
     }
 
-    /// Every combination of the values, the last axis fastest; what the file leaves out is as in `base`.
+    /// Every combination of the values, the last axis fastest; the rest is as in `base`.
     pub fn conditions(&self, base: Condition) -> Vec<Condition> {
         self.parameters.iter().fold(vec![base], |conditions, parameter| {
             let with = |condition: &Condition, setting: &Setting| {

@@ -15,7 +15,8 @@ const QUESTION_CHARS_MAX: usize = 300;
 /// The name of an imported log is no longer than this.
 const LOG_NAME_CHARS_MAX: usize = 64;
 
-/// Reads a scenario file's text. `name` is what the scenario is called, `file` what problems call the file.
+/// Reads a scenario file's text. `name` is what the scenario is called, `file` what problems call
+/// the file.
 ///
 /// # Errors
 /// All that is wrong with the file, each problem with its line, its key, and what was expected.

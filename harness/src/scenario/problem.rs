@@ -23,7 +23,8 @@ pub struct Problem {
     pub file: String,
     /// Where: absent where the file as a whole is meant.
     pub place: Option<Spot>,
-    /// The key, with the tables and positions that lead to it: `matrix.fetch[2]`; empty for the file itself.
+    /// The key, with the tables and positions that lead to it: `matrix.fetch[2]`; empty for the
+    /// file itself.
     pub key: String,
     /// What is wrong, as a clause.
     pub what: String,

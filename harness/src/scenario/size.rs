@@ -1,6 +1,6 @@
 //! How many bytes does `"64 KiB"` mean, and how is a number of bytes written for people?
 
-/// The units that sizes may be written in, with their bytes; the binary ones from large to small first.
+/// The units that sizes may be written in, with their bytes; first the binary ones, large to small.
 const UNITS: &[(&str, u64)] = &[
     ("TiB", 1 << 40),
     ("GiB", 1 << 30),
@@ -20,7 +20,8 @@ const BINARY: usize = 4;
 /// The bytes that a size such as `64 KiB`, `64KiB`, `16 MB` or `4096` stands for.
 ///
 /// # Errors
-/// A clause that says what is wrong with it: no whole number, an unknown unit, or more than 2^64 - 1 bytes.
+/// A clause that says what is wrong with it: no whole number, an unknown unit, or more than
+/// 2^64 - 1 bytes.
 pub fn parse(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();

@@ -4,7 +4,9 @@ mod commands;
 mod format;
 mod fuzz;
 mod load;
+mod readme;
 mod refused;
+mod shipped;
 
 use zclab::scenario::{Scenario, parse};
 
