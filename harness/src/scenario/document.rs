@@ -49,6 +49,11 @@ impl<'a> Reader<'a> {
         self.problems.is_empty()
     }
 
+    /// How much was found wrong so far.
+    pub fn count(&self) -> usize {
+        self.problems.len()
+    }
+
     /// All that was found wrong, in the order of the file.
     pub fn into_problems(mut self) -> BadScenario {
         self.problems.sort_by_key(|(position, _)| *position);

@@ -2,7 +2,7 @@
 
 use super::document::{Item, Reader, Section, quoted};
 use super::problem::{BadScenario, near, printable};
-use super::{Budget, LogChoice, Scenario, check, contenders, keys, matrix, words};
+use super::{Budget, Contender, LogChoice, Scenario, check, contenders, keys, matrix, words};
 use crate::log::kafka::{Codec, MessageSize, Spec};
 use toml::de::DeTable;
 
@@ -67,11 +67,14 @@ fn read<'a>(
     reader.only(root, &top);
     let question = reader.required(root, &keys::QUESTION).and_then(|item| question(reader, &item));
     let analysis = root.get("analysis").map(|item| reader.text(&keys::ANALYSIS, &item));
+    let before = reader.count();
     let contenders = match reader.required(root, &keys::STRATEGIES) {
         Some(item) => contenders::read(reader, &item),
         None => Vec::new(),
     };
-    let baseline = baseline(reader, root, &contenders);
+    // A contender that could not be read may be the baseline: that would be no second problem.
+    let all_read = reader.count() == before;
+    let baseline = baseline(reader, root, all_read.then_some(&contenders));
     let tables = Tables {
         log: table(reader, root, "log"),
         matrix: table(reader, root, "matrix"),
@@ -138,13 +141,13 @@ fn question<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Option<&'a str> {
 fn baseline<'a>(
     reader: &mut Reader<'a>,
     root: &Section<'a>,
-    contenders: &[super::Contender],
+    contenders: Option<&Vec<Contender>>,
 ) -> Option<String> {
     let item = reader.required(root, &keys::BASELINE)?;
     let label = reader.text(&keys::BASELINE, &item)?;
+    let Some(contenders) = contenders else { return Some(label.to_owned()) };
     let labels: Vec<&str> = contenders.iter().map(|contender| contender.label.as_str()).collect();
-    // Without contenders their own problem has been noted, and every baseline would be wrong.
-    if labels.is_empty() || labels.contains(&label) {
+    if labels.contains(&label) {
         return Some(label.to_owned());
     }
     let what = format!("{} is the label of no contender", quoted(label));

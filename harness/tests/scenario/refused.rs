@@ -251,6 +251,8 @@ fn strategies_and_options_are_checked() {
         "strategies[2].buffer",
         &["a fraction is no whole number", "bytes of the user buffer"],
     );
+    // The baseline is not called wrong as well where its contender could not be read.
+    check("[\"nul\"]", "strategies[1]", &["did you mean `null`?"]);
     check("[\"read-write\"]", "baseline", &["label of no contender", "one of read-write"]);
 }
 
