@@ -15,7 +15,14 @@ fn main() {
     let status = git(&[&["-C", "..", "status", "--porcelain"][..], &sources].concat());
     println!("cargo:rustc-env=ZCLAB_REVISION={revision}");
     println!("cargo:rustc-env=ZCLAB_DIRTY={}", status.is_some_and(|text| !text.is_empty()));
-    for path in ["../.git/HEAD", "../.git/index", "src", "../strategies/src", "../report/src"] {
+    for path in [
+        "../.git/HEAD",
+        "../.git/index",
+        "src",
+        "../strategies/src",
+        "../report/src",
+        "../scenarios",
+    ] {
         if Path::new(path).exists() {
             println!("cargo:rerun-if-changed={path}");
         }

@@ -34,11 +34,10 @@ Examples:
 /// # Errors
 /// What kept it from starting or going on.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let names = match args.scenarios.is_empty() {
-        true => scenario::shipped::names(),
-        false => args.scenarios,
+    let scenarios = match args.scenarios.is_empty() {
+        true => scenario::load_shipped()?,
+        false => scenario::load(&args.scenarios)?,
     };
-    let scenarios = scenario::load(&names)?;
     let outcome = crate::run::run(&scenarios, Purpose::Check, &args.places.places(), None)?;
     print(&outcome.record, args.json)?;
     Ok(ExitCode::from(outcome.exit_code()))

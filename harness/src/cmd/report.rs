@@ -66,8 +66,9 @@ pub fn read(file: &Path) -> anyhow::Result<zclab_report::record::Record> {
 pub fn write_site(record: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
     let record = read(record)?;
     std::fs::create_dir_all(dir).with_context(|| format!("mkdir {}", dir.display()))?;
-    let path = dir.join("table.txt");
-    let text = zclab_report::table::cmp(&[record]);
-    std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
-    Ok(path)
+    for (name, page) in zclab_report::page::site(&record) {
+        let path = dir.join(name);
+        std::fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(dir.join("index.html"))
 }

@@ -14,13 +14,16 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use zclab_report::record::{self, Failure, Histogram, Line, Pass, Sample, Status};
-use zclab_strategies::{Disturbance, OptionValue, SinkKind};
+use zclab_strategies::{OptionValue, Place, SinkKind};
 
 /// Fetches that are content-checked before and after a launch.
 const VERIFY_FETCHES: u32 = 32;
 
 /// Slices that are moved and thrown away before a launch is measured.
 const WARM_UP_SLICES: u32 = 2;
+
+/// What a child moved, and for which pass.
+type Samples = Vec<(Pass, Moved)>;
 
 /// One contender under this condition, and what became of it so far.
 struct Entry<'a> {
@@ -78,15 +81,10 @@ impl<'a> Measure<'a> {
     /// # Errors
     /// Only a record that cannot be written: trouble with a cell is a row.
     pub fn run(mut self) -> anyhow::Result<Option<Vec<Status>>> {
-        let warm = self.condition.cache == scenario::Cache::Warm;
-        let quiet =
-            |entry: &Entry| entry.cell.contender.strategy.disturbs() == Disturbance::Nothing;
-        let together: Vec<usize> =
-            (0..self.entries.len()).filter(|&at| warm && quiet(&self.entries[at])).collect();
-        let apart: Vec<usize> =
-            (0..self.entries.len()).filter(|at| !together.contains(at)).collect();
+        let apart = |at: &usize| self.entries[*at].cell.contender.needs_rounds(self.condition);
+        let (apart, together): (Vec<usize>, Vec<usize>) = (0..self.entries.len()).partition(apart);
         for launch in 0..self.budget.launches {
-            if warm && !together.is_empty() {
+            if !together.is_empty() {
                 self.warm_log(&together);
             }
             self.launch(&together, launch)?;
@@ -208,12 +206,8 @@ impl<'a> Measure<'a> {
         Ok(())
     }
 
-    #[allow(clippy::type_complexity)]
-    fn one_round(
-        &mut self,
-        at: usize,
-        launch: u32,
-    ) -> Result<(Vec<(Pass, Moved)>, String), Trouble> {
+    /// The samples of one round, and its latencies.
+    fn one_round(&mut self, at: usize, launch: u32) -> Result<(Samples, String), Trouble> {
         let mut child = self.spawn(at)?;
         self.entries[at].setup = child.ready()?;
         let verify = |block| Order::Verify { block, fetches_max: VERIFY_FETCHES };
@@ -395,6 +389,15 @@ fn refused(cell: &Cell, owned: bool) -> Option<Trouble> {
         return trouble(
             Status::Refused,
             "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
+        );
+    }
+    let strategy = cell.contender.strategy;
+    let path = strategy.path(&claims::route(cell));
+    let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
+    if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
+        return trouble(
+            Status::Refused,
+            "on its way to this sink the strategy never looks at the log, so no cache state can matter",
         );
     }
     None

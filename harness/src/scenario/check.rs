@@ -6,10 +6,9 @@
 use super::document::Reader;
 use super::matrix::{Matrix, Setting};
 use super::parse::Tables;
-use super::{Budget, Cache, LogChoice, Receiver, keys, size};
+use super::{Budget, Cache, LogChoice, keys, size};
 use crate::log::kafka::{MessageSize, Spec};
 use std::ops::Range;
-use zclab_strategies::SinkKind;
 
 /// A log has no more segments than this: every trial opens all of them.
 pub const SEGMENTS_MAX: u64 = 512;
@@ -46,7 +45,6 @@ pub(super) fn consistency(
             }
         }
     }
-    receivers(reader, matrix);
 }
 
 fn values(matrix: &Matrix, name: &str) -> Vec<(Setting, Range<usize>)> {
@@ -139,23 +137,5 @@ fn cold_rounds(
         let (slice, log) = (size::show(budget.slice_bytes), size::show(spec.total_bytes));
         let what = format!("a cold round of {slice} would read the log of {log} more than once");
         reader.note("budget.slice", &span, what).expected = format!("no more than {log}");
-    }
-}
-
-/// `MSG_TRUNC` drops bytes on TCP only; on a Unix stream the kernel copies all the same.
-fn receivers(reader: &mut Reader, matrix: &Matrix) {
-    let discards = values(matrix, "receiver")
-        .into_iter()
-        .find(|(setting, _)| matches!(setting, Setting::Receiver(Receiver::Discard)));
-    let Some((_, span)) = discards else { return };
-    for (setting, _) in values(matrix, "sink") {
-        let Setting::Sink(sink) = setting else { continue };
-        if sink != SinkKind::TcpLoopback {
-            let what = format!("a receiver cannot discard on the sink {}", sink.name());
-            reader.note("matrix.receiver", &span, what).expected = format!(
-                "\"copy\", or the sink {} alone (a file of its own)",
-                SinkKind::TcpLoopback.name()
-            );
-        }
     }
 }

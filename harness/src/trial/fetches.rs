@@ -156,7 +156,7 @@ fn zipf_totals(ranks: usize, exponent: f64) -> Vec<f64> {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
     use crate::trial::wire::Cache;
     use std::collections::BTreeMap;

@@ -47,7 +47,7 @@ pub struct Worker {
 
 enum Mover {
     Engine(Box<dyn Engine>),
-    Bare(Bare, Calls),
+    Bare(Box<(Bare, Calls)>),
 }
 
 /// The raw readings around the timed loop.
@@ -123,7 +123,7 @@ impl Worker {
         };
         self.mover = Some(if self.spec.bare {
             let bare = Bare::open(&self.spec.strategy, &setup).map_err(Trouble::failed)?;
-            Mover::Bare(bare, Calls::default())
+            Mover::Bare(Box::new((bare, Calls::default())))
         } else {
             Mover::Engine(self.strategy.open(&setup).map_err(refusal)?)
         });
@@ -136,7 +136,7 @@ impl Worker {
     /// A wrong byte, a failed call.
     pub fn verify(&mut self, block: u64, fetches_max: u32) -> Result<Moved, Trouble> {
         let block = self.planner.block(block, u64::from(fetches_max));
-        self.measure(&block, true, false).map(|(moved, _)| moved)
+        self.measure(&block, true, false)
     }
 
     /// Moves a block, timed; in a warm cell the pages are looked at before and after.
@@ -163,10 +163,11 @@ impl Worker {
     }
 
     fn proven(&mut self, block: &Block, keep: bool) -> Result<Moved, Trouble> {
+        self.log_is_whole()?;
         let before = self.witness.before(&block.fetches, self.spec.cache)?;
         before.judge(self.spec.cache)?;
         let read_before = block_bytes_read();
-        let (mut moved, _) = self.measure(block, false, keep)?;
+        let mut moved = self.measure(block, false, keep)?;
         let read = block_bytes_read().zip(read_before).map(|(end, begin)| end - begin);
         let proof: CacheProof = self.witness.after(&before)?;
         let reads_log = self.strategy.moves_the_log();
@@ -176,6 +177,22 @@ impl Worker {
         }
         moved.cache = Some(proof);
         Ok(moved)
+    }
+
+    /// A log that was cut since the run began would look like a cache that lost its pages.
+    fn log_is_whole(&self) -> Result<(), Trouble> {
+        for segment in &self.segments {
+            let name = segment.path.display().to_string();
+            let metadata = segment.file.metadata().map_err(|error| io("fstat", &name, &error))?;
+            if metadata.len() < segment.len.0 {
+                return Err(Trouble::failed(format!(
+                    "{name} was cut while it was measured: {} bytes, {} when the run began",
+                    metadata.len(),
+                    segment.len.0
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Sends as many bytes as a block has, from memory, so that windows and buffers have grown.
@@ -197,12 +214,7 @@ impl Worker {
         Ok(())
     }
 
-    fn measure(
-        &mut self,
-        block: &Block,
-        content: bool,
-        keep: bool,
-    ) -> Result<(Moved, Timed), Trouble> {
+    fn measure(&mut self, block: &Block, content: bool, keep: bool) -> Result<Moved, Trouble> {
         let lanes: Vec<LaneId> = (0..self.sinks.sinks.len()).collect();
         self.queue.clear();
         self.stamps.clear();
@@ -224,8 +236,8 @@ impl Worker {
             self.keep_latencies(timed.start_ns);
         }
         let end_ns = counted.as_ref().map_or(0, |counted| counted.end_ns).max(timed.end_ns);
-        let (calls, readings) = self.readings(&timed, counted.as_ref());
-        let moved = Moved {
+        let (readings, calls) = self.readings(&timed, counted.as_ref());
+        Ok(Moved {
             bytes: payload_each * lanes,
             header_bytes: headers_each * lanes,
             fetches: block.fetches.len() as u64 * lanes,
@@ -235,8 +247,7 @@ impl Worker {
             calls,
             verified,
             cache: None,
-        };
-        Ok((moved, timed))
+        })
     }
 
     /// The timed part: nothing in it but the engine, the driver and the clocks.
@@ -253,7 +264,8 @@ impl Worker {
                 let driven = drive(engine.as_mut(), &mut self.queue, &mut self.stamps);
                 driven.map_err(|error| error.trouble(&self.spec.segments))
             }
-            Mover::Bare(bare, calls) => {
+            Mover::Bare(loop_and_counts) => {
+                let (bare, calls) = loop_and_counts.as_mut();
                 calls.reset();
                 let ran = bare.run(block, &self.header, calls);
                 ran.map_err(|e| super::drive::DriveError::Call(e).trouble(&self.spec.segments))
@@ -333,7 +345,7 @@ impl Worker {
         let mut readings = BTreeMap::new();
         timed.used.as_sender(&mut readings);
         let counts = match &self.mover {
-            Some(Mover::Bare(_, calls)) => calls,
+            Some(Mover::Bare(loop_and_counts)) => &loop_and_counts.1,
             _ => &self.queue.calls,
         };
         let mut set = |name: &str, value: u64| {
@@ -355,7 +367,7 @@ impl Worker {
             set(reading::RECEIVER_INVOLUNTARY_SWITCHES, counted.involuntary);
         }
         let calls = counts.counts().map(|(call, n)| (call.name().to_owned(), n)).collect();
-        (calls, readings)
+        (readings, calls)
     }
 
     /// The latencies so far, encoded; empty when none was kept.

@@ -166,12 +166,6 @@ fn what_cannot_be_is_refused() {
         &["a fetch of 2 MiB exceeds the log of 1 MiB"],
     );
     check("[log]\nsize = \"40 KiB\"\n", "matrix.fetch", 2, &["a fetch of 64 KiB exceeds"]);
-    check(
-        "[matrix]\nsink = [\"tcp-loopback\", \"file\"]\nreceiver = \"discard\"\n",
-        "matrix.receiver",
-        3,
-        &["cannot discard on the sink file"],
-    );
     check("[log]\nsegment = \"64 KiB\"\n", "log.segment", 2, &["4096 segments", "more than 512"]);
     check(
         "[log]\nsize = \"1 MiB\"\nsegment = \"1 MiB\"\n[matrix]\nmessage = \"1 MiB\"\n",
