@@ -86,6 +86,9 @@ pub fn tick(value: f64) -> String {
 /// A round duration: `20 µs`.
 #[must_use]
 pub fn duration_tick(ns: f64) -> String {
+    if ns == 0.0 {
+        return "0".into();
+    }
     let (value, unit) = in_unit(ns);
     format!("{} {unit}", tick(value))
 }
@@ -174,7 +177,7 @@ pub fn parameter_name(name: &str) -> String {
 /// A position on an axis, in the axis' own unit.
 #[must_use]
 pub fn position(name: &str, x: f64) -> String {
-    if BYTE_AXES.contains(&name) { bytes(x) } else { significant(x, 3) }
+    if BYTE_AXES.contains(&name) { bytes(x) } else { tick(x) }
 }
 
 /// Both ends of a stretch of an axis; a unit that both share is written once: `2.4`, `3.7 KiB`.

@@ -206,6 +206,21 @@ impl Metric {
         self != Metric::Throughput
     }
 
+    /// Whether it counts events that may be too rare for a median to show; charts show their mean.
+    #[must_use]
+    pub fn rare(self) -> bool {
+        matches!(
+            self,
+            Metric::Voluntary
+                | Metric::Involuntary
+                | Metric::ReceiverVoluntary
+                | Metric::ReceiverInvoluntary
+                | Metric::MinorFaults
+                | Metric::MajorFaults
+                | Metric::ShortWrites
+        )
+    }
+
     /// The value of one sample.
     ///
     /// # Errors

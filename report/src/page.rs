@@ -50,14 +50,15 @@ pub fn file_name(scenario: &str) -> String {
     }
 }
 
-/// Renders a template. Writing to memory cannot fail; if it did, the page would say so.
+/// Renders a template. Writing to memory cannot fail; if it did, the page would say so. Control characters,
+/// which HTML does not allow, become replacement characters.
 fn render(page: &impl Template) -> String {
-    page.render().unwrap_or_else(|error| {
-        format!(
-            "<!doctype html><html lang=\"en\"><title>zclab</title><p>{}</p></html>",
-            escape(&error.to_string())
-        )
-    })
+    let html = page.render().unwrap_or_else(|error| {
+        let message = escape(&error.to_string());
+        format!("<!doctype html><html lang=\"en\"><title>zclab</title><p>{message}</p></html>")
+    });
+    let forbidden = |c: char| c.is_control() && c != '\n' && c != '\t';
+    html.replace(forbidden, "\u{fffd}")
 }
 
 /// Text that is safe within an element or a quoted attribute.
@@ -70,8 +71,6 @@ fn escape(text: &str) -> String {
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
-            // XML and HTML allow no other control characters.
-            c if c.is_control() && !"\n\t".contains(c) => safe.push('\u{fffd}'),
             c => safe.push(c),
         }
     }

@@ -65,6 +65,8 @@ pub enum Figure {
     Known {
         /// Median over the timing samples.
         median: f64,
+        /// Mean over them: what remains of events too rare for a median.
+        mean: f64,
         /// The typical value over launches with its interval; absent where a value is 0.
         typical: Option<Estimate>,
         /// Samples behind it.
@@ -123,6 +125,15 @@ impl Figure {
     pub fn median(&self) -> Option<f64> {
         match self {
             Figure::Known { median, .. } => Some(*median),
+            Figure::Unavailable { .. } => None,
+        }
+    }
+
+    /// The mean, where it is known.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        match self {
+            Figure::Known { mean, .. } => Some(*mean),
             Figure::Unavailable { .. } => None,
         }
     }
@@ -297,6 +308,7 @@ fn figure(measured: Option<&Measured>, metric: Metric) -> Figure {
     match centre::median(&values) {
         Some(median) => Figure::Known {
             median,
+            mean: centre::mean(&values).unwrap_or(median),
             typical: (median > 0.0).then(|| paired::typical(&placed(measured, metric))).flatten(),
             samples: values.len(),
             provenance,

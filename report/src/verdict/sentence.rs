@@ -38,6 +38,9 @@ fn undecided(standings: &[Standing]) -> String {
 
 /// Each value of a categorical axis in a clause of its own.
 fn categorical(study: &Study, standings: &[Standing]) -> String {
+    if let Some(sentence) = always_the_same(study, standings) {
+        return sentence;
+    }
     let mut clauses: Vec<String> = Vec::new();
     for standing in standings.iter().take(SPELLED_OUT) {
         let place = match study.x {
@@ -55,11 +58,44 @@ fn categorical(study: &Study, standings: &[Standing]) -> String {
     clauses.join(" ")
 }
 
+/// One sentence where one contender leads everywhere.
+fn always_the_same(study: &Study, standings: &[Standing]) -> Option<String> {
+    let led: Vec<(&str, &str, &str, &Estimate)> = standings
+        .iter()
+        .filter_map(|standing| match &standing.lead {
+            Lead::Led { leaders, other, ratios } if leaders.len() == 1 => Some((
+                standing.x.as_str(),
+                leaders.first()?.as_str(),
+                other.as_str(),
+                ratios.first()?,
+            )),
+            _ => None,
+        })
+        .collect();
+    let (_, leader, other, _) = led.first()?;
+    let same = led.iter().all(|one| one.1 == *leader && one.2 == *other);
+    if !same || led.len() != standings.len() || led.len() < 2 || led.len() > SPELLED_OUT {
+        return None;
+    }
+    let each: Vec<String> = led
+        .iter()
+        .enumerate()
+        .map(|(n, (x, _, other, ratio))| {
+            format!("{} with {x}", less(ratio, (n == 0).then_some(*other)))
+        })
+        .collect();
+    Some(format!(
+        "{leader} needs the least sender CPU per KiB whatever the {}: {}.",
+        study.x_name(),
+        format::list(&each)
+    ))
+}
+
 /// The decisive size, then where the order changes.
 fn numeric(study: &Study, panel: &Panel, standings: &[Standing]) -> String {
     let Some(anchor) = anchor(panel, standings) else { return undecided(standings) };
     let at = &standings[anchor];
-    let mut sentences = vec![format!("At {} {}.", at_x(study, &at.x), leads(&at.lead))];
+    let mut sentences = vec![format!("{} {}.", at_x(study, &at.x), leads(&at.lead))];
     if let Lead::Led { leaders, .. } = &at.lead {
         if let Some(leader) = leaders.iter().find(|label| **label != study.scenario.baseline) {
             sentences.extend(against_baseline(study, panel, leader));
@@ -78,9 +114,14 @@ fn anchor(panel: &Panel, standings: &[Standing]) -> Option<usize> {
         .or_else(|| (0..standings.len()).rev().find(decided))
 }
 
-/// `64 KiB`, or `consumers 4` where the bare number would not say what it counts.
+/// `At 64 KiB`, or `With 4 consumers` where the bare number would not say what it counts.
 fn at_x(study: &Study, x: &str) -> String {
-    if x.parse::<f64>().is_ok() { format!("{} {x}", study.x_name()) } else { x.to_owned() }
+    let name = study.x_name();
+    match x.parse::<f64>() {
+        Err(_) => format!("At {x}"),
+        Ok(_) if name.ends_with('s') => format!("With {x} {name}"),
+        Ok(_) => format!("At {name} {x}"),
+    }
 }
 
 /// Who leads, against whom, by how much.
@@ -182,8 +223,12 @@ fn against_baseline(study: &Study, panel: &Panel, leader: &str) -> Option<String
     let (first, last) = (points.first()?, points.last()?);
     all_below.then(|| {
         format!(
-            "{leader} is cheaper than {baseline} at every {} measured, from {} at {} to {} at {}.",
-            study.x_name(),
+            "Against {baseline}, {leader} is cheaper at every {} measured: {} at {}, {} at {}.",
+            if study.x_name().ends_with('s') {
+                format!("number of {}", study.x_name())
+            } else {
+                study.x_name()
+            },
             amount(first.1.point),
             format::position(&axis.name, first.0),
             amount(last.1.point),

@@ -480,3 +480,50 @@ pub fn showcase() -> Builder {
     builder.end("complete");
     builder
 }
+
+/// Text that would break a page if it were not escaped.
+pub const HOSTILE: &str = "</script><img src=x onerror=\"alert('x')\">&amp;\u{1}";
+
+/// One condition, one launch, a missing reading, and hostile text wherever text can stand.
+pub fn single() -> Builder {
+    let mut builder = Builder::new();
+    builder.launches = 1;
+    if let Line::Run(run) = &mut builder.lines[0] {
+        run.argv = ["zclab", "run", HOSTILE].map(String::from).to_vec();
+        run.machine.insert(HOSTILE.into(), json!(HOSTILE));
+        run.capabilities.insert(HOSTILE.into(), HOSTILE.into());
+        run.revision = HOSTILE.into();
+        run.dirty = true;
+    }
+    let scenario = builder.scenario("quick/single", HOSTILE, &[]);
+    if let Some(Line::Scenario(written)) = builder.lines.last_mut() {
+        written.analysis = HOSTILE.into();
+        written.source = HOSTILE.into();
+    }
+    builder.measure(&scenario, &|model, _| {
+        (model.label == "splice")
+            .then(|| (Status::Failed, Some(failure(Status::Failed, "splice", "EIO", HOSTILE))))
+    });
+    for line in &mut builder.lines {
+        if let Line::Sample(sample) = line {
+            sample.readings.remove(reading::RECEIVER_CPU_NS);
+        }
+    }
+    builder.end("interrupted");
+    builder
+}
+
+/// A run that was killed after two of three sizes, while it wrote a line.
+pub fn killed() -> String {
+    let mut builder = Builder::new();
+    let scenario =
+        builder.scenario("quick/size", "Which size?", &[("fetch", json!([4096, 65536]))]);
+    builder.measure(&scenario, &|_, _| None);
+    let last_over = builder
+        .lines
+        .iter()
+        .rposition(|line| matches!(line, Line::Cell(cell) if cell.params["fetch"] == 4096))
+        .expect("a finished cell");
+    builder.lines.truncate(last_over + 8);
+    builder.text() + "{\"kind\":\"sample\",\"cell\":\"quick/si"
+}
