@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(number(123_456.7), "123,457");
         assert_eq!(number(-1234.0), "-1,234");
         assert_eq!(duration(12_345.0), "12.3 µs");
-        assert_eq!(ends(3.141, 3.149), ("3.14".into(), "3.15".into()));
+        assert_eq!(ends(2.541, 2.549), ("2.54".into(), "2.55".into()));
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Shell {
         Shell {
             title: title.to_owned(),
             run_id: run.run_id.clone(),
-            started: run.started_at.replace('T', " ").replace('Z', " UTC"),
+            started: moment(&run.started_at),
             version: run.version.clone(),
             revision: if run.dirty {
                 format!("{} + changes", run.revision)
@@ -116,6 +116,13 @@ impl Shell {
                 .collect(),
         }
     }
+}
+
+/// An RFC 3339 time without fractions of a second: `2026-11-24 09:15:00 UTC`.
+fn moment(rfc3339: &str) -> String {
+    let whole = rfc3339.trim_end_matches('Z');
+    let whole = whole.split_once('.').map_or(whole, |(whole, _)| whole);
+    format!("{} UTC", whole.replace('T', " "))
 }
 
 /// A fact of the machine, sizes with their unit.

@@ -29,7 +29,7 @@ pub fn decisive(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Dr
         if row.baseline {
             return None;
         }
-        row.ratios.get(&Metric::SenderCpu).map(|ratio| mark_of(ratio))
+        row.ratios.get(&Metric::SenderCpu).map(mark_of)
     };
     let title = format!("Sender CPU per KiB as a multiple of {baseline}");
     let caption =
@@ -65,6 +65,14 @@ pub fn thumbnail(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Optio
     decisive(study, panel, looks, id).pop().map(|drawn| drawn.svg)
 }
 
+/// Name, caption and value of a latency chart.
+type Percentile = (&'static str, &'static str, fn(&Latency) -> u64);
+
+const LATENCIES: [Percentile; 2] = [
+    ("p50", "half of the fetches take no longer", |latency| latency.p50_ns),
+    ("p99", "99 of 100 fetches take no longer", |latency| latency.p99_ns),
+];
+
 /// The small charts of a panel.
 #[must_use]
 pub fn small(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn> {
@@ -80,11 +88,7 @@ pub fn small(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn
     ];
     let mut drawn: Vec<Drawn> =
         METRICS.iter().filter_map(|metric| of_metric(study, panel, looks, *metric, id)).collect();
-    let latencies: [(&str, &str, fn(&Latency) -> u64); 2] = [
-        ("p50", "half of the fetches take no longer", |latency| latency.p50_ns),
-        ("p99", "99 of 100 fetches take no longer", |latency| latency.p99_ns),
-    ];
-    for (name, caption, percentile) in latencies {
+    for (name, caption, percentile) in LATENCIES {
         let pick: Pick = &|row: &Row| {
             let latency = row.latency.as_ref().ok()?;
             Some(Mark { y: percentile(latency) as f64, interval: None })

@@ -131,6 +131,12 @@ impl Noise {
     }
 }
 
+/// The parameters of a cell.
+pub type Params = BTreeMap<String, Value>;
+
+/// How a cell ends that is not ok: with an error line, or with a reason alone.
+pub type Ending = (Status, Option<Failure>);
+
 /// Lines of a record in the making.
 pub struct Builder {
     pub lines: Vec<Line>,
@@ -163,9 +169,9 @@ impl Builder {
                 ("llc_bytes".into(), json!(33_554_432)),
                 ("memory_bytes".into(), json!(8_589_934_592u64)),
                 ("filesystem".into(), json!("ext4")),
-                ("virtualization".into(), json!("kvm")),
+                ("virtual_machine".into(), json!(true)),
                 ("mitigations".into(), json!("spectre_v2: Retpolines; meltdown: PTI")),
-                ("irq_time_accounting".into(), json!("unavailable: /proc/config.gz is absent")),
+                ("irq_time_accounting".into(), json!("false")),
                 ("load_average".into(), json!([0.4, 0.3, 0.2])),
             ]),
             capabilities: BTreeMap::from([
@@ -204,7 +210,7 @@ impl Builder {
     pub fn measure(
         &mut self,
         scenario: &Scenario,
-        verdict: &dyn Fn(&Model, &BTreeMap<String, Value>) -> Option<(Status, Option<Failure>)>,
+        verdict: &dyn Fn(&Model, &Params) -> Option<Ending>,
     ) {
         for params in combinations(scenario) {
             for model in &MODELS {
