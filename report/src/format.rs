@@ -7,7 +7,8 @@ use serde_json::Value;
 pub const NONE: &str = "–";
 
 /// Parameters whose numbers are bytes.
-const BYTE_AXES: [&str; 4] = ["fetch", "message", "header", "socket_buffer"];
+const BYTE_AXES: [&str; 7] =
+    ["fetch", "message", "header", "socket_buffer", "batch", "segment", "log_size"];
 
 /// A size in bytes with a binary unit: `128 B`, `64 KiB`, `1.5 MiB`.
 #[must_use]

@@ -58,7 +58,7 @@ fn route(study: &Study) -> Vec<String> {
             "A Unix socket has no TCP/IP in it: what it costs is less than any network's.".into(),
         );
     }
-    let mut controls = setup(study, "congestion_control");
+    let mut controls = setup(study, "congestion");
     controls.retain(|control| PACED.contains(&control.as_str()));
     if !controls.is_empty() {
         found.push(format!(
@@ -118,10 +118,8 @@ fn steal(study: &Study) -> Option<String> {
 fn log_and_cache(study: &Study) -> Vec<String> {
     let facts = &study.record.run.machine;
     let mut found = Vec::new();
-    let llc = ["llc_bytes", "last_level_cache_bytes", "l3_bytes"]
-        .iter()
-        .find_map(|name| facts.get(*name).and_then(Value::as_u64));
-    let log = ["log_bytes", "log_size_bytes"].iter().find_map(|name| setup_number(study, name));
+    let llc = facts.get("llc_bytes").and_then(Value::as_u64);
+    let log = param_number(study, "log_size");
     let children = study.scenario.contenders.len() as u64;
     if let (Some(llc), Some(log)) = (llc, log)
         && log < llc * children
@@ -193,8 +191,9 @@ fn setup(study: &Study, name: &str) -> Vec<String> {
     }))
 }
 
-fn setup_number(study: &Study, name: &str) -> Option<u64> {
-    study.rows().find_map(|row| row.measured?.cell.as_ref()?.setup.get(name)?.as_u64())
+/// The first value of a numeric parameter.
+fn param_number(study: &Study, name: &str) -> Option<u64> {
+    study.rows().find_map(|row| row.measured?.cell.as_ref()?.params.get(name)?.as_u64())
 }
 
 fn distinct(values: impl Iterator<Item = String>) -> Vec<String> {

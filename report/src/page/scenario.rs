@@ -120,7 +120,15 @@ fn panels(study: &Study, looks: &Looks, answers: &[PanelAnswer]) -> Vec<PanelVie
 
 fn place(x: &str, lead: &Lead, looks: &Looks) -> Place {
     let (leaders, words) = match lead {
-        Lead::Led { leaders, other, ratios } => {
+        Lead::Led { leaders, behind, .. } if !lead.clear() => {
+            let more: Vec<&str> = behind.iter().map(|(label, _)| label.as_str()).collect();
+            let words = vec![
+                format!("no winner among {}", leaders.len()),
+                format!("more: {}", format::list(&more)),
+            ];
+            (Vec::new(), words)
+        }
+        Lead::Led { leaders, other, ratios, .. } => {
             let by = ratios.first().map(|ratio| {
                 let interval = ratio.interval.map(|(low, high)| format!("({low:.2}–{high:.2})"));
                 let point = format!("{:.2}× {other}", ratio.point);

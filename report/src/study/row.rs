@@ -309,7 +309,12 @@ fn figure(measured: Option<&Measured>, metric: Metric) -> Figure {
         Some(median) => Figure::Known {
             median,
             mean: centre::mean(&values).unwrap_or(median),
-            typical: (median > 0.0).then(|| paired::typical(&placed(measured, metric))).flatten(),
+            // A logarithm of 0 there is not: a typical value over the others would mislead.
+            typical: values
+                .iter()
+                .all(|value| *value > 0.0)
+                .then(|| paired::typical(&placed(measured, metric)))
+                .flatten(),
             samples: values.len(),
             provenance,
         },
@@ -355,8 +360,11 @@ fn bottleneck(measured: &Measured) -> Bottleneck {
         return Bottleneck::Unknown(format!("no reading {}", reading::SENDER_CPU_NS));
     };
     let receiver = share(reading::RECEIVER_CPU_NS).unwrap_or(0.0);
-    let device = timing(measured)
-        .any(|sample| metric::device_bytes(sample).is_ok_and(|(bytes, _)| bytes > 0));
+    let device: Vec<f64> = timing(measured)
+        .filter_map(|sample| metric::device_bytes(sample).ok())
+        .map(|(bytes, _)| bytes as f64)
+        .collect();
+    let device = centre::median(&device).is_some_and(|bytes| bytes > 0.0);
     match (sender >= BUSY, receiver >= BUSY) {
         (true, true) => Bottleneck::Both,
         (true, false) => Bottleneck::Sender,

@@ -241,7 +241,7 @@ impl Builder {
                     status,
                     reasons,
                     setup: BTreeMap::from([
-                        ("congestion_control".into(), json!("cubic")),
+                        ("congestion".into(), json!("cubic")),
                         ("send_buffer_bytes".into(), json!(425_984)),
                     ]),
                 }));
@@ -339,6 +339,7 @@ pub fn combinations(scenario: &Scenario) -> Vec<BTreeMap<String, Value>> {
         ("receiver".into(), json!("copy")),
         ("transform".into(), json!("none")),
         ("log".into(), json!("kafka")),
+        ("log_size".into(), json!(268_435_456)),
     ]);
     scenario.axes.iter().fold(vec![base], |all, axis| {
         all.iter()
