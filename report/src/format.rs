@@ -7,7 +7,8 @@ use serde_json::Value;
 pub const NONE: &str = "–";
 
 /// Parameters whose numbers are bytes.
-const BYTE_AXES: [&str; 4] = ["fetch", "message", "header", "socket_buffer"];
+const BYTE_AXES: [&str; 7] =
+    ["fetch", "message", "header", "socket_buffer", "batch", "segment", "log_size"];
 
 /// A size in bytes with a binary unit: `128 B`, `64 KiB`, `1.5 MiB`.
 #[must_use]
@@ -86,6 +87,9 @@ pub fn tick(value: f64) -> String {
 /// A round duration: `20 µs`.
 #[must_use]
 pub fn duration_tick(ns: f64) -> String {
+    if ns == 0.0 {
+        return "0".into();
+    }
     let (value, unit) = in_unit(ns);
     format!("{} {unit}", tick(value))
 }
@@ -174,7 +178,7 @@ pub fn parameter_name(name: &str) -> String {
 /// A position on an axis, in the axis' own unit.
 #[must_use]
 pub fn position(name: &str, x: f64) -> String {
-    if BYTE_AXES.contains(&name) { bytes(x) } else { significant(x, 3) }
+    if BYTE_AXES.contains(&name) { bytes(x) } else { tick(x) }
 }
 
 /// Both ends of a stretch of an axis; a unit that both share is written once: `2.4`, `3.7 KiB`.
@@ -217,7 +221,7 @@ mod tests {
         assert_eq!(number(123_456.7), "123,457");
         assert_eq!(number(-1234.0), "-1,234");
         assert_eq!(duration(12_345.0), "12.3 µs");
-        assert_eq!(ends(3.141, 3.149), ("3.14".into(), "3.15".into()));
+        assert_eq!(ends(2.541, 2.549), ("2.54".into(), "2.55".into()));
     }
 
     #[test]

@@ -171,7 +171,7 @@ impl Metric {
                 "Device bytes",
                 "per byte",
                 "device_bytes_per_byte",
-                "the lowest device's read counter where one was found, else /proc/self/io",
+                "the lowest device's read counter, at most what /proc/self/io says of the sender; where one of them is absent, the other",
             ],
         }
     }
@@ -204,6 +204,21 @@ impl Metric {
     #[must_use]
     pub fn less_is_better(self) -> bool {
         self != Metric::Throughput
+    }
+
+    /// Whether it counts events that may be too rare for a median to show; charts show their mean.
+    #[must_use]
+    pub fn rare(self) -> bool {
+        matches!(
+            self,
+            Metric::Voluntary
+                | Metric::Involuntary
+                | Metric::ReceiverVoluntary
+                | Metric::ReceiverInvoluntary
+                | Metric::MinorFaults
+                | Metric::MajorFaults
+                | Metric::ShortWrites
+        )
     }
 
     /// The value of one sample.
@@ -244,20 +259,20 @@ impl Metric {
     }
 }
 
-/// Bytes that the device read for a sample.
+/// Bytes that the device read for a sample: what its counter says, but no more than what the sender's own
+/// reads asked for, since a device's counter counts anybody's.
 ///
 /// # Errors
 /// The reason why nobody knows.
 pub fn device_bytes(sample: &Sample) -> Result<(u64, Provenance), String> {
-    if let Some(bytes) = sample.cache.as_ref().and_then(|proof| proof.device_read_bytes) {
-        return Ok((bytes, Provenance::Observed));
-    }
-    if let Some(bytes) = sample.readings.get(reading::IO_READ_BYTES) {
-        return Ok((*bytes, Provenance::Counted));
-    }
-    match &sample.cache {
-        Some(proof) => Err(proof.device.clone()),
-        None => Err(format!("no reading {}", reading::IO_READ_BYTES)),
+    let device = sample.cache.as_ref().and_then(|proof| proof.device_read_bytes);
+    let sender = sample.readings.get(reading::IO_READ_BYTES).copied();
+    match (device, sender, &sample.cache) {
+        (Some(device), Some(sender), _) => Ok((device.min(sender), Provenance::Observed)),
+        (Some(device), None, _) => Ok((device, Provenance::Observed)),
+        (None, Some(sender), _) => Ok((sender, Provenance::Counted)),
+        (None, None, Some(proof)) => Err(proof.device.clone()),
+        (None, None, None) => Err(format!("no reading {}", reading::IO_READ_BYTES)),
     }
 }
 

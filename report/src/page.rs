@@ -50,14 +50,15 @@ pub fn file_name(scenario: &str) -> String {
     }
 }
 
-/// Renders a template. Writing to memory cannot fail; if it did, the page would say so.
+/// Renders a template. Writing to memory cannot fail; if it did, the page would say so. Control characters,
+/// which HTML does not allow, become replacement characters.
 fn render(page: &impl Template) -> String {
-    page.render().unwrap_or_else(|error| {
-        format!(
-            "<!doctype html><html lang=\"en\"><title>zclab</title><p>{}</p></html>",
-            escape(&error.to_string())
-        )
-    })
+    let html = page.render().unwrap_or_else(|error| {
+        let message = escape(&error.to_string());
+        format!("<!doctype html><html lang=\"en\"><title>zclab</title><p>{message}</p></html>")
+    });
+    let forbidden = |c: char| c.is_control() && c != '\n' && c != '\t';
+    html.replace(forbidden, "\u{fffd}")
 }
 
 /// Text that is safe within an element or a quoted attribute.
@@ -70,8 +71,6 @@ fn escape(text: &str) -> String {
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
-            // XML and HTML allow no other control characters.
-            c if c.is_control() && !"\n\t".contains(c) => safe.push('\u{fffd}'),
             c => safe.push(c),
         }
     }
@@ -97,7 +96,7 @@ impl Shell {
         Shell {
             title: title.to_owned(),
             run_id: run.run_id.clone(),
-            started: run.started_at.replace('T', " ").replace('Z', " UTC"),
+            started: moment(&run.started_at),
             version: run.version.clone(),
             revision: if run.dirty {
                 format!("{} + changes", run.revision)
@@ -117,6 +116,13 @@ impl Shell {
                 .collect(),
         }
     }
+}
+
+/// An RFC 3339 time without fractions of a second: `2026-11-24 09:15:00 UTC`.
+fn moment(rfc3339: &str) -> String {
+    let whole = rfc3339.trim_end_matches('Z');
+    let whole = whole.split_once('.').map_or(whole, |(whole, _)| whole);
+    format!("{} UTC", whole.replace('T', " "))
 }
 
 /// A fact of the machine, sizes with their unit.

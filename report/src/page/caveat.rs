@@ -58,7 +58,7 @@ fn route(study: &Study) -> Vec<String> {
             "A Unix socket has no TCP/IP in it: what it costs is less than any network's.".into(),
         );
     }
-    let mut controls = setup(study, "congestion_control");
+    let mut controls = setup(study, "congestion");
     controls.retain(|control| PACED.contains(&control.as_str()));
     if !controls.is_empty() {
         found.push(format!(
@@ -72,17 +72,12 @@ fn route(study: &Study) -> Vec<String> {
 fn machine(record: &Record, study: &Study) -> Vec<String> {
     let facts = &record.run.machine;
     let mut found = Vec::new();
-    let virtualised = ["virtualization", "virtualisation", "hypervisor", "vm"]
-        .iter()
-        .filter_map(|name| facts.get(*name).and_then(Value::as_str))
-        .find(|kind| {
-            !["", "none", "no", "physical"].contains(kind) && !kind.starts_with("unavailable")
-        });
-    if let Some(kind) = virtualised {
-        found.push(format!(
-            "This is a virtual machine ({kind}): other guests disturb it, and system calls, page faults and interrupts cost \
-             other than on bare metal."
-        ));
+    if facts.get("virtual_machine") == Some(&Value::Bool(true)) {
+        found.push(
+            "This is a virtual machine: other guests disturb it, and system calls, page faults and interrupts cost other \
+             than on bare metal."
+                .to_owned(),
+        );
     }
     if let Some(cpus) = facts.get("cpus").and_then(Value::as_u64).filter(|cpus| *cpus <= 2) {
         found.push(format!(
@@ -91,12 +86,12 @@ fn machine(record: &Record, study: &Study) -> Vec<String> {
         ));
     }
     found.extend(steal(study));
-    let irq = facts.iter().find(|(name, _)| name.contains("irq") && name.contains("account"));
+    let irq = facts.get("irq_time_accounting");
     let denied = |value: &Value| match value {
-        Value::String(text) => text.starts_with("no") || text.starts_with("unavailable"),
-        other => *other == Value::Bool(false),
+        Value::String(text) => text != "true" && text != "yes",
+        other => *other != Value::Bool(true),
     };
-    if irq.is_some_and(|(_, value)| denied(value)) {
+    if irq.is_some_and(denied) {
         found.push(
             "The kernel does not account for interrupt time apart: network work done in softirq is charged to whichever \
              process it interrupts, so look at total CPU beside sender CPU."
@@ -123,10 +118,8 @@ fn steal(study: &Study) -> Option<String> {
 fn log_and_cache(study: &Study) -> Vec<String> {
     let facts = &study.record.run.machine;
     let mut found = Vec::new();
-    let llc = ["llc_bytes", "last_level_cache_bytes", "l3_bytes"]
-        .iter()
-        .find_map(|name| facts.get(*name).and_then(Value::as_u64));
-    let log = ["log_bytes", "log_size_bytes"].iter().find_map(|name| setup_number(study, name));
+    let llc = facts.get("llc_bytes").and_then(Value::as_u64);
+    let log = param_number(study, "log_size");
     let children = study.scenario.contenders.len() as u64;
     if let (Some(llc), Some(log)) = (llc, log)
         && log < llc * children
@@ -198,8 +191,9 @@ fn setup(study: &Study, name: &str) -> Vec<String> {
     }))
 }
 
-fn setup_number(study: &Study, name: &str) -> Option<u64> {
-    study.rows().find_map(|row| row.measured?.cell.as_ref()?.setup.get(name)?.as_u64())
+/// The first value of a numeric parameter.
+fn param_number(study: &Study, name: &str) -> Option<u64> {
+    study.rows().find_map(|row| row.measured?.cell.as_ref()?.params.get(name)?.as_u64())
 }
 
 fn distinct(values: impl Iterator<Item = String>) -> Vec<String> {

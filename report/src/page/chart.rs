@@ -110,13 +110,45 @@ impl Chart {
         let middle = (frame.left + frame.right) / 2;
         let below = (middle, self.size.1 as i32 - 5);
         paint.text(&self.x_name, below, 12.0, MUTED, paint::ABOVE)?;
-        paint.text(&self.y_name, (4, 4), 12.0, MUTED, paint::CORNER)?;
+        paint.text(&self.y_name, (4, 4), 12.5, INK, paint::CORNER)?;
         if let Some((value, label)) = &self.reference {
             let y = frame.y(scale, *value);
             paint.line(&[(frame.left, y), (frame.right, y)], INK)?;
-            paint.text(label, (frame.left + 4, y - 5), 11.5, INK, paint::ABOVE_LEFT)?;
+            if !self.labelled {
+                let (at, anchor) = self.reference_spot(frame, scale, *value, y);
+                paint.text(label, at, 11.5, INK, anchor)?;
+            }
         }
         Ok(())
+    }
+
+    /// Where the reference's label hides the fewest marks: at either end, above or below its line.
+    fn reference_spot(
+        &self,
+        frame: &Frame,
+        scale: &Scale,
+        value: f64,
+        y: i32,
+    ) -> ((i32, i32), paint::Anchor) {
+        let hidden = |left: bool, above: bool| {
+            let band = if above { y - 20..y + 4 } else { y - 4..y + 20 };
+            let points =
+                self.series.iter().flat_map(|series| self.x_places.iter().zip(&series.marks));
+            points
+                .filter_map(|(place, mark)| mark.map(|mark| (*place, mark.y)))
+                .filter(|(place, y)| (*place < 0.5) == left && band.contains(&frame.y(scale, *y)))
+                .count()
+        };
+        let options = [(true, true), (false, true), (true, false), (false, false)];
+        let best = options.into_iter().min_by_key(|(left, above)| hidden(*left, *above));
+        let (left, above) = best.unwrap_or((true, true));
+        let top = scale.place(value) > 0.97;
+        match (left, above && !top) {
+            (true, true) => ((frame.left + 4, y - 5), paint::ABOVE_LEFT),
+            (false, true) => ((frame.right - 4, y - 5), paint::ABOVE_RIGHT),
+            (true, false) => ((frame.left + 4, y + 5), paint::CORNER),
+            (false, false) => ((frame.right - 4, y + 5), paint::CORNER_RIGHT),
+        }
     }
 
     /// One contender: line, intervals, markers.
@@ -156,16 +188,20 @@ impl Chart {
     /// Names beside the last points, moved apart where they would overlap.
     fn labels(&self, paint: &Paint, frame: &Frame, scale: &Scale) -> Drawn {
         const LINE: i32 = 17;
-        let mut ends: Vec<(i32, (i32, i32), &Series)> = self
+        let mut ends: Vec<(i32, (i32, i32), Option<&Series>)> = self
             .series
             .iter()
             .filter_map(|series| {
                 let last = series.marks.iter().rposition(Option::is_some)?;
                 let mark = series.marks[last]?;
                 let spot = (frame.x(self.x_places[last]), frame.y(scale, mark.y));
-                Some((spot.1, spot, series))
+                Some((spot.1, spot, Some(series)))
             })
             .collect();
+        if let Some((value, _)) = &self.reference {
+            let spot = (frame.right, frame.y(scale, *value));
+            ends.push((spot.1, spot, None));
+        }
         ends.sort_by_key(|(y, _, _)| *y);
         for n in 1..ends.len() {
             ends[n].0 = ends[n].0.max(ends[n - 1].0 + LINE);
@@ -177,6 +213,12 @@ impl Chart {
         }
         let x = frame.right + 26;
         for (y, spot, series) in &ends {
+            let Some(series) = series else {
+                let label = self.reference.as_ref().map_or("", |(_, label)| label);
+                paint.line(&[(frame.right, spot.1), (frame.right + 8, *y), (x + 5, *y)], INK)?;
+                paint.text(label, (x + 9, *y), 12.5, INK, paint::BESIDE)?;
+                continue;
+            };
             let link = [(spot.0 + 7, spot.1), (frame.right + 8, *y), (x - 5, *y)];
             paint.link(&link, series.look)?;
             paint.marker((x, *y), 4.0, series.look)?;
@@ -199,7 +241,9 @@ impl Frame {
     fn new(chart: &Chart, scale: &Scale) -> Frame {
         let widest =
             scale.ticks().iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0);
-        let longest = chart.series.iter().map(|series| series.label.chars().count()).max();
+        let labels = chart.series.iter().map(|series| &series.label);
+        let labels = labels.chain(chart.reference.as_ref().map(|(_, label)| label));
+        let longest = labels.map(|label| label.chars().count()).max();
         let right = match longest {
             Some(longest) if chart.labelled => 42 + longest as i32 * 7,
             _ => 14,

@@ -29,7 +29,7 @@ pub fn decisive(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Dr
         if row.baseline {
             return None;
         }
-        row.ratios.get(&Metric::SenderCpu).map(|ratio| mark_of(ratio))
+        row.ratios.get(&Metric::SenderCpu).map(mark_of)
     };
     let title = format!("Sender CPU per KiB as a multiple of {baseline}");
     let caption =
@@ -65,6 +65,14 @@ pub fn thumbnail(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Optio
     decisive(study, panel, looks, id).pop().map(|drawn| drawn.svg)
 }
 
+/// Name, caption and value of a latency chart.
+type Percentile = (&'static str, &'static str, fn(&Latency) -> u64);
+
+const LATENCIES: [Percentile; 2] = [
+    ("p50", "half of the fetches take no longer", |latency| latency.p50_ns),
+    ("p99", "99 of 100 fetches take no longer", |latency| latency.p99_ns),
+];
+
 /// The small charts of a panel.
 #[must_use]
 pub fn small(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn> {
@@ -80,11 +88,7 @@ pub fn small(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn
     ];
     let mut drawn: Vec<Drawn> =
         METRICS.iter().filter_map(|metric| of_metric(study, panel, looks, *metric, id)).collect();
-    let latencies: [(&str, &str, fn(&Latency) -> u64); 2] = [
-        ("p50", "half of the fetches take no longer", |latency| latency.p50_ns),
-        ("p99", "99 of 100 fetches take no longer", |latency| latency.p99_ns),
-    ];
-    for (name, caption, percentile) in latencies {
+    for (name, caption, percentile) in LATENCIES {
         let pick: Pick = &|row: &Row| {
             let latency = row.latency.as_ref().ok()?;
             Some(Mark { y: percentile(latency) as f64, interval: None })
@@ -105,7 +109,10 @@ fn of_metric(
     metric: Metric,
     id: &str,
 ) -> Option<Drawn> {
-    let pick: Pick = &|row: &Row| row.figures.get(&metric).and_then(mark);
+    let pick: Pick = &|row: &Row| {
+        let figure = row.figures.get(&metric)?;
+        if metric.rare() { figure.mean().map(|y| Mark { y, interval: None }) } else { mark(figure) }
+    };
     let mut chart =
         along(study, panel, looks, pick, &format!("{id}-{}", metric.key().replace('_', "-")));
     let all_zero = chart
@@ -113,12 +120,22 @@ fn of_metric(
         .iter()
         .flat_map(|series| series.marks.iter().flatten())
         .all(|mark| mark.y == 0.0);
-    if all_zero {
+    let nothing = chart.series.is_empty();
+    if nothing || all_zero && metric == Metric::DeviceBytes {
         return None;
+    }
+    if all_zero {
+        let svg = format!("<p class=\"zero\"><b>{}</b>none in any cell</p>", metric.title());
+        return Some(Drawn { svg, caption: caption(panel, metric) });
     }
     chart.title = format!("{}, {}", metric.title(), metric.unit());
     chart.y_name = format!("{}, {}", lower(metric.title()), metric.unit());
-    let caption = match metric {
+    chart.svg().map(|svg| Drawn { svg, caption: caption(panel, metric) })
+}
+
+/// What to see in a metric's chart.
+fn caption(panel: &Panel, metric: Metric) -> String {
+    match metric {
         Metric::Throughput => {
             let bound = panel
                 .rows()
@@ -132,14 +149,13 @@ fn of_metric(
             }
         }
         Metric::ModeSwitches => "User to kernel and back: 2 × system calls.".into(),
-        Metric::Voluntary => "The sender waited: it gave up its CPU.".into(),
-        Metric::Involuntary => "The sender was interrupted: it lost its CPU.".into(),
+        Metric::Voluntary => "Means. The sender waited: it gave up its CPU.".into(),
+        Metric::Involuntary => "Means. The sender was interrupted: it lost its CPU.".into(),
         Metric::DeviceBytes => "Bytes that the device read, per byte of payload.".into(),
         Metric::TotalCpu => "Sender and receiver together.".into(),
         Metric::SenderCpu => "Medians; intervals over launches.".into(),
         _ => format!("{}.", capital(metric.source())),
-    };
-    chart.svg().map(|svg| Drawn { svg, caption })
+    }
 }
 
 /// A chart along the first axis, without its title.

@@ -54,6 +54,8 @@ pub struct Line {
 pub struct Entry {
     /// The text.
     pub text: String,
+    /// What stands smaller behind it: an interval.
+    pub detail: String,
     /// The value to sort by; empty where there is none.
     pub order: String,
     /// More on it, for a pointer that rests there.
@@ -183,14 +185,20 @@ fn short(metric: Metric) -> &'static str {
 
 fn figure(row: &Row, metric: Metric) -> Entry {
     match row.figures.get(&metric) {
-        Some(Figure::Known { median, typical, samples, provenance }) => {
+        Some(Figure::Known { median, mean, typical, samples, provenance }) => {
             let interval = match typical.and_then(|typical| typical.interval) {
                 Some((low, high)) => format!(", {}–{}", format::number(low), format::number(high)),
                 None => String::new(),
             };
+            let text = if *median == 0.0 && *mean > 0.0 {
+                format!("0 (mean {})", format::significant(*mean, 2))
+            } else {
+                format::number(*median)
+            };
             Entry {
-                text: format::number(*median),
-                order: median.to_string(),
+                text,
+                detail: String::new(),
+                order: if *median == 0.0 { mean } else { median }.to_string(),
                 hint: format!("{}{interval}, {samples} samples", provenance.name()),
                 class: "",
             }
@@ -204,6 +212,7 @@ fn ratio(row: &Row, metric: Metric) -> Entry {
     if row.baseline {
         return Entry {
             text: "1".into(),
+            detail: String::new(),
             order: "1".into(),
             hint: "the baseline itself".into(),
             class: "one",
@@ -213,8 +222,11 @@ fn ratio(row: &Row, metric: Metric) -> Entry {
         Some(estimate) => {
             let better =
                 if metric.less_is_better() { estimate.below(1.0) } else { estimate.above(1.0) };
+            let shown = format::ratio(estimate);
+            let (ratio, detail) = shown.split_once('(').unwrap_or((&shown, ""));
             Entry {
-                text: format::ratio(estimate),
+                text: ratio.trim().to_owned(),
+                detail: detail.trim_end_matches(')').to_owned(),
                 order: estimate.point.to_string(),
                 hint: format!(
                     "{}, {} launches; {}",
@@ -223,6 +235,7 @@ fn ratio(row: &Row, metric: Metric) -> Entry {
                     estimate.basis.name()
                 ),
                 class: match (estimate.differs_from(1.0), better) {
+                    _ if !row.moves_the_log => "ratio same",
                     (false, _) => "ratio same",
                     (true, true) => "ratio better",
                     (true, false) => "ratio",
@@ -238,7 +251,13 @@ fn latency(row: &Row, percentile: fn(&Latency) -> u64) -> Entry {
         Ok(latency) => {
             let us = percentile(latency) as f64 / 1e3;
             let hint = format!("counted, {} fetches", latency.fetches);
-            Entry { text: format::number(us), order: us.to_string(), hint, class: "" }
+            Entry {
+                text: format::number(us),
+                detail: String::new(),
+                order: us.to_string(),
+                hint,
+                class: "",
+            }
         }
         Err(reason) => unavailable(reason),
     }
@@ -250,12 +269,19 @@ fn bottleneck(row: &Row) -> Entry {
         _ => String::new(),
     };
     let class = if row.bottleneck.at_receiver() { "word flag" } else { "word" };
-    Entry { text: row.bottleneck.name().into(), order: String::new(), hint, class }
+    Entry {
+        text: row.bottleneck.name().into(),
+        detail: String::new(),
+        order: String::new(),
+        hint,
+        class,
+    }
 }
 
 fn unavailable(reason: &str) -> Entry {
     Entry {
         text: NONE.into(),
+        detail: String::new(),
         order: String::new(),
         hint: format!("unavailable: {reason}"),
         class: "none",

@@ -54,7 +54,8 @@ impl Looks {
         labels.sort_unstable();
         labels.dedup();
         let mut next = 0;
-        let looks = labels.into_iter().map(|(place, label)| {
+        let mut looks: BTreeMap<String, Look> = BTreeMap::new();
+        for (place, label) in labels {
             let floor = catalogue.get(place).is_some_and(|fact| !fact.moves_the_log);
             let look = if floor {
                 Look { colour: None, dash: 1, marker: MARKERS }
@@ -67,9 +68,13 @@ impl Looks {
                     marker: n % MARKERS,
                 }
             };
-            (label.to_owned(), look)
-        });
-        Looks(looks.collect())
+            looks.insert(label.to_owned(), look);
+            // A strategy by its bare name looks like the first of its contenders.
+            if let Some(fact) = catalogue.get(place) {
+                looks.entry(fact.name.clone()).or_insert(look);
+            }
+        }
+        Looks(looks)
     }
 
     /// The look of a contender.

@@ -36,6 +36,9 @@ pub const BEFORE: Anchor = (HPos::Right, VPos::Center);
 /// Right of it and below.
 pub const CORNER: Anchor = (HPos::Left, VPos::Top);
 
+/// Left of it and below.
+pub const CORNER_RIGHT: Anchor = (HPos::Right, VPos::Top);
+
 /// A drawing in the making.
 pub struct Paint<'a>(DrawingArea<SVGBackend<'a>, Shift>);
 
@@ -126,13 +129,11 @@ impl Paint<'_> {
         if words.is_empty() {
             return Ok(());
         }
-        let words: String =
-            words.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
         // Plotters' SVG backend divides sizes by 1.24.
         let style = TextStyle::from(("sans-serif", size * 1.24))
             .color(&hue)
             .pos(Pos::new(anchor.0, anchor.1));
-        self.0.draw(&Text::new(words, at, style))
+        self.0.draw(&Text::new(words.to_owned(), at, style))
     }
 }
 

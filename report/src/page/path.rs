@@ -25,12 +25,14 @@ const STATIONS: [(&str, &str); 10] = [
     ("nowhere", "nowhere"),
 ];
 
-/// Width of a column, height of a row, and what stands left, above and right of them, in CSS pixels.
-const COLUMN: f64 = 118.0;
+/// Height of a row, and what stands left of, above and right of the columns, in CSS pixels.
 const ROW: f64 = 74.0;
-const LEFT: f64 = 190.0;
+const LEFT: f64 = 172.0;
 const HEAD: f64 = 44.0;
 const RIGHT: f64 = 150.0;
+/// Width of the whole on a wide screen, and the least width of a column.
+const WIDTH: f64 = 1028.0;
+const COLUMN_MIN: f64 = 96.0;
 
 /// A contender's way under one or several conditions.
 pub struct Way<'a> {
@@ -83,7 +85,8 @@ pub fn svg(ways: &[Way], looks: &Looks, points: usize) -> String {
     if used.is_empty() {
         return String::new();
     }
-    let width = LEFT + COLUMN * used.len() as f64 + RIGHT;
+    let column = ((WIDTH - LEFT - RIGHT) / used.len() as f64).max(COLUMN_MIN);
+    let width = (LEFT + column * used.len() as f64 + RIGHT).round();
     let height = HEAD + ROW * ways.len() as f64 + 8.0;
     let mut out = format!(
         "<svg class=\"paths\" role=\"img\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
@@ -91,8 +94,16 @@ pub fn svg(ways: &[Way], looks: &Looks, points: usize) -> String {
          <desc id=\"paths-d\">{}</desc>{ARROWS}",
         escape(&description(ways))
     );
-    for (n, (_, words)) in used.iter().enumerate() {
-        let x = station_x(n);
+    let stations: Vec<Station> = used
+        .iter()
+        .enumerate()
+        .map(|(n, (name, words))| Station {
+            name,
+            words,
+            x: (LEFT + column * (n as f64 + 0.5)).round(),
+        })
+        .collect();
+    for Station { words, x, .. } in &stations {
         let _ = write!(
             out,
             "<text class=\"station\" x=\"{x}\" y=\"20\" text-anchor=\"middle\">{}</text>\
@@ -100,13 +111,12 @@ pub fn svg(ways: &[Way], looks: &Looks, points: usize) -> String {
             escape(words)
         );
     }
-    let x_right = LEFT + COLUMN * used.len() as f64 + 8.0;
+    let x_right = width - RIGHT + 4.0;
     let _ =
         write!(out, "<text class=\"station\" x=\"{x_right}\" y=\"20\">sender's CPU copies</text>");
     for (n, way) in ways.iter().enumerate() {
         let y = HEAD + ROW * n as f64 + ROW / 2.0 + 8.0;
-        let names: Vec<&str> = used.iter().map(|(name, _)| *name).collect();
-        row(&mut out, way, looks, &names, y, x_right, points);
+        row(&mut out, way, looks, &stations, (x_right, y), points);
     }
     out + "</svg>"
 }
@@ -117,17 +127,19 @@ const ARROWS: &str = "<defs>\
     <marker id=\"tip-device\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerUnits=\"userSpaceOnUse\" markerWidth=\"10\" markerHeight=\"10\" orient=\"auto\"><path class=\"tip device\" d=\"M0,0 L8,4 L0,8 z\"/></marker>\
     </defs>";
 
-fn station_x(n: usize) -> f64 {
-    LEFT + COLUMN * (n as f64 + 0.5)
+/// A place's column.
+struct Station {
+    name: &'static str,
+    words: &'static str,
+    x: f64,
 }
 
 fn row(
     out: &mut String,
     way: &Way,
     looks: &Looks,
-    used: &[&str],
-    y: f64,
-    x_right: f64,
+    stations: &[Station],
+    (x_right, y): (f64, f64),
     points: usize,
 ) {
     let colour = looks.get(way.label).css();
@@ -152,16 +164,18 @@ fn row(
         );
     }
     for hop in &way.ledger.hops {
-        let place = |name: &str| used.iter().position(|station| *station == name);
+        let place = |name: &str| stations.iter().position(|station| station.name == name);
         if let (Some(from), Some(to)) = (place(&hop.from), place(&hop.to)) {
-            arrow(out, hop, way.ledger, from, to, y - 5.0);
+            let (start, end) = (stations[from].x, stations[to].x);
+            arrow(out, hop, way.ledger, (start, end), from.abs_diff(to), y - 5.0);
         }
     }
-    for station in used.iter().enumerate().filter(|(_, name)| {
-        way.ledger.hops.iter().any(|hop| hop.from == **name || hop.to == **name)
-    }) {
-        let x = station_x(station.0);
-        let _ = write!(out, "<circle class=\"stop\" cx=\"{x}\" cy=\"{}\" r=\"6\"/>", y - 5.0);
+    let visited = |station: &&Station| {
+        way.ledger.hops.iter().any(|hop| hop.from == station.name || hop.to == station.name)
+    };
+    for station in stations.iter().filter(visited) {
+        let _ =
+            write!(out, "<circle class=\"stop\" cx=\"{}\" cy=\"{}\" r=\"6\"/>", station.x, y - 5.0);
     }
     let copies = way.ledger.cpu_copies_per_byte;
     let claimed = copies.predicted.map_or(format::NONE.into(), format::tick);
@@ -175,10 +189,16 @@ fn row(
 }
 
 /// One hop: the claim dashed, the evidence solid over it.
-fn arrow(out: &mut String, hop: &Hop, ledger: &Ledger, from: usize, to: usize, y: f64) {
+fn arrow(
+    out: &mut String,
+    hop: &Hop,
+    ledger: &Ledger,
+    (from, to): (f64, f64),
+    span: usize,
+    y: f64,
+) {
     let forward = if to >= from { 1.0 } else { -1.0 };
-    let (x1, x2) = (station_x(from) + 8.0 * forward, station_x(to) - 8.0 * forward);
-    let span = from.abs_diff(to);
+    let (x1, x2) = (from + 8.0 * forward, to - 8.0 * forward);
     let lift = if span <= 1 { 0.0 } else { 9.0 + 7.0 * span as f64 };
     let middle = (x1 + x2) / 2.0;
     let d = if lift == 0.0 {

@@ -43,7 +43,8 @@ struct PanelView {
     strip: Vec<Place>,
     decisive: Vec<Drawn>,
     small: Vec<Drawn>,
-    tables: Vec<Grid>,
+    cost: Grid,
+    counted: Grid,
 }
 
 /// One condition in the strip below the answer.
@@ -52,7 +53,7 @@ struct Place {
     /// Key and label of those who lead.
     leaders: Vec<(String, String)>,
     /// By how much, or why nobody leads.
-    words: String,
+    words: Vec<String>,
 }
 
 /// How one metric was obtained.
@@ -109,10 +110,8 @@ fn panels(study: &Study, looks: &Looks, answers: &[PanelAnswer]) -> Vec<PanelVie
             strip: answer.standings.iter().map(|one| place(&one.x, &one.lead, looks)).collect(),
             decisive: charts::decisive(study, panel, looks, &format!("{id}-decisive")),
             small: charts::small(study, panel, looks, &id),
-            tables: vec![
-                grid::cost(study, panel, looks, &id),
-                grid::counted(study, panel, looks, &id),
-            ],
+            cost: grid::cost(study, panel, looks, &id),
+            counted: grid::counted(study, panel, looks, &id),
             id,
         }
     })
@@ -121,16 +120,25 @@ fn panels(study: &Study, looks: &Looks, answers: &[PanelAnswer]) -> Vec<PanelVie
 
 fn place(x: &str, lead: &Lead, looks: &Looks) -> Place {
     let (leaders, words) = match lead {
-        Lead::Led { leaders, other, ratios } => {
-            let by = ratios.first().map_or(String::new(), |ratio| match ratio.interval {
-                Some((low, high)) => format!("{:.2} ({low:.2}–{high:.2}) × {other}", ratio.point),
-                None => format!("{:.2} × {other}", ratio.point),
-            });
-            (leaders.clone(), by)
+        Lead::Led { leaders, behind, .. } if !lead.clear() => {
+            let more: Vec<&str> = behind.iter().map(|(label, _)| label.as_str()).collect();
+            let words = vec![
+                format!("no winner among {}", leaders.len()),
+                format!("more: {}", format::list(&more)),
+            ];
+            (Vec::new(), words)
         }
-        Lead::Open { .. } => (Vec::new(), "no winner can be named".into()),
-        Lead::Alone(label) => (Vec::new(), format!("only {label} has a result")),
-        Lead::Nobody => (Vec::new(), "no result".into()),
+        Lead::Led { leaders, other, ratios, .. } => {
+            let by = ratios.first().map(|ratio| {
+                let interval = ratio.interval.map(|(low, high)| format!("({low:.2}–{high:.2})"));
+                let point = format!("{:.2}× {other}", ratio.point);
+                [Some(point), interval].into_iter().flatten().collect()
+            });
+            (leaders.clone(), by.unwrap_or_default())
+        }
+        Lead::Open { .. } => (Vec::new(), vec!["no winner can be named".into()]),
+        Lead::Alone(label) => (Vec::new(), vec![format!("only {label} has a result")]),
+        Lead::Nobody => (Vec::new(), vec!["no result".into()]),
     };
     let leaders = leaders.into_iter().map(|label| (looks.get(&label).key(), label)).collect();
     Place { x: x.to_owned(), leaders, words }

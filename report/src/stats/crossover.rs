@@ -27,6 +27,7 @@ pub fn crossovers(points: &[(f64, Estimate)]) -> Vec<Crossover> {
     let linear = points.iter().any(|(x, _)| *x <= 0.0);
     let position = |x: f64| if linear { x } else { x.ln() };
     let place = |p: f64| if linear { p } else { p.exp() };
+    let (low_end, high_end) = ends();
     let mut found = Vec::new();
     let mut last: Option<(usize, bool)> = None;
     for (index, (_, estimate)) in points.iter().enumerate() {
@@ -39,17 +40,14 @@ pub fn crossovers(points: &[(f64, Estimate)]) -> Vec<Crossover> {
             && was_below != below
         {
             let span = &points[from..=index];
-            let zero = |pick: &dyn Fn(&Estimate) -> f64, last: bool| {
+            let zero = |pick: fn(&Estimate) -> f64, last: bool| {
                 let line: Vec<(f64, f64)> =
                     span.iter().map(|(x, e)| (position(*x), pick(e).ln())).collect();
                 zero_of(&line, last).map(place)
             };
-            let low_end = |e: &Estimate| e.interval.map_or(e.point, |(low, _)| low);
-            let high_end = |e: &Estimate| e.interval.map_or(e.point, |(_, high)| high);
-            let (first, second): (&dyn Fn(&Estimate) -> f64, &dyn Fn(&Estimate) -> f64) =
-                if below { (&low_end, &high_end) } else { (&high_end, &low_end) };
+            let (first, second) = if below { (low_end, high_end) } else { (high_end, low_end) };
             if let (Some(x), Some(low), Some(high)) =
-                (zero(&|e| e.point, false), zero(first, false), zero(second, true))
+                (zero(|e| e.point, false), zero(first, false), zero(second, true))
             {
                 found.push(Crossover { x, low, high, cheaper_above: below });
             }
@@ -59,13 +57,22 @@ pub fn crossovers(points: &[(f64, Estimate)]) -> Vec<Crossover> {
     found
 }
 
+/// The lower and the upper end of an estimate's interval; the estimate itself where there is none.
+type End = fn(&Estimate) -> f64;
+const fn ends() -> (End, End) {
+    (
+        |e| e.interval.map_or(e.point, |(low, _)| low),
+        |e| e.interval.map_or(e.point, |(_, high)| high),
+    )
+}
+
 /// Where a line through points passes 0: the first place, or the last.
 fn zero_of(line: &[(f64, f64)], last: bool) -> Option<f64> {
-    let zeros = line.windows(2).filter_map(|pair| {
+    let mut zeros = line.windows(2).filter_map(|pair| {
         let ((x0, y0), (x1, y1)) = (pair[0], pair[1]);
         (y0 * y1 <= 0.0 && y0 != y1).then(|| x0 + (x1 - x0) * y0 / (y0 - y1))
     });
-    if last { zeros.last() } else { zeros.into_iter().next() }
+    if last { zeros.next_back() } else { zeros.next() }
 }
 
 #[cfg(test)]

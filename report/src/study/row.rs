@@ -65,6 +65,8 @@ pub enum Figure {
     Known {
         /// Median over the timing samples.
         median: f64,
+        /// Mean over them: what remains of events too rare for a median.
+        mean: f64,
         /// The typical value over launches with its interval; absent where a value is 0.
         typical: Option<Estimate>,
         /// Samples behind it.
@@ -123,6 +125,15 @@ impl Figure {
     pub fn median(&self) -> Option<f64> {
         match self {
             Figure::Known { median, .. } => Some(*median),
+            Figure::Unavailable { .. } => None,
+        }
+    }
+
+    /// The mean, where it is known.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        match self {
+            Figure::Known { mean, .. } => Some(*mean),
             Figure::Unavailable { .. } => None,
         }
     }
@@ -297,7 +308,13 @@ fn figure(measured: Option<&Measured>, metric: Metric) -> Figure {
     match centre::median(&values) {
         Some(median) => Figure::Known {
             median,
-            typical: (median > 0.0).then(|| paired::typical(&placed(measured, metric))).flatten(),
+            mean: centre::mean(&values).unwrap_or(median),
+            // A logarithm of 0 there is not: a typical value over the others would mislead.
+            typical: values
+                .iter()
+                .all(|value| *value > 0.0)
+                .then(|| paired::typical(&placed(measured, metric)))
+                .flatten(),
             samples: values.len(),
             provenance,
         },
@@ -343,8 +360,11 @@ fn bottleneck(measured: &Measured) -> Bottleneck {
         return Bottleneck::Unknown(format!("no reading {}", reading::SENDER_CPU_NS));
     };
     let receiver = share(reading::RECEIVER_CPU_NS).unwrap_or(0.0);
-    let device = timing(measured)
-        .any(|sample| metric::device_bytes(sample).is_ok_and(|(bytes, _)| bytes > 0));
+    let device: Vec<f64> = timing(measured)
+        .filter_map(|sample| metric::device_bytes(sample).ok())
+        .map(|(bytes, _)| bytes as f64)
+        .collect();
+    let device = centre::median(&device).is_some_and(|bytes| bytes > 0.0);
     match (sender >= BUSY, receiver >= BUSY) {
         (true, true) => Bottleneck::Both,
         (true, false) => Bottleneck::Sender,

@@ -38,6 +38,9 @@ fn undecided(standings: &[Standing]) -> String {
 
 /// Each value of a categorical axis in a clause of its own.
 fn categorical(study: &Study, standings: &[Standing]) -> String {
+    if let Some(sentence) = always_the_same(study, standings) {
+        return sentence;
+    }
     let mut clauses: Vec<String> = Vec::new();
     for standing in standings.iter().take(SPELLED_OUT) {
         let place = match study.x {
@@ -55,12 +58,53 @@ fn categorical(study: &Study, standings: &[Standing]) -> String {
     clauses.join(" ")
 }
 
+/// One sentence where the same one or two lead everywhere.
+fn always_the_same(study: &Study, standings: &[Standing]) -> Option<String> {
+    let clear = standings.iter().filter(|standing| standing.lead.clear());
+    let led: Vec<(&str, Vec<(&String, &Estimate)>, &str)> = clear
+        .filter_map(|standing| {
+            let Lead::Led { leaders, ratios, other, .. } = &standing.lead else { return None };
+            let mut pairs: Vec<(&String, &Estimate)> = leaders.iter().zip(ratios).collect();
+            pairs.sort_by_key(|(label, _)| *label);
+            Some((standing.x.as_str(), pairs, other.as_str()))
+        })
+        .collect();
+    let (_, first, other) = led.first()?;
+    let labels: Vec<&String> = first.iter().map(|(label, _)| *label).collect();
+    let same = led.iter().all(|(_, pairs, against)| {
+        against == other && pairs.iter().map(|(label, _)| *label).eq(labels.iter().copied())
+    });
+    if !same || led.len() != standings.len() || !(2..=SPELLED_OUT).contains(&led.len()) {
+        return None;
+    }
+    let each = led.iter().enumerate().filter_map(|(n, (x, pairs, other))| {
+        let (_, ratio) = pairs.first()?;
+        Some(format!("{} with {x}", less(ratio, (n == 0).then_some(*other))))
+    });
+    let each: Vec<String> = each.collect();
+    let axis = study.x_name();
+    Some(match labels.as_slice() {
+        [leader] => format!(
+            "{leader} needs the least sender CPU per KiB whatever the {axis}: {}.",
+            format::list(&each)
+        ),
+        _ => format!(
+            "{} need the least sender CPU per KiB whatever the {axis}, with no winner between them; {} {}.",
+            format::list(&labels),
+            labels[0],
+            format::list(&each)
+        ),
+    })
+}
+
 /// The decisive size, then where the order changes.
 fn numeric(study: &Study, panel: &Panel, standings: &[Standing]) -> String {
     let Some(anchor) = anchor(panel, standings) else { return undecided(standings) };
     let at = &standings[anchor];
-    let mut sentences = vec![format!("At {} {}.", at_x(study, &at.x), leads(&at.lead))];
-    if let Lead::Led { leaders, .. } = &at.lead {
+    let mut sentences = vec![format!("{} {}.", at_x(study, &at.x), leads(&at.lead))];
+    if let Lead::Led { leaders, .. } = &at.lead
+        && at.lead.clear()
+    {
         if let Some(leader) = leaders.iter().find(|label| **label != study.scenario.baseline) {
             sentences.extend(against_baseline(study, panel, leader));
         }
@@ -69,24 +113,41 @@ fn numeric(study: &Study, panel: &Panel, standings: &[Standing]) -> String {
     sentences.join(" ")
 }
 
-/// The point that the sentence quotes: 64 KiB where that is decided, else the largest decided x.
+/// The point that the sentence quotes: 64 KiB where one or two lead there, else the largest x where they do,
+/// else a point where at least somebody is behind.
 fn anchor(panel: &Panel, standings: &[Standing]) -> Option<usize> {
+    let clear = |index: &usize| standings[*index].lead.clear();
     let decided = |index: &usize| matches!(standings[*index].lead, Lead::Led { .. });
     let x = |point: &Point| point.x.and_then(|value| value.as_f64());
-    (0..standings.len())
-        .find(|index| x(&panel.points[*index]) == Some(ANCHOR) && decided(index))
+    let at_anchor = (0..standings.len()).find(|index| x(&panel.points[*index]) == Some(ANCHOR));
+    at_anchor
+        .filter(clear)
+        .or_else(|| (0..standings.len()).rev().find(clear))
+        .or(at_anchor.filter(decided))
         .or_else(|| (0..standings.len()).rev().find(decided))
 }
 
-/// `64 KiB`, or `consumers 4` where the bare number would not say what it counts.
+/// `At 64 KiB`, or `With 4 consumers` where the bare number would not say what it counts.
 fn at_x(study: &Study, x: &str) -> String {
-    if x.parse::<f64>().is_ok() { format!("{} {x}", study.x_name()) } else { x.to_owned() }
+    let name = study.x_name();
+    match x.parse::<f64>() {
+        Err(_) => format!("At {x}"),
+        Ok(_) if name.ends_with('s') => format!("With {x} {name}"),
+        Ok(_) => format!("At {name} {x}"),
+    }
 }
 
 /// Who leads, against whom, by how much.
 fn leads(lead: &Lead) -> String {
     match lead {
-        Lead::Led { leaders, other, ratios } => match (leaders.as_slice(), ratios.as_slice()) {
+        Lead::Led { leaders, reference, behind, .. } if !lead.clear() => {
+            format!(
+                "no winner can be named between {}; {}",
+                format::list(leaders),
+                trailing(behind, reference)
+            )
+        }
+        Lead::Led { leaders, other, ratios, .. } => match (leaders.as_slice(), ratios.as_slice()) {
             ([leader], [ratio]) => {
                 format!("{leader} needs the least sender CPU per KiB: {}", less(ratio, Some(other)))
             }
@@ -122,17 +183,39 @@ fn less(ratio: &Estimate, other: Option<&str>) -> String {
         let (from, to) = format::ends(1.0 / high, 1.0 / low);
         return format!("{}{than} ({from}–{to})", amount(ratio.point));
     }
-    let percent = |share: f64| ((1.0 - share) * 1000.0).round() / 10.0;
-    let (from, to) = (percent(high), percent(low));
-    let whole = |p: f64| if p.abs() < 10.0 { format!("{p:.1}") } else { format!("{p:.0}") };
+    // Below 1 the interval is of what is saved, above 1 of what is added.
+    let sign = if ratio.point <= 1.0 { 1.0 } else { -1.0 };
+    let percent = |share: f64| sign * (1.0 - share) * 100.0;
+    let (a, b) = (percent(low), percent(high));
+    let (from, to) = (a.min(b), a.max(b));
+    let shown = |p: f64| format::significant(p, 2).replace('-', "−");
     let joint = if from < 0.0 { " to " } else { "–" };
     let tilde = if ratio.differs_from(1.0) { "" } else { "~ " };
-    format!(
-        "{tilde}{}{than} ({}{joint}{} %)",
-        amount(ratio.point),
-        whole(from).replace('-', "−"),
-        whole(to)
-    )
+    format!("{tilde}{}{than} ({}{joint}{} %)", amount(ratio.point), shown(from), shown(to))
+}
+
+/// Those behind, and how far: `only c needs more: 2.0 times as much as a (1.8–2.2)`.
+fn trailing(behind: &[(String, Estimate)], reference: &str) -> String {
+    let points = || behind.iter().map(|(_, ratio)| ratio.point);
+    let labels: Vec<&str> = behind.iter().map(|(label, _)| label.as_str()).collect();
+    let (least, most) = format::ends(
+        points().fold(f64::INFINITY, f64::min),
+        points().fold(f64::NEG_INFINITY, f64::max),
+    );
+    match behind {
+        [(label, ratio)] => {
+            let interval = ratio.interval.map_or("no interval".into(), |(low, high)| {
+                let (low, high) = format::ends(low, high);
+                format!("{low}–{high}")
+            });
+            let times = format::significant(ratio.point, 2);
+            format!("only {label} needs more: {times} times as much as {reference} ({interval})")
+        }
+        _ => format!(
+            "{} need more: {least} to {most} times as much as {reference}",
+            format::list(&labels)
+        ),
+    }
 }
 
 /// A ratio in words, without its interval.
@@ -182,8 +265,12 @@ fn against_baseline(study: &Study, panel: &Panel, leader: &str) -> Option<String
     let (first, last) = (points.first()?, points.last()?);
     all_below.then(|| {
         format!(
-            "{leader} is cheaper than {baseline} at every {} measured, from {} at {} to {} at {}.",
-            study.x_name(),
+            "Against {baseline}, {leader} is cheaper at every {} measured: {} at {}, {} at {}.",
+            if study.x_name().ends_with('s') {
+                format!("number of {}", study.x_name())
+            } else {
+                study.x_name()
+            },
             amount(first.1.point),
             format::position(&axis.name, first.0),
             amount(last.1.point),
@@ -211,14 +298,17 @@ fn elsewhere(standings: &[Standing], leaders: &[String]) -> Option<String> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for standing in standings {
         let words = match &standing.lead {
-            Lead::Led { leaders: here, .. } if here.iter().any(|one| leaders.contains(one)) => {
+            lead @ Lead::Led { leaders: here, .. }
+                if lead.clear() && here.iter().any(|one| leaders.contains(one)) =>
+            {
                 continue;
             }
+            lead @ Lead::Led { .. } if !lead.clear() => "no winner can be named".into(),
             Lead::Led { leaders: here, .. } if here.len() == 1 => {
                 format!("{} needs the least", here[0])
             }
             Lead::Led { leaders: here, .. } => format!("{} need the least", format::list(here)),
-            Lead::Open { .. } => "nobody leads".into(),
+            Lead::Open { .. } => "no winner can be named".into(),
             Lead::Alone(_) | Lead::Nobody => continue,
         };
         match groups.iter_mut().find(|(known, _)| *known == words) {

@@ -26,6 +26,10 @@ pub enum Lead {
         other: String,
         /// Sender CPU of each leader as a share of `other`'s.
         ratios: Vec<Estimate>,
+        /// The one that those behind are compared with: the baseline where it leads, else the first leader.
+        reference: String,
+        /// Those that need more, and their sender CPU as a multiple of `reference`'s.
+        behind: Vec<(String, Estimate)>,
     },
     /// All contenders overlap.
     Open {
@@ -36,6 +40,14 @@ pub enum Lead {
     Alone(String),
     /// No contender has a result.
     Nobody,
+}
+
+impl Lead {
+    /// Whether it can be said in a few words who leads: one or two.
+    #[must_use]
+    pub fn clear(&self) -> bool {
+        matches!(self, Lead::Led { leaders, .. } if leaders.len() <= 2)
+    }
 }
 
 /// Compares the contenders of one point by sender CPU per KiB.
@@ -70,15 +82,24 @@ fn lead(study: &Study, point: &Point) -> Lead {
         .collect();
     let other =
         behind.iter().find(|(row, _, _)| row.label == study.scenario.baseline).or(behind.first());
-    let Some((other, reference, _)) = other else {
+    let Some((other, others_cpu, _)) = other else {
         return Lead::Open { contenders: ranked.len() };
     };
     // A tied leader can still be indistinguishable from `other`: its own interval says so.
-    let ratios = leaders.iter().map(|(_, placed, _)| ratio_or_none(placed, reference)).collect();
+    let ratios = leaders.iter().map(|(_, placed, _)| ratio_or_none(placed, others_cpu)).collect();
+    let reference = leaders
+        .iter()
+        .find(|(row, _, _)| row.label == study.scenario.baseline)
+        .map_or((first, best), |(row, placed, _)| (row, placed));
     Lead::Led {
         leaders: leaders.iter().map(|(row, _, _)| row.label.to_owned()).collect(),
         other: other.label.to_owned(),
         ratios,
+        reference: reference.0.label.to_owned(),
+        behind: behind
+            .iter()
+            .map(|(row, placed, _)| (row.label.to_owned(), ratio_or_none(placed, reference.1)))
+            .collect(),
     }
 }
 

@@ -131,6 +131,12 @@ impl Noise {
     }
 }
 
+/// The parameters of a cell.
+pub type Params = BTreeMap<String, Value>;
+
+/// How a cell ends that is not ok: with an error line, or with a reason alone.
+pub type Ending = (Status, Option<Failure>);
+
 /// Lines of a record in the making.
 pub struct Builder {
     pub lines: Vec<Line>,
@@ -163,9 +169,9 @@ impl Builder {
                 ("llc_bytes".into(), json!(33_554_432)),
                 ("memory_bytes".into(), json!(8_589_934_592u64)),
                 ("filesystem".into(), json!("ext4")),
-                ("virtualization".into(), json!("kvm")),
+                ("virtual_machine".into(), json!(true)),
                 ("mitigations".into(), json!("spectre_v2: Retpolines; meltdown: PTI")),
-                ("irq_time_accounting".into(), json!("unavailable: /proc/config.gz is absent")),
+                ("irq_time_accounting".into(), json!("false")),
                 ("load_average".into(), json!([0.4, 0.3, 0.2])),
             ]),
             capabilities: BTreeMap::from([
@@ -204,7 +210,7 @@ impl Builder {
     pub fn measure(
         &mut self,
         scenario: &Scenario,
-        verdict: &dyn Fn(&Model, &BTreeMap<String, Value>) -> Option<(Status, Option<Failure>)>,
+        verdict: &dyn Fn(&Model, &Params) -> Option<Ending>,
     ) {
         for params in combinations(scenario) {
             for model in &MODELS {
@@ -235,7 +241,7 @@ impl Builder {
                     status,
                     reasons,
                     setup: BTreeMap::from([
-                        ("congestion_control".into(), json!("cubic")),
+                        ("congestion".into(), json!("cubic")),
                         ("send_buffer_bytes".into(), json!(425_984)),
                     ]),
                 }));
@@ -333,6 +339,7 @@ pub fn combinations(scenario: &Scenario) -> Vec<BTreeMap<String, Value>> {
         ("receiver".into(), json!("copy")),
         ("transform".into(), json!("none")),
         ("log".into(), json!("kafka")),
+        ("log_size".into(), json!(268_435_456)),
     ]);
     scenario.axes.iter().fold(vec![base], |all, axis| {
         all.iter()
@@ -479,4 +486,51 @@ pub fn showcase() -> Builder {
     });
     builder.end("complete");
     builder
+}
+
+/// Text that would break a page if it were not escaped.
+pub const HOSTILE: &str = "</script><img src=x onerror=\"alert('x')\">&amp;\u{1}";
+
+/// One condition, one launch, a missing reading, and hostile text wherever text can stand.
+pub fn single() -> Builder {
+    let mut builder = Builder::new();
+    builder.launches = 1;
+    if let Line::Run(run) = &mut builder.lines[0] {
+        run.argv = ["zclab", "run", HOSTILE].map(String::from).to_vec();
+        run.machine.insert(HOSTILE.into(), json!(HOSTILE));
+        run.capabilities.insert(HOSTILE.into(), HOSTILE.into());
+        run.revision = HOSTILE.into();
+        run.dirty = true;
+    }
+    let scenario = builder.scenario("quick/single", HOSTILE, &[]);
+    if let Some(Line::Scenario(written)) = builder.lines.last_mut() {
+        written.analysis = HOSTILE.into();
+        written.source = HOSTILE.into();
+    }
+    builder.measure(&scenario, &|model, _| {
+        (model.label == "splice")
+            .then(|| (Status::Failed, Some(failure(Status::Failed, "splice", "EIO", HOSTILE))))
+    });
+    for line in &mut builder.lines {
+        if let Line::Sample(sample) = line {
+            sample.readings.remove(reading::RECEIVER_CPU_NS);
+        }
+    }
+    builder.end("interrupted");
+    builder
+}
+
+/// A run that was killed after two of three sizes, while it wrote a line.
+pub fn killed() -> String {
+    let mut builder = Builder::new();
+    let scenario =
+        builder.scenario("quick/size", "Which size?", &[("fetch", json!([4096, 65536]))]);
+    builder.measure(&scenario, &|_, _| None);
+    let last_over = builder
+        .lines
+        .iter()
+        .rposition(|line| matches!(line, Line::Cell(cell) if cell.params["fetch"] == 4096))
+        .expect("a finished cell");
+    builder.lines.truncate(last_over + 8);
+    builder.text() + "{\"kind\":\"sample\",\"cell\":\"quick/si"
 }
