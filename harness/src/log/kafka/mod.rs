@@ -13,6 +13,7 @@ pub mod record;
 mod scan;
 mod sizes;
 pub mod varint;
+pub mod verify;
 mod write;
 
 pub use generate::generate;
