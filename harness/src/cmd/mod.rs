@@ -4,6 +4,7 @@ pub mod check;
 pub mod cmp;
 pub mod completions;
 pub mod list;
+pub mod log;
 pub mod man;
 pub mod report;
 pub mod run;
@@ -26,6 +27,7 @@ Examples:
   zclab check                     every strategy through every shipped condition, content-checked
   zclab show quick/size           what a scenario resolves to
   zclab cmp results/runs/latest   the table of a run, in the terminal
+  zclab log verify DIR            check a Kafka partition's CRCs, offsets and indexes
 
 Exit codes: 0 done (unsupported, refused and skipped rows are no failures) · 1 a cell failed, or damage
 was found · 2 could not run, or was interrupted · 3 a condition could not be proven";
@@ -38,6 +40,7 @@ enum Command {
     Run(run::Args),
     Report(report::Args),
     Cmp(cmp::Args),
+    Log(log::Args),
     Completions(completions::Args),
     Man(man::Args),
     /// One cell in a process of its own: a part of a run.
@@ -60,6 +63,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(args),
         Command::Report(args) => report::run(args),
         Command::Cmp(args) => cmp::run(args),
+        Command::Log(args) => log::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
         Command::Man(args) => man::run(args, Cli::command()),
         Command::Trial => crate::trial::child::run().map(|()| ExitCode::SUCCESS),

@@ -38,7 +38,10 @@ impl Store {
     pub fn get(&mut self, choice: &LogChoice) -> anyhow::Result<Ready> {
         let (dir, owned) = match choice {
             LogChoice::Kafka(spec) => (self.generated(spec)?, true),
-            LogChoice::Imported(name) => bail!("no log of the name {name} was imported"),
+            LogChoice::Imported(name) => {
+                let found = kafka::import::lookup(&self.dir, name)?;
+                (found.dir, found.owned)
+            }
         };
         if let Some(log) = self.ready.get(&dir) {
             return Ok(Ready { log: Rc::clone(log), owned });

@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use zclab::log::kafka::batch::{self, BatchHeader, HEADER_BYTES};
+use zclab::log::kafka::codec::DECOMPRESSED_MAX_BYTES;
 use zclab::log::kafka::{Codec, MessageSize, Spec};
+use zclab::log::scan;
 
 /// The golden partitions, as a real Kafka 4.1 left them.
 pub const GOLDEN: [&str; 9] = [
@@ -61,4 +64,43 @@ pub fn small_spec(codec: Codec) -> Spec {
         segment_bytes: 200 << 10,
         seed: 7,
     }
+}
+
+/// A record on its own: offset, timestamp, key, value, headers.
+pub type Content = (i64, i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(Vec<u8>, Option<Vec<u8>>)>);
+
+/// All records of a partition, as our own decoder gives them.
+pub fn contents(dir: &Path) -> Vec<Content> {
+    let mut contents = Vec::new();
+    let log = scan(dir).expect("a log");
+    for (number, segment) in log.segments.iter().enumerate() {
+        let bytes = fs::read(&segment.path).expect("a segment");
+        for span in log.batches.iter().filter(|span| span.segment as usize == number) {
+            let from = span.position_bytes as usize;
+            let bytes = &bytes[from..from + span.len_bytes as usize];
+            let header = BatchHeader::read(bytes.first_chunk().expect("a header"));
+            let body = &bytes[HEADER_BYTES..];
+            let plain = batch::plain_records(&header, body, DECOMPRESSED_MAX_BYTES).expect("plain");
+            batch::for_each_record(&header, &plain, |record| {
+                let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
+                let headers = record.headers.iter().map(|h| (h.key.to_vec(), owned(h.value)));
+                contents.push((
+                    header.base_offset + i64::from(record.offset_delta),
+                    header.base_timestamp_ms + record.timestamp_delta_ms,
+                    owned(record.key),
+                    owned(record.value),
+                    headers.collect(),
+                ));
+            })
+            .expect("sound records");
+        }
+    }
+    contents
+}
+
+/// Appends to a file, made where it is missing.
+pub fn append(path: &Path, bytes: &[u8]) {
+    use std::io::Write;
+    let mut file = fs::OpenOptions::new().append(true).create(true).open(path).expect("a file");
+    file.write_all(bytes).expect("appended");
 }

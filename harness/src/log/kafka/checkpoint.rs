@@ -13,6 +13,9 @@ pub const LEADER_EPOCHS: &str = "leader-epoch-checkpoint";
 /// Name of the file with the topic's id.
 pub const METADATA: &str = "partition.metadata";
 
+/// Name of the file, beside the partitions, that says from where on each one's records are not deleted.
+pub const LOG_STARTS: &str = "log-start-offset-checkpoint";
+
 /// From which offset on a leader's epoch holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EpochStart {

@@ -17,6 +17,8 @@ pub const ENTRY_BYTES: usize = 8;
 /// Bytes of a time index's entry.
 pub const TIME_ENTRY_BYTES: usize = 12;
 
+const ZEROS: [u8; 4096] = [0; 4096];
+
 /// An entry of an offset index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -97,7 +99,10 @@ pub fn parse_time(bytes: &[u8]) -> Parsed<TimeEntry> {
 }
 
 fn parse_entries<E, const N: usize>(bytes: &[u8], read: fn(&[u8; N]) -> E) -> Parsed<E> {
-    let used = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    // Preallocated tails are long: whole blocks of zeros are passed over at once.
+    let blocks = bytes.rchunks(ZEROS.len()).take_while(|block| **block == ZEROS[..block.len()]);
+    let rest = &bytes[..bytes.len() - blocks.map(<[u8]>::len).sum::<usize>()];
+    let used = rest.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     let (whole, _) = bytes.as_chunks::<N>();
     let held = used.div_ceil(N);
     let entries: Vec<E> = whole.iter().take(held).map(read).collect();

@@ -116,7 +116,8 @@ pub fn read(path: &Path) -> Result<Vec<u8>, LogError> {
 pub enum Tail {
     /// It did not: the last batch ends where the file ends.
     None,
-    /// Nothing but zeros follow: space that the broker allocated beforehand.
+    /// Nothing but zeros follow: space that the broker allocated beforehand. (A batch cut within its
+    /// first bytes, where its offset's zeros stand, looks alike; there is nothing to read either way.)
     Zeros,
     /// The file ends within a batch.
     Truncated {

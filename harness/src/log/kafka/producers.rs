@@ -1,13 +1,13 @@
 //! What did the broker know of its producers? (`.snapshot`, Kafka's `ProducerStateManager.java`)
 //!
-//! Version 2 bytes, CRC-32C of all after it 4 bytes, count 4 bytes, then 48 bytes for each producer.
+//! Version 2 bytes, CRC-32C of all after it 4 bytes, count 4 bytes, then 46 bytes for each producer.
 
 use super::Malformed;
 
 /// Bytes before the count: version and CRC.
 const CRC_ENDS_AT: usize = 6;
 const HEADER_BYTES: usize = 10;
-const ENTRY_BYTES: usize = 48;
+const ENTRY_BYTES: usize = 46;
 
 /// What is kept of one producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,5 +63,5 @@ fn read(entry: &[u8; ENTRY_BYTES]) -> Producer {
         bytes.copy_from_slice(&entry[from..from + 8]);
         i64::from_be_bytes(bytes)
     };
-    Producer { id: field(0), open_since_offset: field(40) }
+    Producer { id: field(0), open_since_offset: field(38) }
 }

@@ -3,12 +3,9 @@
 use super::Report;
 use crate::log::LogError;
 use crate::log::kafka::batch::BatchHeader;
-use crate::log::kafka::checkpoint::{self, EpochStart, LEADER_EPOCHS};
+use crate::log::kafka::checkpoint::{self, EpochStart, LEADER_EPOCHS, LOG_STARTS};
 use crate::log::kafka::partition;
 use std::path::Path;
-
-/// Beside the partitions: from where on each one's records are not deleted.
-const LOG_STARTS: &str = "log-start-offset-checkpoint";
 
 /// The checkpoint, held against the batches as they go by.
 pub(super) struct Epochs {

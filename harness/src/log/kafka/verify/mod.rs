@@ -119,7 +119,8 @@ fn finding(file: &str, position_bytes: Option<u64>, what: impl ToString) -> Find
 /// 2. `partitionLeaderEpoch` where `leader-epoch-checkpoint` is missing: then epochs must only not fall.
 /// 3. In `leader-epoch-checkpoint`: the number of an epoch that no batch bears (the leader's that has
 ///    not appended yet), as long as epochs rise; the start of such an epoch, or of one that begins in a
-///    gap, as long as it stays within the gap.
+///    gap, as long as it stays within the gap; the start of the first epoch, as long as it is not after
+///    the log's start (Kafka moves it there when it deletes segments, older versions later than others).
 /// 4. In `partition.metadata`: the topic's id, as long as it is 16 bytes in canonical Base64.
 /// 5. A whole entry missing from an `.index`, or from the middle of a `.timeindex`: a restarted broker
 ///    leaves such indexes, so it is a note.
