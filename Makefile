@@ -1,6 +1,6 @@
 # zclab: one line of help for each target; `make` prints them.
 CARGO ?= cargo
-ZCLAB = target/release/zclab
+ZCLAB = $(or $(CARGO_TARGET_DIR),target)/release/zclab
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build run test check bench report fixtures gate clean
@@ -9,39 +9,40 @@ help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: ## What a bare Debian or Ubuntu needs besides Rust: a C compiler (for zstd); skipped when present
-	@command -v $(CARGO) >/dev/null || { echo "zclab needs Rust 1.95 or newer" >&2; exit 2; }
-	@command -v cc >/dev/null || { command -v apt-get >/dev/null && \
-	  { [ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y gcc libc6-dev; } || \
-	  { echo "zclab needs a C compiler: as root, apt-get install gcc libc6-dev" >&2; exit 2; }; }
-	@echo "setup: nothing more is needed"
+	@command -v $(CARGO) >/dev/null || { echo "setup: zclab needs Rust 1.95 or newer" >&2; exit 2; }
+	@command -v cc >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update && apt-get install -y gcc libc6-dev; \
+	  else echo "setup: zclab needs a C compiler; on Debian or Ubuntu, as root: apt-get install gcc libc6-dev" >&2; exit 2; fi; }
 
 build: setup ## Build the program: target/release/zclab
 	$(CARGO) build --release --locked -p zclab
 
-run: build ## The main job: generate a Kafka log, move it by every strategy, write record and page
+run: build ## The main job: generate a Kafka log, move it by every strategy, write record and pages
 	$(ZCLAB) run quick
 
-test: ## All tests; what this machine cannot run is named as SKIPPED
-	$(CARGO) test --workspace --locked --no-fail-fast -- --show-output 2>&1 | sh .ci/summary.sh
+# The last line of the group tells the summary how cargo ended: a pipe has only the exit code of its last command.
+test: setup ## All tests; what this machine cannot run is named as SKIPPED
+	@{ $(CARGO) test --workspace --locked --no-fail-fast -- --show-output; echo "cargo test ended with $$?"; } 2>&1 | sh .ci/summary.sh
 
-check: ## Format, clippy with warnings denied, tests, documentation
+check: setup ## Format, clippy with warnings denied, tests, documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(MAKE) test
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
-bench: ## Criterion benchmarks of log generation, verification and statistics
-	$(CARGO) bench --workspace --locked
+bench: setup ## Criterion benchmarks of log generation and verification
+	$(CARGO) bench --workspace --locked --benches
 
 report: build ## Pages of the newest run, made anew from its record
 	$(ZCLAB) report results/runs/latest
 
-fixtures: ## Make golden partitions anew from a real Kafka broker (Java 17, Maven and Python; minutes)
+fixtures: ## Make golden partitions anew from a real Kafka broker, in target/fixtures (Java 17, Maven, Python; minutes)
 	sh harness/tests/fixtures/make.sh
 
 gate: ## The performance gate: not built yet
-	@echo "gate: not built yet"; exit 2
+	@echo "gate: not built yet" >&2; exit 2
 
-clean: ## Remove build products, generated logs and runs that were not committed
+clean: ## Remove build products, runs, and generated or imported logs; never a log of your own
 	$(CARGO) clean
 	rm -rf results/runs results/logs

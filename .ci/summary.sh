@@ -1,17 +1,20 @@
 #!/bin/sh
-# Passes the output of `cargo test -- --show-output` through without the captured output of tests
-# that passed, then lists what was skipped and why. Fails when a test failed or none ran.
+# Reads the output of `cargo test -- --show-output`, then a line `cargo test ended with CODE`. Passes it on
+# without what passing tests printed, then lists what was skipped and why, then counts. Fails unless
+# cargo ended with 0 and tests were run.
 awk '
   /^SKIPPED: /            { skipped[++n] = $0 }
   /^successes:$/          { quiet = 1 }
   /^(failures:|test result:|     Running |   Doc-tests )/ { quiet = 0 }
+  /^cargo test ended with / { code = $NF; ended = 1; next }
   !quiet                  { print; fflush() }
-  /^test result: /        { seen = 1; passed += $4; if ($3 != "ok.") bad = 1
+  /^test result: /        { passed += $4
                             for (i = 1; i <= NF; i++) if ($i ~ /^failed/) failed += $(i-1) }
-  /^error(\[|:)/          { bad = 1 }
   END {
+    print ""
     for (i = 1; i <= n; i++) if (!(skipped[i] in told)) { told[skipped[i]] = 1; count++; print skipped[i] }
-    if (!seen || passed + failed == 0) { print "no test ran"; exit 1 }
+    if (!ended) print "cargo test was cut off"
+    else if (code != 0) print "cargo test ended with " code
     printf "%d passed, %d failed, %d skipped\n", passed, failed, count
-    exit bad || failed > 0
+    exit !ended || code != 0 || failed > 0 || passed == 0
   }'
