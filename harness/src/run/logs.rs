@@ -39,7 +39,7 @@ impl Store {
         let (dir, owned) = match choice {
             LogChoice::Kafka(spec) => (self.generated(spec)?, true),
             LogChoice::Imported(name) => {
-                let found = kafka::import::lookup(&self.dir, name)?;
+                let found = kafka::import::lookup(&self.imported(), name)?;
                 (found.dir, found.owned)
             }
         };
@@ -52,6 +52,22 @@ impl Store {
         }
         self.ready.insert(dir, Rc::clone(&log));
         Ok(Ready { log, owned })
+    }
+
+    /// Refuses beforehand a run that asks for an imported log that nobody imported.
+    ///
+    /// # Errors
+    /// Its name, and how to import it.
+    pub fn knows(&self, choice: &LogChoice) -> anyhow::Result<()> {
+        if let LogChoice::Imported(name) = choice {
+            kafka::import::lookup(&self.imported(), name)?;
+        }
+        Ok(())
+    }
+
+    /// Where `zclab log import` notes what it imported.
+    fn imported(&self) -> PathBuf {
+        self.dir.join("imported")
     }
 
     /// The directory of a generated log. Its name is a checksum of its specification, so another

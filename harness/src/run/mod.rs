@@ -80,6 +80,10 @@ pub fn run(
     interrupt::listen().context("listening for Ctrl-C")?;
     std::fs::create_dir_all(&places.logs)
         .with_context(|| format!("mkdir {}", places.logs.display()))?;
+    let store = logs::Store::new(&places.logs, places.quiet);
+    for condition in scenarios.iter().flat_map(|scenario| &scenario.conditions) {
+        store.knows(&condition.log)?;
+    }
     let (mut writer, finished) = match resume {
         Some(path) => taken_up(path)?,
         None => (begun(scenarios, places)?, HashSet::new()),
@@ -90,7 +94,7 @@ pub fn run(
         places,
         purpose,
         scratch: scratch.path(),
-        store: logs::Store::new(&places.logs, places.quiet),
+        store,
         bar: bar(scenarios, purpose, places.quiet),
         finished,
         statuses: BTreeMap::new(),

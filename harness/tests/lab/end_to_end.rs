@@ -141,3 +141,53 @@ fn a_fetch_reaches_every_consumer() {
         assert_eq!(sample["header_bytes"], sample["fetches"].as_u64().unwrap() * 70);
     }
 }
+
+#[test]
+fn a_users_partition_is_read_in_place_when_warm_and_refused_when_cold_unless_copied() {
+    let dir = results();
+    let spec = ["log", "gen", "--total", "4MiB", "--segment", "1MiB"];
+    let partition = dir.path().join("orders-0");
+    let (output, out, err) = finish(zclab().args(spec).arg(&partition), LIMIT);
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    let store = dir.path().join("logs/imported");
+    for (name, copy) in [("lent", false), ("owned", true)] {
+        let mut import = zclab();
+        import.args(["log", "import", "--name", name, "--store"]).arg(&store).arg(&partition);
+        let (output, out, err) = finish(import.args(copy.then_some("--copy")), LIMIT);
+        assert_eq!(output.status.code(), Some(0), "{out}{err}");
+        let path = dir.path().join(format!("{name}.toml"));
+        let text = format!(
+            "question = \"Does it work?\"\nanalysis = \"A test.\"\nbaseline = \"read-write\"\n\
+             strategies = [\"read-write\", \"sendfile\"]\n[log]\nimport = \"{name}\"\n[matrix]\n\
+             cache = [\"warm\", \"cold\"]\n[budget]\nlaunches = 1\nturns = 2\nslice = \"1 MiB\"\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        let mut run = zclab();
+        run.arg("run").arg(&path).arg("--quiet").arg("--results").arg(dir.path());
+        finish(&mut run, LIMIT);
+        let record = lines(&latest(dir.path()));
+        for cell in of_kind(&record, "cell") {
+            let cold = cell["params"]["cache"] == "cold";
+            match (cold, copy) {
+                (true, false) => assert_eq!(cell["status"], "refused", "{cell}"),
+                (true, true) if !cold_is_possible(dir.path()) => {}
+                _ => assert_eq!(cell["status"], "ok", "{cell}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn an_imported_log_that_nobody_imported_is_refused_before_anything_runs() {
+    let dir = results();
+    let path = dir.path().join("nobody.toml");
+    let text = "question = \"?\"\nanalysis = \"-\"\nbaseline = \"read-write\"\n\
+                strategies = [\"read-write\"]\n[log]\nimport = \"nobody\"\n";
+    std::fs::write(&path, text).unwrap();
+    let mut run = zclab();
+    run.arg("run").arg(&path).arg("--quiet").arg("--results").arg(dir.path());
+    let (output, _, err) = finish(&mut run, LIMIT);
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.contains("nobody") && err.contains("zclab log import"), "{err}");
+    assert!(!dir.path().join("runs").exists(), "no record of a run that could not begin");
+}
