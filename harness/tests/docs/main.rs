@@ -1,0 +1,10 @@
+//! Are the documents true, and do the files keep the rules that the documents state?
+
+mod chromium;
+mod contributing;
+mod makefile;
+mod markdown;
+mod readme;
+mod record_names;
+mod support;
+mod tidy;

@@ -1,0 +1,187 @@
+//! Do the files keep the rules that CONTRIBUTING.md states?
+//!
+//! Exceptions are written down, each with its reason; a list should only get shorter.
+
+use crate::support::{files, read, run, zclab};
+use std::process::Command;
+use std::time::Duration;
+
+const FILE_LINES_MAX: usize = 450;
+const FUNCTION_LINES_MAX: usize = 70;
+
+/// Longer files.
+const LONG_FILES: [&str; 0] = [];
+
+/// Longer functions, as `file: name`.
+const LONG_FUNCTIONS: [&str; 0] = [];
+
+fn rust_files() -> Vec<(String, String)> {
+    let files = files().into_iter().filter(|file| file.ends_with(".rs"));
+    let files: Vec<_> = files.map(|file| (file.clone(), read(&file))).collect();
+    assert!(files.len() > 80, "only {} Rust files were found", files.len());
+    files
+}
+
+/// Files that people write and read.
+fn text_files() -> Vec<(String, String)> {
+    let ends = [".rs", ".md", ".toml", ".html", ".css", ".js", ".sh", ".py"];
+    let names = ["Makefile", ".ci/run", ".gitignore"];
+    let is_text = |f: &String| ends.iter().any(|e| f.ends_with(e)) || names.contains(&f.as_str());
+    files().into_iter().filter(is_text).map(|file| (file.clone(), read(&file))).collect()
+}
+
+fn complain(what: &str, found: &[String]) {
+    assert!(found.is_empty(), "{what}:\n  {}", found.join("\n  "));
+}
+
+#[test]
+fn files_can_be_read_at_a_sitting() {
+    let mut found = Vec::new();
+    for (file, text) in rust_files() {
+        let lines = text.lines().count();
+        if lines > FILE_LINES_MAX && !LONG_FILES.contains(&file.as_str()) {
+            found.push(format!("{file}: {lines} lines"));
+        }
+    }
+    complain("files of more than 450 lines", &found);
+}
+
+/// The functions of a file as (name, lines): from the line with `fn` to the closing brace at its own indent.
+fn functions(text: &str) -> Vec<(String, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let words = line.trim_start().trim_start_matches("pub").trim_start_matches("(crate)");
+        let words = words.trim_start_matches("(super)").trim_start();
+        let words = words.trim_start_matches("const ").trim_start_matches("unsafe ");
+        let words = words.trim_start_matches("extern \"C\" ");
+        let Some(name) = words.strip_prefix("fn ") else { continue };
+        let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let close = format!("{}}}", " ".repeat(indent(line)));
+        let body = lines[start..].iter().take_while(|line| **line != close);
+        let one_line = line.ends_with('}') || line.ends_with(';');
+        found.push((name, if one_line { 1 } else { body.count() + 1 }));
+    }
+    found
+}
+
+#[test]
+fn functions_are_measured_from_head_to_brace() {
+    let text = "impl A {\n    pub fn one(\n        &self,\n    ) {\n        if x {\n        }\n    }\n}\nfn two() {}\n";
+    assert_eq!(functions(text), [("one".to_owned(), 6), ("two".to_owned(), 1)]);
+}
+
+#[test]
+fn functions_fit_a_screen() {
+    let mut found = Vec::new();
+    for (file, text) in rust_files() {
+        for (name, lines) in functions(&text) {
+            let known = LONG_FUNCTIONS.contains(&format!("{file}: {name}").as_str());
+            if lines > FUNCTION_LINES_MAX && !known {
+                found.push(format!("{file}: {name}: {lines} lines"));
+            }
+        }
+    }
+    complain("functions of more than 70 lines", &found);
+}
+
+#[test]
+fn nothing_is_left_for_later_or_for_debugging() {
+    // Put together here, so that this file does not contain them.
+    let words = [["to", "do!("], ["unimplem", "ented!("], ["db", "g!("], ["#[ign", "ore"]];
+    let words = words.map(|parts| parts.concat());
+    let mut found = Vec::new();
+    for (file, text) in rust_files() {
+        for (number, line) in text.lines().enumerate() {
+            if words.iter().any(|word| line.contains(word)) {
+                found.push(format!("{file}:{}: {line}", number + 1));
+            }
+        }
+    }
+    complain("left over", &found);
+}
+
+#[test]
+fn no_file_knows_the_machine_that_it_was_written_on() {
+    let places = [["/ro", "ot/"], ["/ho", "me/"], ["/wo", "rk/"]].map(|parts| parts.concat());
+    let mut found = Vec::new();
+    for (file, text) in text_files() {
+        for (number, line) in text.lines().enumerate() {
+            if places.iter().any(|place| line.contains(place)) {
+                found.push(format!("{file}:{}: {line}", number + 1));
+            }
+        }
+    }
+    complain("paths of a machine", &found);
+}
+
+#[test]
+fn no_line_ends_in_blanks_and_no_file_without_a_line_end() {
+    let mut found = Vec::new();
+    for (file, text) in text_files() {
+        for (number, line) in text.lines().enumerate() {
+            if line.ends_with([' ', '\t', '\r']) {
+                found.push(format!("{file}:{}", number + 1));
+            }
+        }
+        if !text.is_empty() && (!text.ends_with('\n') || text.ends_with("\n\n")) {
+            found.push(format!("{file}: its end"));
+        }
+    }
+    complain("blanks at line ends", &found);
+}
+
+/// Rust lines of at most 100 columns; tables and prose in other files may be as long as they need to be.
+#[test]
+fn rust_lines_have_at_most_a_hundred_columns() {
+    let mut found = Vec::new();
+    for (file, text) in rust_files() {
+        for (number, line) in text.lines().enumerate() {
+            // A text that has to be one line, such as a message or a marker of a page, may be longer.
+            let width = line.chars().count();
+            if width > 100 && !line.contains('"') && !line.trim_start().starts_with("//") {
+                found.push(format!("{file}:{}: {width}", number + 1));
+            }
+        }
+    }
+    complain("long lines", &found);
+}
+
+/// Those whose first paragraph says what they are, since they answer no question: the crates' and programs' roots.
+const NO_QUESTION: [&str; 3] = ["harness/src/lib.rs", "harness/src/main.rs", "harness/build.rs"];
+
+#[test]
+fn every_module_begins_with_the_question_that_it_answers() {
+    let mut found = Vec::new();
+    for (file, text) in rust_files() {
+        let head: Vec<&str> = text.lines().take_while(|line| line.starts_with("//!")).collect();
+        let first: Vec<&str> = head.iter().copied().take_while(|line| *line != "//!").collect();
+        let is_source = file.contains("/src/");
+        if is_source && head.is_empty() {
+            found.push(format!("{file}: no document"));
+        } else if is_source && !first.concat().contains('?') && !NO_QUESTION.contains(&&*file) {
+            found.push(format!("{file}: {}", first.concat()));
+        }
+    }
+    complain("modules without a question", &found);
+}
+
+#[test]
+fn every_scenario_file_is_listed_and_every_group_documented() {
+    let mut command = Command::new(zclab());
+    command.args(["list", "scenarios"]);
+    let list = run(&mut command, Duration::from_secs(60)).expect_ok("zclab list scenarios");
+    let document = read("scenarios/README.md");
+    let names = files().into_iter().filter_map(|file| {
+        Some(file.strip_prefix("scenarios/")?.strip_suffix(".toml")?.to_owned())
+    });
+    let mut count = 0;
+    for name in names {
+        count += 1;
+        assert!(list.lines().any(|line| line.starts_with(&format!("{name} "))), "{name}\n{list}");
+        let group = name.split('/').next().expect("a group");
+        assert!(document.contains(&format!("`{group}/`")), "{group}");
+    }
+    assert!(count >= 20, "only {count} scenarios");
+}
