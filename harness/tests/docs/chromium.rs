@@ -113,7 +113,8 @@ fn pages_are_whole_quiet_and_fit_a_phone() {
 /// Nothing in the document makes a browser ask a network: no URL but XML namespaces, and no source.
 fn loads_nothing(dom: &str, page: &Path) {
     for (at, _) in dom.match_indices("://") {
-        let around: String = dom[..at].chars().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect();
+        let around: String =
+            dom[..at].chars().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect();
         let rest: String = dom[at..].chars().take(40).collect();
         assert!(rest.starts_with("://www.w3.org/"), "{}: {around}{rest}", page.display());
     }

@@ -137,5 +137,7 @@ fn all_ok(printed: &str) -> bool {
         let words: Vec<&str> = line.split_whitespace().collect();
         matches!(words[..], [_, _, "of", _, "cells", "ok"]).then(|| words[1] == words[3])
     });
-    counts.next().is_some_and(|all| all) || printed.contains("Unsupported: ") || printed.contains("Refused: ")
+    counts.next().is_some_and(|all| all)
+        || printed.contains("Unsupported: ")
+        || printed.contains("Refused: ")
 }

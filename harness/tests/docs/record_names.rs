@@ -32,7 +32,7 @@ fn every_name_of_the_record_is_documented() {
 #[test]
 fn every_reading_is_documented() {
     let document = read("results/README.md");
-    let source = read("report/src/record.rs");
+    let source = read("report/src/record/reading.rs");
     let consts = source.lines().filter_map(|line| {
         line.trim().strip_prefix("pub const ")?.split_once(": &str = \"")?.1.strip_suffix("\";")
     });
