@@ -43,6 +43,7 @@ fn open(browser: &str, page: &Path, profile: &Path) -> Ran {
         "--disable-sync",
         "--no-first-run",
         "--disable-dev-shm-usage",
+        "--hide-scrollbars",
         "--allow-file-access-from-files",
         "--virtual-time-budget=5000",
         "--enable-logging=stderr",

@@ -34,7 +34,7 @@ fn every_command_of_the_readme_runs() {
     let csv = std::fs::read_to_string(work.join("run.csv")).expect("run.csv");
     assert_eq!(csv.lines().count(), 7, "a header and six cells:\n{csv}");
     let json = std::fs::read_to_string(work.join("run.json")).expect("run.json");
-    assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok_and(|rows| rows.is_array()));
+    assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok_and(|rows| rows.is_object()));
 }
 
 #[test]
