@@ -1,7 +1,7 @@
 //! What is measured of a cell, in which unit, and how was it obtained?
 //!
-//! A [`Metric`] is derived from one sample; tables, charts and exports all walk [`Metric::ALL`]. A reading
-//! that is absent gives a reason, never 0.
+//! A [`Metric`] is derived from one sample; tables, charts and exports all walk [`Metric::ALL`]. A
+//! reading that is absent gives a reason, never 0.
 
 use crate::record::{Sample, reading};
 
@@ -171,7 +171,8 @@ impl Metric {
                 "Device bytes",
                 "per byte",
                 "device_bytes_per_byte",
-                "the lowest device's read counter, at most what /proc/self/io says of the sender; where one of them is absent, the other",
+                "the lowest device's read counter, at most what /proc/self/io says of the \
+                sender; where one of them is absent, the other",
             ],
         }
     }
@@ -259,8 +260,8 @@ impl Metric {
     }
 }
 
-/// Bytes that the device read for a sample: what its counter says, but no more than what the sender's own
-/// reads asked for, since a device's counter counts anybody's.
+/// Bytes that the device read for a sample: what its counter says, but no more than what the
+/// sender's own reads asked for, since a device's counter counts anybody's.
 ///
 /// # Errors
 /// The reason why nobody knows.

@@ -26,8 +26,8 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// A scale that holds all values: logarithmic where they are all above 0 and spread more than fourfold (a
-    /// multiple always), else linear from 0. `None` without a finite value.
+    /// A scale that holds all values: logarithmic where they are all above 0 and spread more than
+    /// fourfold (a multiple always), else linear from 0. `None` without a finite value.
     #[must_use]
     pub fn holding(values: impl IntoIterator<Item = f64>, unit: Unit) -> Option<Scale> {
         let values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
@@ -51,8 +51,8 @@ impl Scale {
         (position(value) - low) / (high - low)
     }
 
-    /// Round values within the scale, with their labels: 1, 2 and 5 times powers of ten (fewer where those are
-    /// many), or equal steps.
+    /// Round values within the scale, with their labels: 1, 2 and 5 times powers of ten (fewer
+    /// where those are many), or equal steps.
     #[must_use]
     pub fn ticks(&self) -> Vec<(f64, String)> {
         let values = if self.log { self.log_ticks() } else { self.linear_ticks() };

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use zclab_report::record::{self, *};
 
-/// Contenders of the made-up runs: fixed cost per fetch and cost per KiB in CPU ns, calls per fetch,
-/// receiver's cost per KiB, hops.
+/// Contenders of the made-up runs: fixed cost per fetch and cost per KiB in CPU ns, calls per
+/// fetch, receiver's cost per KiB, hops.
 pub struct Model {
     pub label: &'static str,
     pub strategy: &'static str,
@@ -194,8 +194,10 @@ impl Builder {
         let scenario = Scenario {
             scenario: name.into(),
             question: question.into(),
-            analysis: "Read the chart from left to right: small fetches pay for calls, large ones for copies.\n\n\
-                       Where the line of a contender lies below 1 it needs less sender CPU than the baseline."
+            analysis: "Read the chart from left to right: small fetches pay for calls, large \
+            ones for copies.\n\n\
+                       Where the line of a contender lies below 1 it needs less sender CPU than \
+                       the baseline."
                 .into(),
             baseline: "read-write".into(),
             contenders: MODELS.iter().map(|model| model.label.into()).collect(),
