@@ -128,11 +128,12 @@ fn load(record: &Record) -> Option<String> {
 }
 
 fn steal(study: &Study) -> Option<String> {
-    let (stolen, wall) =
-        study.rows().flat_map(|row| row.samples()).fold((0, 0), |(stolen, wall), one| {
-            (stolen + one.readings.get(reading::STEAL_NS).copied().unwrap_or(0), wall + one.wall_ns)
-        });
-    let share = stolen as f64 / (wall as f64).max(1.0);
+    let (mut stolen, mut wall) = (0.0, 0.0);
+    for sample in study.rows().flat_map(|row| row.samples()) {
+        stolen += sample.readings.get(reading::STEAL_NS).map_or(0.0, |ns| *ns as f64);
+        wall += sample.wall_ns as f64;
+    }
+    let share = if wall > 0.0 { stolen / wall } else { 0.0 };
     (share > STEAL).then(|| {
         format!(
             "The hypervisor took {} % of the wall clock away (steal).",
