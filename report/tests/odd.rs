@@ -14,9 +14,9 @@ fn show(builder: &Builder) -> String {
     let record = builder.record();
     let pages = page::site(&record);
     let records = [record];
-    table::cmp_csv(&records);
-    table::cmp_json(&records);
-    let text = table::cmp(&records) + &pages.into_iter().map(|(_, html)| html).collect::<String>();
+    let exports = table::cmp_csv(&records) + &table::cmp_json(&records).to_string();
+    let pages: String = pages.into_iter().map(|(_, html)| html).collect();
+    let text = table::cmp(&records) + &exports + &pages;
     assert!(!text.contains("NaN") && !text.contains(" inf"), "no number is a number");
     text
 }
