@@ -35,7 +35,7 @@ impl Scale {
         let high = values.iter().copied().reduce(f64::max)?;
         let log = low > 0.0 && (unit == Unit::Times || high / low > 4.0);
         if log {
-            let (low, high) = if high / low < 2.0 { (low / 1.4, high * 1.4) } else { (low, high) };
+            let (low, high) = if high / low < 1.5 { (low / 1.1, high * 1.1) } else { (low, high) };
             let room = (high / low).powf(0.05);
             return Some(Scale { log, low: low / room, high: high * room, unit });
         }
@@ -68,8 +68,10 @@ impl Scale {
                 .filter(|value| (self.low..=self.high).contains(value))
                 .collect()
         };
-        let choices: [&[f64]; 4] =
-            [&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0], &[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
+        const FINE: [f64; 15] =
+            [1.0, 1.1, 1.2, 1.3, 1.5, 1.7, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
+        let choices: [&[f64]; 5] =
+            [&FINE, &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0], &[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
         choices
             .iter()
             .map(|steps| decades(steps))
