@@ -196,7 +196,7 @@ fn less(ratio: &Estimate, other: Option<&str>) -> String {
     let shown = |p: f64| format::significant(p, 2).replace('-', "−");
     let joint = if from < 0.0 { " to " } else { "–" };
     let tilde = if ratio.differs_from(1.0) { "" } else { "~ " };
-    format!("{tilde}{}{than} ({}{joint}{} %)", amount(ratio.point), shown(from), shown(to))
+    format!("{tilde}{}{than} ({}{joint}{}\u{a0}%)", amount(ratio.point), shown(from), shown(to))
 }
 
 /// Those behind, and how far: `only c needs more: 2.0 times as much as a (1.8–2.2)`.
@@ -230,9 +230,9 @@ fn amount(ratio: f64) -> String {
     }
     let percent = (1.0 - ratio) * 100.0;
     if percent >= 0.0 {
-        format!("{} % less", format::significant(percent, 2))
+        format!("{}\u{a0}% less", format::significant(percent, 2))
     } else {
-        format!("{} % more", format::significant(-percent, 2))
+        format!("{}\u{a0}% more", format::significant(-percent, 2))
     }
 }
 
