@@ -42,7 +42,8 @@ fn plain(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// `digits` significant digits; whole numbers beyond them are rounded to a whole number, not to zeros.
+/// `digits` significant digits; whole numbers beyond them are rounded to a whole number, not to
+/// zeros.
 #[must_use]
 pub fn significant(value: f64, digits: usize) -> String {
     if !value.is_finite() {
@@ -135,7 +136,8 @@ pub fn ratio(estimate: &Estimate) -> String {
     }
 }
 
-/// A parameter's value: bytes with their unit, numbers and strings bare, objects as `name(key value, …)`.
+/// A parameter's value: bytes with their unit, numbers and strings bare, objects as `name(key
+/// value, …)`.
 #[must_use]
 pub fn parameter(name: &str, value: &Value) -> String {
     match value {

@@ -1,8 +1,8 @@
 //! What does a run mean? Values in, values out: no system call, no strategy's name.
 //!
 //! One straight line: [`record::read`] turns the lines of a run into a [`record::Record`];
-//! [`study::studies`] lays its cells out as the matrix of each scenario, with the statistics of [`stats`];
-//! [`verdict`] turns intervals into sentences; [`page::site`] and [`table`] show both.
+//! [`study::studies`] lays its cells out as the matrix of each scenario, with the statistics of
+//! [`stats`]; [`verdict`] turns intervals into sentences; [`page::site`] and [`table`] show both.
 
 pub mod format;
 pub mod metric;

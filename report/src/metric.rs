@@ -1,7 +1,7 @@
 //! What is measured of a cell, in which unit, and how was it obtained?
 //!
-//! A [`Metric`] is derived from one sample; tables, charts and exports all walk [`Metric::ALL`]. A reading
-//! that is absent gives a reason, never 0.
+//! A [`Metric`] is derived from one sample; tables, charts and exports all walk [`Metric::ALL`]. A
+//! reading that is absent gives a reason, never 0.
 
 use crate::record::{Sample, reading};
 
@@ -92,87 +92,35 @@ impl Metric {
     /// Those that are compared with the baseline turn by turn.
     pub const COMPARED: [Metric; 3] = [Metric::SenderCpu, Metric::TotalCpu, Metric::Throughput];
 
-    /// Title, unit, key in exports (with the unit), and where the number comes from.
-    fn facts(self) -> [&'static str; 4] {
+    /// Title, unit, and key in exports (with the unit).
+    fn facts(self) -> [&'static str; 3] {
         match self {
-            Metric::SenderCpu => [
-                "Sender CPU",
-                "ns/KiB",
-                "sender_cpu_ns_per_kib",
-                "CPU clock of the sending process, io_uring workers included",
-            ],
-            Metric::ReceiverCpu => [
-                "Receiver CPU",
-                "ns/KiB",
-                "receiver_cpu_ns_per_kib",
-                "CPU clock of the receiving process",
-            ],
-            Metric::TotalCpu => [
-                "Total CPU",
-                "ns/KiB",
-                "total_cpu_ns_per_kib",
-                "CPU clocks of sender and receiver, added",
-            ],
-            Metric::Throughput => [
-                "Throughput",
-                "MiB/s",
-                "throughput_mib_per_s",
-                "payload at the receiver over the wall clock, first call to last byte counted",
-            ],
-            Metric::Syscalls => [
-                "System calls",
-                "per MiB",
-                "syscalls_per_mib",
-                "the lab's wrapper around each data-path call",
-            ],
-            Metric::ModeSwitches => [
-                "Mode switches",
-                "per MiB",
-                "mode_switches_per_mib",
-                "2 × system calls: once into the kernel, once back",
-            ],
-            Metric::Voluntary => [
-                "Voluntary context switches, sender",
-                "per MiB",
-                "voluntary_switches_per_mib",
-                "rusage of the sender",
-            ],
-            Metric::Involuntary => [
-                "Involuntary context switches, sender",
-                "per MiB",
-                "involuntary_switches_per_mib",
-                "rusage of the sender",
-            ],
+            Metric::SenderCpu => ["Sender CPU", "ns/KiB", "sender_cpu_ns_per_kib"],
+            Metric::ReceiverCpu => ["Receiver CPU", "ns/KiB", "receiver_cpu_ns_per_kib"],
+            Metric::TotalCpu => ["Total CPU", "ns/KiB", "total_cpu_ns_per_kib"],
+            Metric::Throughput => ["Throughput", "MiB/s", "throughput_mib_per_s"],
+            Metric::Syscalls => ["System calls", "per MiB", "syscalls_per_mib"],
+            Metric::ModeSwitches => ["Mode switches", "per MiB", "mode_switches_per_mib"],
+            Metric::Voluntary => {
+                ["Voluntary context switches, sender", "per MiB", "voluntary_switches_per_mib"]
+            }
+            Metric::Involuntary => {
+                ["Involuntary context switches, sender", "per MiB", "involuntary_switches_per_mib"]
+            }
             Metric::ReceiverVoluntary => [
                 "Voluntary context switches, receiver",
                 "per MiB",
                 "receiver_voluntary_switches_per_mib",
-                "rusage of the receiver",
             ],
             Metric::ReceiverInvoluntary => [
                 "Involuntary context switches, receiver",
                 "per MiB",
                 "receiver_involuntary_switches_per_mib",
-                "rusage of the receiver",
             ],
-            Metric::MinorFaults => {
-                ["Minor faults", "per MiB", "minor_faults_per_mib", "rusage of the sender"]
-            }
-            Metric::MajorFaults => {
-                ["Major faults", "per MiB", "major_faults_per_mib", "rusage of the sender"]
-            }
-            Metric::ShortWrites => [
-                "Short writes",
-                "per MiB",
-                "short_writes_per_mib",
-                "the lab's wrapper: sends that were taken only in part",
-            ],
-            Metric::DeviceBytes => [
-                "Device bytes",
-                "per byte",
-                "device_bytes_per_byte",
-                "the lowest device's read counter, at most what /proc/self/io says of the sender; where one of them is absent, the other",
-            ],
+            Metric::MinorFaults => ["Minor faults", "per MiB", "minor_faults_per_mib"],
+            Metric::MajorFaults => ["Major faults", "per MiB", "major_faults_per_mib"],
+            Metric::ShortWrites => ["Short writes", "per MiB", "short_writes_per_mib"],
+            Metric::DeviceBytes => ["Device bytes", "per byte", "device_bytes_per_byte"],
         }
     }
 
@@ -197,7 +145,25 @@ impl Metric {
     /// Where the number comes from, in words.
     #[must_use]
     pub fn source(self) -> &'static str {
-        self.facts()[3]
+        match self {
+            Metric::SenderCpu => "CPU clock of the sending process, io_uring workers included",
+            Metric::ReceiverCpu => "CPU clock of the receiving process",
+            Metric::TotalCpu => "CPU clocks of sender and receiver, added",
+            Metric::Throughput => {
+                "payload at the receiver over the wall clock, first call to last byte counted"
+            }
+            Metric::Syscalls => "the lab's wrapper around each data-path call",
+            Metric::ModeSwitches => "2 × system calls: once into the kernel, once back",
+            Metric::Voluntary | Metric::Involuntary | Metric::MinorFaults | Metric::MajorFaults => {
+                "rusage of the sender"
+            }
+            Metric::ReceiverVoluntary | Metric::ReceiverInvoluntary => "rusage of the receiver",
+            Metric::ShortWrites => "the lab's wrapper: sends that were taken only in part",
+            Metric::DeviceBytes => {
+                "the lowest device's read counter, at most what /proc/self/io says of the \
+                sender; where one of them is absent, the other"
+            }
+        }
     }
 
     /// Whether less is better; throughput is the exception.
@@ -259,8 +225,8 @@ impl Metric {
     }
 }
 
-/// Bytes that the device read for a sample: what its counter says, but no more than what the sender's own
-/// reads asked for, since a device's counter counts anybody's.
+/// Bytes that the device read for a sample: what its counter says, but no more than what the
+/// sender's own reads asked for, since a device's counter counts anybody's.
 ///
 /// # Errors
 /// The reason why nobody knows.

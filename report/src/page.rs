@@ -1,8 +1,8 @@
 //! What does a run look like to a person who wants the answer first?
 //!
-//! [`site`] makes an index and one page for each scenario. A page needs no network and no script; its
-//! colours are CSS variables, so that light and dark are one document. Everything that comes from a record is
-//! escaped: by Askama in the templates, by [`escape`] in drawings.
+//! [`site`] makes an index and one page for each scenario. A page needs no network and no script;
+//! its colours are CSS variables, so that light and dark are one document. Everything that comes
+//! from a record is escaped: by Askama in the templates, by `escape` in drawings.
 
 mod caveat;
 mod chart;
@@ -37,7 +37,8 @@ pub fn site(record: &Record) -> Vec<(String, String)> {
     pages
 }
 
-/// The file of a scenario's page: its name with `/` (and whatever else a URL would not carry) replaced by `-`.
+/// The file of a scenario's page: its name with `/` (and whatever else a URL would not carry)
+/// replaced by `-`.
 #[must_use]
 pub fn file_name(scenario: &str) -> String {
     let safe: String = scenario
@@ -50,8 +51,8 @@ pub fn file_name(scenario: &str) -> String {
     }
 }
 
-/// Renders a template. Writing to memory cannot fail; if it did, the page would say so. Control characters,
-/// which HTML does not allow, become replacement characters.
+/// Renders a template. Writing to memory cannot fail; if it did, the page would say so. Control
+/// characters, which HTML does not allow, become replacement characters.
 fn render(page: &impl Template) -> String {
     let html = page.render().unwrap_or_else(|error| {
         let message = escape(&error.to_string());

@@ -2,8 +2,8 @@
 //!
 //! The record is JSON Lines, append-only, flushed line by line, in base units (ns, bytes, counts).
 //! Raw values are integers; ratios are derived elsewhere and say so. The first line is a [`Run`]; a
-//! [`Cell`] line is written when its cell is over, so samples without one belong to an unfinished cell.
-//! `results/schema/` holds the JSON Schema that is generated from these types.
+//! [`Cell`] line is written when its cell is over, so samples without one belong to an unfinished
+//! cell. `results/schema/` holds the JSON Schema that is generated from these types.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -70,8 +70,8 @@ pub struct Run {
     /// The strategies of that zclab, in catalogue order: colours and line styles follow it.
     #[serde(default)]
     pub catalogue: Vec<StrategyFact>,
-    /// Facts of the machine, by name: `kernel`, `cpu_model`, `cpus`, `filesystem`, `mitigations`, ….
-    /// A value that could not be read is the string `unavailable: <reason>`.
+    /// Facts of the machine, by name: `kernel`, `cpu_model`, `cpus`, `filesystem`, `mitigations`,
+    /// …. A value that could not be read is the string `unavailable: <reason>`.
     pub machine: BTreeMap<String, Value>,
     /// What the machine lets zclab do, by name: `yes`, or `no: <reason>`.
     pub capabilities: BTreeMap<String, String>,
@@ -223,7 +223,8 @@ pub struct Sample {
     pub pass: Pass,
     /// Which set of children, from 0.
     pub launch: u32,
-    /// Which turn of the rotation within the launch, from 0. Samples of one launch and turn are paired.
+    /// Which turn of the rotation within the launch, from 0. Samples of one launch and turn are
+    /// paired.
     pub turn: u32,
     /// Which place in the turn's order, from 0.
     pub slot: u32,
@@ -261,7 +262,8 @@ pub struct CacheProof {
     /// The same before, by cachestat; absent where the kernel lacks it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cachestat_before: Option<u64>,
-    /// Bytes that the lowest device read during the sample, or absent where no device could be found.
+    /// Bytes that the lowest device read during the sample, or absent where no device could be
+    /// found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_read_bytes: Option<u64>,
     /// Where `device_read_bytes` comes from, or why it is absent.

@@ -6,8 +6,8 @@
 //! - [`latency`]: percentiles of merged HdrHistograms;
 //! - [`crossover`]: where along an axis the cheaper one changes.
 //!
-//! Every function takes slices and returns values; the one random generator is seeded with a constant,
-//! so the same record always gives the same page.
+//! Every function takes slices and returns values; the one random generator is seeded with a
+//! constant, so the same record always gives the same page.
 
 pub mod centre;
 pub mod crossover;

@@ -1,8 +1,9 @@
 //! What does a scenario's matrix look like once it is measured?
 //!
-//! A [`Study`] lays a record's cells out as the scenario's matrix: the first axis is the x of every chart, each
-//! combination of the other axes is a [`Panel`], each x of a panel a [`Point`], each contender there a [`Row`]
-//! with its figures. Pages, tables, exports and verdicts all read this and nothing else.
+//! A [`Study`] lays a record's cells out as the scenario's matrix: the first axis is the x of every
+//! chart, each combination of the other axes is a [`Panel`], each x of a panel a [`Point`], each
+//! contender there a [`Row`] with its figures. Pages, tables, exports and verdicts all read this
+//! and nothing else.
 
 mod row;
 
@@ -139,7 +140,8 @@ impl<'a> Panel<'a> {
         self.points.iter().flat_map(|point| &point.rows)
     }
 
-    /// The values that its points share, in words: `cache: cold, consumers: 4`; empty when there is one panel.
+    /// The values that its points share, in words: `cache: cold, consumers: 4`; empty when there is
+    /// one panel.
     #[must_use]
     pub fn title(&self) -> String {
         let parts: Vec<String> = self

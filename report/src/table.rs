@@ -1,8 +1,8 @@
 //! What does a run say on a terminal, in a spreadsheet, to a program?
 //!
-//! The same numbers as the pages, from the same [`study`](crate::study): [`cmp`] for people, [`cmp_json`]
-//! and [`cmp_csv`] for machines. Records stay apart by their run id: absolute times of different runs
-//! stand side by side, and no ratio is taken across them, since their samples are not paired.
+//! The same numbers as the pages, from the same [`study`]: [`cmp`] for people, [`cmp_json`]
+//! and [`cmp_csv`] for machines. Records stay apart by their run id: absolute times of different
+//! runs stand side by side, and no ratio is taken across them, since their samples are not paired.
 
 mod export;
 
@@ -70,7 +70,8 @@ fn scenario(study: &Study) -> String {
     out
 }
 
-/// One line about cells without a result: `splice: unsupported at fetch size 4 KiB: splice: EINVAL`.
+/// One line about cells without a result: `splice: unsupported at fetch size 4 KiB: splice:
+/// EINVAL`.
 fn without_result(none: &verdict::NoResult) -> String {
     let place = match none.conditions.as_slice() {
         [] => String::new(),

@@ -3,8 +3,8 @@
 //! A sentence is derived from paired intervals by rule, never from throughput:
 //!
 //! - the *leader* of a condition is the contender with the smallest typical sender CPU per KiB;
-//! - whoever's paired ratio to the leader does not lie wholly above 1 shares the lead, and between those who
-//!   share it no winner is named; when all share it, no winner is named at all;
+//! - whoever's paired ratio to the leader does not lie wholly above 1 shares the lead, and between
+//!   those who share it no winner is named; when all share it, no winner is named at all;
 //! - only cells that are `ok` and move the log take part;
 //! - one launch gives no interval, hence no winner.
 
@@ -31,8 +31,10 @@ pub struct Answer {
 pub struct PanelAnswer {
     /// The values that the panel's points share; empty when there is one panel.
     pub title: String,
-    /// The sentence.
+    /// The whole answer.
     pub sentence: String,
+    /// Its sentences, the weightiest first.
+    pub sentences: Vec<String>,
     /// Who leads at each point.
     pub standings: Vec<Standing>,
 }
@@ -62,11 +64,9 @@ pub fn answer(study: &Study) -> Answer {
         .map(|panel| {
             let standings: Vec<Standing> =
                 panel.points.iter().map(|point| standing(study, point)).collect();
-            PanelAnswer {
-                title: panel.title(),
-                sentence: sentence::of_panel(study, panel, &standings),
-                standings,
-            }
+            let sentences = sentence::of_panel(study, panel, &standings);
+            let sentence = sentences.join(" ");
+            PanelAnswer { title: panel.title(), sentence, sentences, standings }
         })
         .collect();
     Answer { panels, notes: notes(study) }
@@ -83,7 +83,8 @@ fn notes(study: &Study) -> Vec<String> {
     if !floors.is_empty() {
         let one = floors.len() == 1;
         notes.push(format!(
-            "{} {} no byte of the log: {} the floor that the others are measured against, and left out of \
+            "{} {} no byte of the log: {} the floor that the others are measured against, and \
+            left out of \
              every ranking.",
             format::list(&floors),
             if one { "moves" } else { "move" },
@@ -93,7 +94,8 @@ fn notes(study: &Study) -> Vec<String> {
     notes.extend(receiver_bound(study));
     if study.rows().any(|row| row.state == State::Ok && row.launches() == 1) {
         notes.push(
-            "Measured in a single launch: how launches differ is unknown, so there are no intervals and no winner \
+            "Measured in a single launch: how launches differ is unknown, so there are no \
+            intervals and no winner \
              is named."
                 .into(),
         );
@@ -117,7 +119,8 @@ fn receiver_bound(study: &Study) -> Option<String> {
     let both = bound.iter().filter(|row| row.bottleneck == Bottleneck::Both).count();
     let too = if both > 0 { format!(" (in {both} of them the sender too)") } else { String::new() };
     Some(format!(
-        "In {} of {} measured cells ({}) the receiver was on CPU for 90 % of the time or more{too}: throughput there is the \
+        "In {} of {} measured cells ({}) the receiver was on CPU for 90 % of the time or \
+        more{too}: throughput there is the \
          receiver's, and says nothing about the sender.",
         bound.len(),
         measured.len(),

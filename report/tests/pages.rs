@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use zclab_report::page;
-use zclab_report::record;
+use zclab_report::record::{self, Agreement, Line};
 
 /// Pages of every made-up record; written to a folder for the eye when `ZCLAB_SITE` names one.
 fn sites() -> Vec<(&'static str, Vec<(String, String)>)> {
@@ -131,4 +131,29 @@ fn words_of_the_pages() {
             insta::assert_snapshot!(format!("{name}_{file}"), html::skeleton(text));
         }
     }
+}
+
+#[test]
+fn what_was_observed_is_drawn_over_the_claim() {
+    let mut builder = support::showcase();
+    for line in &mut builder.lines {
+        if let Line::Ledger(ledger) = line
+            && ledger.cell.starts_with("quick/size/sendfile")
+        {
+            ledger.payload_bytes = 1 << 20;
+            ledger.cpu_copies_per_byte.observed = Some(1.0);
+            ledger.agreement = Agreement::Contradicts;
+            ledger.reason = Some("page cache to socket buffer was copied".into());
+            for hop in &mut ledger.hops {
+                hop.observed_bytes = Some(if hop.by == "reference" { 0 } else { 1 << 20 });
+                hop.evidence = "net_dev_start_xmit".into();
+            }
+        }
+    }
+    let pages = page::site(&builder.record());
+    let size = &pages[1].1;
+    assert!(size.contains("class=\"observed cpu-copy\"") && !size.contains("observed reference"));
+    assert!(size.contains("Contradiction: sendfile: page cache to socket buffer was copied"));
+    assert!(size.contains("data-agreement=\"contradicts\""));
+    assert!(pages[2].1.contains("Claimed, not observed"), "other scenarios have only claims");
 }

@@ -37,9 +37,8 @@ fn newer_unknown_and_misplaced_lines_are_refused_by_number() {
     assert!(matches!(read(&newer), Err(RecordError::Newer { line: 1, found: 9, known: 1 })));
     assert!(read(&newer).unwrap_err().to_string().contains("schema 9 is newer"));
     let unknown = Builder::new().text() + "\n{\"kind\":\"surprise\"}\n";
-    assert!(
-        matches!(read(&unknown), Err(RecordError::UnknownKind { line: 3, kind }) if kind == "surprise")
-    );
+    assert!(matches!(read(&unknown), Err(RecordError::UnknownKind { line: 3, kind })
+            if kind == "surprise"));
     let twice = Builder::new().text() + &Builder::new().text();
     assert!(matches!(read(&twice), Err(RecordError::SecondRun { line: 2 })));
     assert!(matches!(read(""), Err(RecordError::Empty)));

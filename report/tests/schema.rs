@@ -14,6 +14,7 @@ fn published_schema_is_current() {
     let published = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
         published == made,
-        "results/schema/record.schema.json is stale: run ZCLAB_BLESS=1 cargo test -p zclab-report --test schema"
+        "results/schema/record.schema.json is stale: run ZCLAB_BLESS=1 cargo test -p \
+        zclab-report --test schema"
     );
 }

@@ -30,8 +30,10 @@ fn bottlenecks(study: &Study) -> Option<String> {
     let device = ok().filter(|row| row.bottleneck == Bottleneck::Device).count();
     if bound > 0 {
         return Some(format!(
-            "The receiver held back {bound} of {} cells (“held back by” in the table). Throughput there can rank senders backwards: \
-             a sender that leaves the first touch of the bytes to the receiver looks slower while it costs less.",
+            "The receiver held back {bound} of {} cells (“held back by” in the table). \
+            Throughput there can rank senders backwards: \
+             a sender that leaves the first touch of the bytes to the receiver looks slower \
+             while it costs less.",
             ok().count()
         ));
     }
@@ -48,8 +50,10 @@ fn route(study: &Study) -> Vec<String> {
     let sinks = params(study, "sink");
     if sinks.iter().any(|sink| sink.contains("loopback")) {
         found.push(
-            "Loopback is not a network card: no DMA, no interrupts of a device, and the receiver shares caches and \
-             cores with the sender. Sender CPU carries over to a real network better than throughput does."
+            "Loopback is not a network card: no DMA, no interrupts of a device, and the receiver \
+            shares caches and \
+             cores with the sender. Sender CPU carries over to a real network better than \
+             throughput does."
                 .to_owned(),
         );
     }
@@ -74,17 +78,20 @@ fn machine(record: &Record, study: &Study) -> Vec<String> {
     let mut found = Vec::new();
     if facts.get("virtual_machine") == Some(&Value::Bool(true)) {
         found.push(
-            "This is a virtual machine: other guests disturb it, and system calls, page faults and interrupts cost other \
+            "This is a virtual machine: other guests disturb it, and system calls, page faults \
+            and interrupts cost other \
              than on bare metal."
                 .to_owned(),
         );
     }
     if let Some(cpus) = facts.get("cpus").and_then(Value::as_u64).filter(|cpus| *cpus <= 2) {
         found.push(format!(
-            "{cpus} CPUs serve sender, receiver and the kernel's own work alike: expect more involuntary context switches than on \
+            "{cpus} CPUs serve sender, receiver and the kernel's own work alike: expect more \
+            involuntary context switches than on \
              a server."
         ));
     }
+    found.extend(load(record));
     found.extend(steal(study));
     let irq = facts.get("irq_time_accounting");
     let denied = |value: &Value| match value {
@@ -93,7 +100,8 @@ fn machine(record: &Record, study: &Study) -> Vec<String> {
     };
     if irq.is_some_and(denied) {
         found.push(
-            "The kernel does not account for interrupt time apart: network work done in softirq is charged to whichever \
+            "The kernel does not account for interrupt time apart: network work done in softirq \
+            is charged to whichever \
              process it interrupts, so look at total CPU beside sender CPU."
                 .into(),
         );
@@ -101,12 +109,31 @@ fn machine(record: &Record, study: &Study) -> Vec<String> {
     found
 }
 
+/// Whether something else kept the processors busy when the run began.
+fn load(record: &Record) -> Option<String> {
+    let facts = &record.run.machine;
+    let load: f64 = match facts.get("load_average")? {
+        Value::String(text) => text.split_whitespace().next()?.parse().ok()?,
+        Value::Array(values) => values.first()?.as_f64()?,
+        _ => return None,
+    };
+    let cpus = facts.get("cpus").and_then(Value::as_f64).unwrap_or(1.0);
+    (load >= cpus / 2.0).then(|| {
+        format!(
+            "The machine was busy when the run began (load average {load} on {cpus} CPUs): \
+            expect wide intervals, and CPU times \
+             above those of an idle machine."
+        )
+    })
+}
+
 fn steal(study: &Study) -> Option<String> {
-    let (stolen, wall) =
-        study.rows().flat_map(|row| row.samples()).fold((0, 0), |(stolen, wall), one| {
-            (stolen + one.readings.get(reading::STEAL_NS).copied().unwrap_or(0), wall + one.wall_ns)
-        });
-    let share = stolen as f64 / (wall as f64).max(1.0);
+    let (mut stolen, mut wall) = (0.0, 0.0);
+    for sample in study.rows().flat_map(|row| row.samples()) {
+        stolen += sample.readings.get(reading::STEAL_NS).map_or(0.0, |ns| *ns as f64);
+        wall += sample.wall_ns as f64;
+    }
+    let share = if wall > 0.0 { stolen / wall } else { 0.0 };
     (share > STEAL).then(|| {
         format!(
             "The hypervisor took {} % of the wall clock away (steal).",
@@ -125,7 +152,8 @@ fn log_and_cache(study: &Study) -> Vec<String> {
         && log < llc * children
     {
         found.push(format!(
-            "The log ({}) is smaller than {children} contenders times the last-level cache ({}): a range may still be hot from the \
+            "The log ({}) is smaller than {children} contenders times the last-level cache ({}): \
+            a range may still be hot from the \
              contender before.",
             format::bytes(log as f64),
             format::bytes(llc as f64)
@@ -140,7 +168,8 @@ fn log_and_cache(study: &Study) -> Vec<String> {
     }
     if params(study, "cache").iter().any(|cache| cache == "cold") {
         found.push(
-            "Cold means that no page of the range was in this kernel's page cache; a hypervisor's or a drive's own cache may \
+            "Cold means that no page of the range was in this kernel's page cache; a \
+            hypervisor's or a drive's own cache may \
              still have held the bytes."
                 .into(),
         );
@@ -158,7 +187,8 @@ fn run(study: &Study) -> Vec<String> {
     }
     if record.run.dirty {
         found.push(format!(
-            "The program was built from a tree with uncommitted changes (on top of {}): the revision alone does not make \
+            "The program was built from a tree with uncommitted changes (on top of {}): the \
+            revision alone does not make \
              this run again.",
             record.run.revision
         ));
@@ -169,7 +199,8 @@ fn run(study: &Study) -> Vec<String> {
     }
     found.extend(record.remarks.iter().cloned());
     found.push(
-        "Intervals are 95 % each, not jointly: in a table of twenty comparisons one is expected to look decided by chance."
+        "Intervals are 95 % each, not jointly: in a table of twenty comparisons one is expected \
+        to look decided by chance."
             .into(),
     );
     found

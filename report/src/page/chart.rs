@@ -1,4 +1,5 @@
-//! How is a metric drawn along an axis, so that a glance answers and a closer look does not mislead?
+//! How is a metric drawn along an axis, so that a glance answers and a closer look does not
+//! mislead?
 
 use super::look::Look;
 use super::paint::{self, Drawn, INK, Labelled, MUTED, Paint};
@@ -18,7 +19,8 @@ pub struct Chart {
     pub x_name: String,
     /// Labels of the x values.
     pub x_labels: Vec<String>,
-    /// Position of each x value between 0 and 1; lines are drawn only where these are numbers on an axis.
+    /// Position of each x value between 0 and 1; lines are drawn only where these are numbers on an
+    /// axis.
     pub x_places: Vec<f64>,
     /// Whether the points of a series are joined.
     pub joined: bool,

@@ -1,7 +1,7 @@
 //! How is a comparison drawn when the axis is no number: which contender, under which condition?
 //!
-//! One row for each contender, grouped by condition, values along a logarithmic axis: names stand beside their
-//! dots, so that no legend is needed.
+//! One row for each contender, grouped by condition, values along a logarithmic axis: names stand
+//! beside their dots, so that no legend is needed.
 
 use super::chart::Mark;
 use super::look::Look;

@@ -1,9 +1,10 @@
 //! Which colour, line and marker does a contender have, on every page of a run?
 //!
-//! Looks are dealt out by catalogue order, then by label, over the whole record, so that a contender looks the
-//! same wherever it appears. Colours are Okabe and Ito's (jfly.uni-koeln.de, "Color Universal Design", 2008),
-//! which colour-blind readers can tell apart; line styles and markers tell them apart in print as well. The
-//! colours themselves are CSS variables, `--s0` to `--s7`, light and dark.
+//! Looks are dealt out by catalogue order, then by label, over the whole record, so that a
+//! contender looks the same wherever it appears. Colours are Okabe and Ito's (jfly.uni-koeln.de,
+//! "Color Universal Design", 2008), which colour-blind readers can tell apart; line styles and
+//! markers tell them apart in print as well. The colours themselves are CSS variables, `--s0` to
+//! `--s7`, light and dark.
 
 use crate::record::Record;
 use std::collections::BTreeMap;
@@ -119,8 +120,10 @@ impl Look {
             }
         };
         format!(
-            "<svg class=\"key\" viewBox=\"0 0 26 14\" width=\"26\" height=\"14\" aria-hidden=\"true\">\
-             <line class=\"d{}\" x1=\"0\" y1=\"7\" x2=\"26\" y2=\"7\" stroke=\"{colour}\" stroke-width=\"2\"/>{shape}</svg>",
+            "<svg class=\"key\" viewBox=\"0 0 26 14\" width=\"26\" height=\"14\" \
+            aria-hidden=\"true\">\
+             <line class=\"d{}\" x1=\"0\" y1=\"7\" x2=\"26\" y2=\"7\" stroke=\"{colour}\" \
+             stroke-width=\"2\"/>{shape}</svg>",
             self.dash
         )
     }

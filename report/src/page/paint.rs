@@ -1,7 +1,8 @@
 //! With what is a chart painted?
 //!
-//! Plotters draws with placeholder colours; [`paint`] turns those into CSS variables and line classes (so that one
-//! drawing serves light and dark), and gives the SVG its role, title and description.
+//! Plotters draws with placeholder colours; [`paint`] turns those into CSS variables and line
+//! classes (so that one drawing serves light and dark), and gives the SVG its role, title and
+//! description.
 
 use super::look::Look;
 use plotters::coord::Shift;
@@ -141,7 +142,8 @@ fn colour(look: Look) -> RGBColor {
     look.colour.map_or(FLOOR, |n| RGBColor(1, 1 + look.dash as u8, n as u8))
 }
 
-/// Placeholders become CSS variables and dash classes; the element gets role, title and description.
+/// Placeholders become CSS variables and dash classes; the element gets role, title and
+/// description.
 fn finish(svg: &str, (width, height): (u32, u32), labelled: &Labelled) -> String {
     let mut body = svg.to_owned();
     for (hue, variable) in [(INK, "ink"), (MUTED, "muted"), (GRID, "grid")] {
@@ -156,7 +158,8 @@ fn finish(svg: &str, (width, height): (u32, u32), labelled: &Labelled) -> String
     let inner = body.split_once('>').map_or("", |(_, rest)| rest);
     let id = labelled.id;
     format!(
-        "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 {width} {height}\" aria-labelledby=\"{id}-t {id}-d\">\
+        "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 {width} {height}\" \
+        aria-labelledby=\"{id}-t {id}-d\">\
          <title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>{inner}",
         super::escape(labelled.title),
         super::escape(labelled.description),

@@ -1,8 +1,9 @@
 //! Which way do a contender's bytes go, and who moves them?
 //!
-//! Stations are columns, contenders rows, hops arrows: CPU copies, page references and device transfers each in a
-//! colour and with a word of their own. A claim is drawn dashed; what was observed is drawn over it, as thick as
-//! its share of the payload, so that a contradiction is seen.
+//! Stations are columns, contenders rows, hops arrows: CPU copies, page references and device
+//! transfers each in a colour and with a word of their own. A claim is drawn dashed; what was
+//! observed is drawn over it, as thick as its share of the payload, so that a contradiction is
+//! seen.
 
 use super::escape;
 use super::look::Looks;
@@ -89,8 +90,10 @@ pub fn svg(ways: &[Way], looks: &Looks, points: usize) -> String {
     let width = (LEFT + column * used.len() as f64 + RIGHT).round();
     let height = HEAD + ROW * ways.len() as f64 + 8.0;
     let mut out = format!(
-        "<svg class=\"paths\" role=\"img\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
-         aria-labelledby=\"paths-t paths-d\"><title id=\"paths-t\">Claimed path of each contender</title>\
+        "<svg class=\"paths\" role=\"img\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
+        height=\"{height}\" \
+         aria-labelledby=\"paths-t paths-d\"><title id=\"paths-t\">Claimed path of each \
+         contender</title>\
          <desc id=\"paths-d\">{}</desc>{ARROWS}",
         escape(&description(ways))
     );
@@ -122,9 +125,15 @@ pub fn svg(ways: &[Way], looks: &Looks, points: usize) -> String {
 }
 
 const ARROWS: &str = "<defs>\
-    <marker id=\"tip-cpu-copy\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerUnits=\"userSpaceOnUse\" markerWidth=\"10\" markerHeight=\"10\" orient=\"auto\"><path class=\"tip cpu-copy\" d=\"M0,0 L8,4 L0,8 z\"/></marker>\
-    <marker id=\"tip-reference\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerUnits=\"userSpaceOnUse\" markerWidth=\"10\" markerHeight=\"10\" orient=\"auto\"><path class=\"tip reference\" d=\"M0,0 L8,4 L0,8 z\"/></marker>\
-    <marker id=\"tip-device\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerUnits=\"userSpaceOnUse\" markerWidth=\"10\" markerHeight=\"10\" orient=\"auto\"><path class=\"tip device\" d=\"M0,0 L8,4 L0,8 z\"/></marker>\
+    <marker id=\"tip-cpu-copy\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" \
+    markerUnits=\"userSpaceOnUse\" markerWidth=\"10\" markerHeight=\"10\" orient=\"auto\"><path \
+    class=\"tip cpu-copy\" d=\"M0,0 L8,4 L0,8 z\"/></marker>\
+    <marker id=\"tip-reference\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" \
+    markerUnits=\"userSpaceOnUse\" markerWidth=\"10\" markerHeight=\"10\" orient=\"auto\"><path \
+    class=\"tip reference\" d=\"M0,0 L8,4 L0,8 z\"/></marker>\
+    <marker id=\"tip-device\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" \
+    markerUnits=\"userSpaceOnUse\" markerWidth=\"10\" markerHeight=\"10\" orient=\"auto\"><path \
+    class=\"tip device\" d=\"M0,0 L8,4 L0,8 z\"/></marker>\
     </defs>";
 
 /// A place's column.
@@ -145,7 +154,8 @@ fn row(
     let colour = looks.get(way.label).css();
     let _ = write!(
         out,
-        "<g class=\"way\" data-contender=\"{0}\" data-agreement=\"{1}\"><rect x=\"0\" y=\"{2}\" width=\"4\" height=\"26\" \
+        "<g class=\"way\" data-contender=\"{0}\" data-agreement=\"{1}\"><rect x=\"0\" y=\"{2}\" \
+        width=\"4\" height=\"26\" \
          fill=\"{colour}\"/><text class=\"who\" x=\"12\" y=\"{y}\">{0}</text>",
         escape(way.label),
         agreement(way.ledger.agreement),
@@ -184,7 +194,8 @@ fn row(
         .map_or(String::new(), |seen| format!(", {} observed", format::number(seen)));
     let _ = write!(
         out,
-        "<text class=\"copies\" x=\"{x_right}\" y=\"{y}\"><tspan class=\"big\">{claimed}</tspan> claimed{observed}</text></g>"
+        "<text class=\"copies\" x=\"{x_right}\" y=\"{y}\"><tspan class=\"big\">{claimed}</tspan> \
+        claimed{observed}</text></g>"
     );
 }
 
@@ -233,7 +244,8 @@ fn arrow(
     }
     let _ = write!(
         out,
-        "<text class=\"mover {class}\" x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{}</text></g>",
+        "<text class=\"mover {class}\" x=\"{middle}\" y=\"{}\" \
+        text-anchor=\"middle\">{}</text></g>",
         if lift == 0.0 { y - 7.0 } else { y - lift - 6.0 },
         escape(word)
     );

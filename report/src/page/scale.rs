@@ -26,8 +26,8 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// A scale that holds all values: logarithmic where they are all above 0 and spread more than fourfold (a
-    /// multiple always), else linear from 0. `None` without a finite value.
+    /// A scale that holds all values: logarithmic where they are all above 0 and spread more than
+    /// fourfold (a multiple always), else linear from 0. `None` without a finite value.
     #[must_use]
     pub fn holding(values: impl IntoIterator<Item = f64>, unit: Unit) -> Option<Scale> {
         let values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
@@ -35,7 +35,7 @@ impl Scale {
         let high = values.iter().copied().reduce(f64::max)?;
         let log = low > 0.0 && (unit == Unit::Times || high / low > 4.0);
         if log {
-            let (low, high) = if high / low < 2.0 { (low / 1.4, high * 1.4) } else { (low, high) };
+            let (low, high) = if high / low < 1.5 { (low / 1.1, high * 1.1) } else { (low, high) };
             let room = (high / low).powf(0.05);
             return Some(Scale { log, low: low / room, high: high * room, unit });
         }
@@ -51,8 +51,8 @@ impl Scale {
         (position(value) - low) / (high - low)
     }
 
-    /// Round values within the scale, with their labels: 1, 2 and 5 times powers of ten (fewer where those are
-    /// many), or equal steps.
+    /// Round values within the scale, with their labels: 1, 2 and 5 times powers of ten (fewer
+    /// where those are many), or equal steps.
     #[must_use]
     pub fn ticks(&self) -> Vec<(f64, String)> {
         let values = if self.log { self.log_ticks() } else { self.linear_ticks() };
@@ -68,8 +68,10 @@ impl Scale {
                 .filter(|value| (self.low..=self.high).contains(value))
                 .collect()
         };
-        let choices: [&[f64]; 4] =
-            [&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0], &[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
+        const FINE: [f64; 15] =
+            [1.0, 1.1, 1.2, 1.3, 1.5, 1.7, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
+        let choices: [&[f64]; 5] =
+            [&FINE, &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0], &[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
         choices
             .iter()
             .map(|steps| decades(steps))

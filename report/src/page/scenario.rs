@@ -39,7 +39,7 @@ pub struct ScenarioPage {
 struct PanelView {
     id: String,
     title: String,
-    sentence: String,
+    sentences: Vec<String>,
     strip: Vec<Place>,
     decisive: Vec<Drawn>,
     small: Vec<Drawn>,
@@ -106,7 +106,7 @@ fn panels(study: &Study, looks: &Looks, answers: &[PanelAnswer]) -> Vec<PanelVie
         let id = format!("p{n}");
         PanelView {
             title: panel.title(),
-            sentence: answer.sentence.clone(),
+            sentences: answer.sentences.clone(),
             strip: answer.standings.iter().map(|one| place(&one.x, &one.lead, looks)).collect(),
             decisive: charts::decisive(study, panel, looks, &format!("{id}-decisive")),
             small: charts::small(study, panel, looks, &id),

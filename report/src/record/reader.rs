@@ -1,8 +1,9 @@
 //! What does a file of lines amount to once it is read back?
 //!
-//! [`read`] turns the text of one run into a [`Record`]: the lines of a cell gathered under its id, in
-//! the order in which the cells first appear. A run that was killed may leave half a last line, which is
-//! dropped with a remark; everything else that does not fit is an error that names its line.
+//! [`read`] turns the text of one run into a [`Record`]: the lines of a cell gathered under its id,
+//! in the order in which the cells first appear. A run that was killed may leave half a last line,
+//! which is dropped with a remark; everything else that does not fit is an error that names its
+//! line.
 
 use super::{
     Aliasing, Cell, End, Failure, Histogram, Ledger, Line, Resumed, Run, SCHEMA, Sample, Scenario,
@@ -113,8 +114,8 @@ const KINDS: [&str; 10] = [
 
 /// Reads the text of one record.
 ///
-/// A `resumed` line voids what came before it of cells that were not over. A last line without a line
-/// end that does not parse is taken for one that a kill cut off: it is dropped, and
+/// A `resumed` line voids what came before it of cells that were not over. A last line without a
+/// line end that does not parse is taken for one that a kill cut off: it is dropped, and
 /// [`Record::remarks`] says so.
 ///
 /// # Errors
@@ -137,7 +138,8 @@ pub fn read(text: &str) -> Result<Record, RecordError> {
             Ok(line) => gathering.take(number, line)?,
             Err(_) if lines.peek().is_none() && !text.ends_with('\n') => {
                 gathering.record.remarks.push(format!(
-                    "line {number} is cut off ({} bytes) and was dropped: the run was killed while writing it",
+                    "line {number} is cut off ({} bytes) and was dropped: the run was killed \
+                    while writing it",
                     line.len()
                 ));
             }
@@ -258,7 +260,8 @@ impl Gathering {
         if !voided.is_empty() {
             let samples: usize = voided.values().sum();
             let remark = format!(
-                "{samples} samples of {} cells that were not over when the run was taken up again at {} do not count",
+                "{samples} samples of {} cells that were not over when the run was taken up \
+                again at {} do not count",
                 voided.len(),
                 resumed.resumed_at
             );

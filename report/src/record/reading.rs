@@ -1,4 +1,5 @@
-//! What are the readings of a sample called? Names of readings: the harness writes them, the report reads them.
+//! What are the readings of a sample called? Names of readings: the harness writes them, the report
+//! reads them.
 
 /// CPU time of the sending process, io_uring workers included.
 pub const SENDER_CPU_NS: &str = "sender_cpu_ns";

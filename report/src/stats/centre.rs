@@ -7,9 +7,9 @@ fn sorted(values: &[f64]) -> Vec<f64> {
     sorted
 }
 
-/// The value below which the share `q` (0 to 1) of the values lies, interpolated linearly between the two
-/// nearest order statistics (type 7 of Hyndman and Fan, The American Statistician 50, 1996).
-/// `None` when there is no finite value.
+/// The value below which the share `q` (0 to 1) of the values lies, interpolated linearly between
+/// the two nearest order statistics (type 7 of Hyndman and Fan, The American Statistician 50,
+/// 1996). `None` when there is no finite value.
 #[must_use]
 pub fn percentile(values: &[f64], q: f64) -> Option<f64> {
     let sorted = sorted(values);
@@ -26,9 +26,9 @@ pub fn median(values: &[f64]) -> Option<f64> {
     percentile(values, 0.5)
 }
 
-/// The mean of the middle half of the values (interquartile mean); a value that straddles a quartile
-/// counts in part. Nearly as precise as the mean for clean data, and deaf to the outer quarters.
-/// `None` when there is no finite value.
+/// The mean of the middle half of the values (interquartile mean); a value that straddles a
+/// quartile counts in part. Nearly as precise as the mean for clean data, and deaf to the outer
+/// quarters. `None` when there is no finite value.
 #[must_use]
 pub fn mid_mean(values: &[f64]) -> Option<f64> {
     let sorted = sorted(values);

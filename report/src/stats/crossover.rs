@@ -1,9 +1,10 @@
 //! From which size on is the other one cheaper?
 //!
-//! A ratio is known at a few points of an axis, with an interval at each. It crosses 1 between two points whose
-//! intervals lie on different sides of 1 with none but undecided points between them. Where, is read off the
-//! straight lines that join the estimates (logarithm of the ratio over logarithm of x); how exactly, off the
-//! lines that join the intervals' ends: the stretch of the axis on which the band of intervals contains 1.
+//! A ratio is known at a few points of an axis, with an interval at each. It crosses 1 between two
+//! points whose intervals lie on different sides of 1 with none but undecided points between them.
+//! Where, is read off the straight lines that join the estimates (logarithm of the ratio over
+//! logarithm of x); how exactly, off the lines that join the intervals' ends: the stretch of the
+//! axis on which the band of intervals contains 1.
 
 use super::Estimate;
 
@@ -20,8 +21,8 @@ pub struct Crossover {
     pub cheaper_above: bool,
 }
 
-/// The crossovers of a ratio along an axis; `points` are sorted by x. Points without an estimate should be
-/// left out. With an x that is not above 0 the axis is taken as linear.
+/// The crossovers of a ratio along an axis; `points` are sorted by x. Points without an estimate
+/// should be left out. With an x that is not above 0 the axis is taken as linear.
 #[must_use]
 pub fn crossovers(points: &[(f64, Estimate)]) -> Vec<Crossover> {
     let linear = points.iter().any(|(x, _)| *x <= 0.0);

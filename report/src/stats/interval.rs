@@ -1,15 +1,16 @@
 //! How far can an estimate be off, when what varies is the launch?
 //!
-//! Slices of one launch share its luck: where its memory lies, which slot its children got. So the launch,
-//! not the slice, is the unit that varies, and an interval comes from the launches' own estimates:
+//! Slices of one launch share its luck: where its memory lies, which slot its children got. So the
+//! launch, not the slice, is the unit that varies, and an interval comes from the launches' own
+//! estimates:
 //!
-//! - from [`BOOTSTRAP_MIN`] launches on, launches are resampled with replacement (the bootstrap clustered by
-//!   launch) and the percentiles are widened for the small number of clusters: Hesterberg's "expanded
-//!   percentile interval" (The American Statistician 69, 2015, section 5.2). The plain percentile
-//!   interval of n values is too narrow by √((n−1)/n) · z/t, 12 % at n = 10;
-//! - below that a resample has too few distinct outcomes, so it is Student's t over the launches, which
-//!   holds its level for few and even unequal groups (Ibragimov and Müller, Journal of Business and Economic
-//!   Statistics 28, 2010);
+//! - from [`BOOTSTRAP_MIN`] launches on, launches are resampled with replacement (the bootstrap
+//!   clustered by launch) and the percentiles are widened for the small number of clusters:
+//!   Hesterberg's "expanded percentile interval" (The American Statistician 69, 2015, section 5.2).
+//!   The plain percentile interval of n values is too narrow by √((n−1)/n) · z/t, 12 % at n = 10;
+//! - below that a resample has too few distinct outcomes, so it is Student's t over the launches,
+//!   which holds its level for few and even unequal groups (Ibragimov and Müller, Journal of
+//!   Business and Economic Statistics 28, 2010);
 //! - one launch says nothing of how launches differ: there is no interval, and no winner is named.
 
 use super::centre;
@@ -116,7 +117,8 @@ fn bootstrap(values: &[f64], mean: f64) -> (f64, f64) {
     (at(tail), at(1.0 - tail))
 }
 
-/// An index below `n`: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) scaled by the high half of a product.
+/// An index below `n`: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) scaled by the high half of a
+/// product.
 fn draw(state: &mut u64, n: usize) -> usize {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *state;
@@ -126,8 +128,8 @@ fn draw(state: &mut u64, n: usize) -> usize {
     ((u128::from(mixed) * n as u128) >> 64) as usize
 }
 
-/// The 97.5 % quantile of Student's t: a table to 30 degrees of freedom, then the expansion around the normal
-/// quantile (Abramowitz and Stegun 26.7.5), whose error is below 0.001 there.
+/// The 97.5 % quantile of Student's t: a table to 30 degrees of freedom, then the expansion around
+/// the normal quantile (Abramowitz and Stegun 26.7.5), whose error is below 0.001 there.
 fn t_95(degrees: usize) -> f64 {
     const TABLE: [f64; 30] = [
         12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,

@@ -23,7 +23,8 @@ pub struct Latency {
 /// Merges histograms encoded as base64 of HdrHistogram V2, compressed (`hdr-v2-deflate`).
 ///
 /// # Errors
-/// Says why there are no percentiles: no histogram, an encoding that is not this one, damaged data, no fetch.
+/// Says why there are no percentiles: no histogram, an encoding that is not this one, damaged data,
+/// no fetch.
 pub fn merge<'a>(encoded: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Latency, String> {
     let mut all: Option<Histogram<u64>> = None;
     for (encoding, data) in encoded {

@@ -1,8 +1,9 @@
 //! How many times does one contender need of what another needs, taken turn by turn?
 //!
-//! Children of one launch take turns, so that what disturbs one disturbs its neighbour too; the ratio of the
-//! two within a turn cancels it. Ratios are analysed as logarithms: the mid-mean of a launch's log-ratios,
-//! the mean over launches, and an interval over launches ([`super::interval`]).
+//! Children of one launch take turns, so that what disturbs one disturbs its neighbour too; the
+//! ratio of the two within a turn cancels it. Ratios are analysed as logarithms: the mid-mean of a
+//! launch's log-ratios, the mean over launches, and an interval over launches
+//! ([`super::interval`]).
 
 use super::{Estimate, centre, interval};
 use std::collections::BTreeMap;
@@ -20,8 +21,8 @@ pub struct Placed {
 
 /// The ratio of `contender` to `other` over the turns that both have, with its interval.
 ///
-/// Several values of one turn (ABBA rounds) count by their geometric mean. Values that are not above 0 are
-/// left out, together with their partners. `None` when no pair is left.
+/// Several values of one turn (ABBA rounds) count by their geometric mean. Values that are not
+/// above 0 are left out, together with their partners. `None` when no pair is left.
 #[must_use]
 pub fn ratio(contender: &[Placed], other: &[Placed]) -> Option<Estimate> {
     let (contender, other) = (by_turn(contender), by_turn(other));
@@ -34,8 +35,8 @@ pub fn ratio(contender: &[Placed], other: &[Placed]) -> Option<Estimate> {
     of_launches(&launches)
 }
 
-/// The typical value over launches, with its interval: the mid-mean of logarithms per launch, then the mean.
-/// `None` when no value is above 0.
+/// The typical value over launches, with its interval: the mid-mean of logarithms per launch, then
+/// the mean. `None` when no value is above 0.
 #[must_use]
 pub fn typical(values: &[Placed]) -> Option<Estimate> {
     let mut launches: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
@@ -103,6 +104,41 @@ mod tests {
         assert!((ratio(&contender, &other).expect("a pair").point - 2.0).abs() < 1e-12);
     }
 
+    /// Turns are noisy, launches have luck, the ratio is 0.5: the interval holds it in about 95 of
+    /// 100 runs.
+    #[test]
+    fn coverage() {
+        let mut state = 1u64;
+        let mut noise = |width: f64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let sum: f64 = (0..4).map(|n| ((state >> (n * 16)) & 0xffff) as f64 / 65535.0).sum();
+            // The sum of four uniforms, close to normal, with standard deviation `width`.
+            1.0 + width * (sum - 2.0) / (4.0f64 / 12.0).sqrt()
+        };
+        for launches in [4, 10] {
+            let runs = 300;
+            let held = (0..runs)
+                .filter(|_| {
+                    let (mut contender, mut other) = (Vec::new(), Vec::new());
+                    for launch in 0..launches {
+                        let luck = noise(0.02);
+                        for turn in 0..12 {
+                            let shared = noise(0.2);
+                            let value = 0.5 * luck * shared * noise(0.08);
+                            contender.push(Placed { launch, turn, value });
+                            other.push(Placed { launch, turn, value: shared * noise(0.08) });
+                        }
+                    }
+                    !ratio(&contender, &other).expect("pairs").differs_from(0.5)
+                })
+                .count();
+            let coverage = held as f64 / f64::from(runs);
+            assert!((0.91..=0.985).contains(&coverage), "{launches} launches: {coverage}");
+        }
+    }
+
     proptest! {
         #[test]
         fn turning_the_ratio_round_inverts_it(
@@ -126,7 +162,8 @@ mod tests {
         ) {
             let a: Vec<Placed> = values.iter()
                 .map(|&(launch, turn, value)| Placed { launch, turn, value }).collect();
-            let scaled: Vec<Placed> = a.iter().map(|one| Placed { value: one.value * unit, ..*one }).collect();
+            let scaled: Vec<Placed> =
+                a.iter().map(|one| Placed { value: one.value * unit, ..*one }).collect();
             let found = ratio(&scaled, &a).expect("pairs");
             prop_assert!((found.point / unit - 1.0).abs() < 1e-9);
         }

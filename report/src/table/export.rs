@@ -1,7 +1,7 @@
 //! What does a program read: every cell with raw sums, derived figures, intervals and provenance?
 
 use crate::metric::Metric;
-use crate::record::Record;
+use crate::record::{Record, Sample};
 use crate::stats::Estimate;
 use crate::study::{self, Figure, Row, State, Study};
 use crate::verdict;
@@ -139,11 +139,11 @@ fn cell(params: &BTreeMap<String, Value>, row: &Row) -> Vec<(String, Value)> {
     put("params", json!(params));
     put("launches", json!(row.launches()));
     put("samples", json!(row.samples().count()));
-    put("payload_bytes_sum", json!(row.samples().map(|sample| sample.bytes).sum::<u64>()));
-    put("header_bytes_sum", json!(row.samples().map(|sample| sample.header_bytes).sum::<u64>()));
-    put("fetches_sum", json!(row.samples().map(|sample| sample.fetches).sum::<u64>()));
-    put("messages_sum", json!(row.samples().map(|sample| sample.messages).sum::<u64>()));
-    put("wall_ns_sum", json!(row.samples().map(|sample| sample.wall_ns).sum::<u64>()));
+    put("payload_bytes_sum", json!(sum(row, |sample| sample.bytes)));
+    put("header_bytes_sum", json!(sum(row, |sample| sample.header_bytes)));
+    put("fetches_sum", json!(sum(row, |sample| sample.fetches)));
+    put("messages_sum", json!(sum(row, |sample| sample.messages)));
+    put("wall_ns_sum", json!(sum(row, |sample| sample.wall_ns)));
     for metric in Metric::ALL {
         if let Some(figure) = row.figures.get(&metric) {
             put_figure(&mut put, metric.key(), figure);
@@ -160,6 +160,11 @@ fn cell(params: &BTreeMap<String, Value>, row: &Row) -> Vec<(String, Value)> {
     put("fetch_latency_reason", json!(latency.err()));
     put("bottleneck", json!(row.bottleneck.name()));
     fields
+}
+
+/// A sum of raw values, stuck at the largest that fits.
+fn sum(row: &Row, value: fn(&Sample) -> u64) -> u64 {
+    row.samples().map(value).fold(0, u64::saturating_add)
 }
 
 fn put_figure(put: &mut impl FnMut(&str, Value), key: &str, figure: &Figure) {

@@ -12,11 +12,11 @@ const ANCHOR: f64 = 65536.0;
 /// Conditions of a categorical axis that a sentence spells out.
 const SPELLED_OUT: usize = 4;
 
-/// The sentence of one panel.
-pub(super) fn of_panel(study: &Study, panel: &Panel, standings: &[Standing]) -> String {
+/// The sentences of one panel, the answer first.
+pub(super) fn of_panel(study: &Study, panel: &Panel, standings: &[Standing]) -> Vec<String> {
     let decided = standings.iter().any(|one| matches!(one.lead, Lead::Led { .. }));
     if !decided {
-        return undecided(standings);
+        return vec![undecided(standings)];
     }
     if study.numeric_x() { numeric(study, panel, standings) } else { categorical(study, standings) }
 }
@@ -37,9 +37,9 @@ fn undecided(standings: &[Standing]) -> String {
 }
 
 /// Each value of a categorical axis in a clause of its own.
-fn categorical(study: &Study, standings: &[Standing]) -> String {
+fn categorical(study: &Study, standings: &[Standing]) -> Vec<String> {
     if let Some(sentence) = always_the_same(study, standings) {
-        return sentence;
+        return vec![sentence];
     }
     let mut clauses: Vec<String> = Vec::new();
     for standing in standings.iter().take(SPELLED_OUT) {
@@ -55,16 +55,19 @@ fn categorical(study: &Study, standings: &[Standing]) -> String {
     if standings.len() > SPELLED_OUT {
         clauses.push("The table has the others.".into());
     }
-    clauses.join(" ")
+    clauses
 }
+
+/// Leaders with their sender CPU as a share of another's.
+type Shares<'s> = Vec<(&'s String, &'s Estimate)>;
 
 /// One sentence where the same one or two lead everywhere.
 fn always_the_same(study: &Study, standings: &[Standing]) -> Option<String> {
     let clear = standings.iter().filter(|standing| standing.lead.clear());
-    let led: Vec<(&str, Vec<(&String, &Estimate)>, &str)> = clear
+    let led: Vec<(&str, Shares, &str)> = clear
         .filter_map(|standing| {
             let Lead::Led { leaders, ratios, other, .. } = &standing.lead else { return None };
-            let mut pairs: Vec<(&String, &Estimate)> = leaders.iter().zip(ratios).collect();
+            let mut pairs: Shares = leaders.iter().zip(ratios).collect();
             pairs.sort_by_key(|(label, _)| *label);
             Some((standing.x.as_str(), pairs, other.as_str()))
         })
@@ -89,7 +92,8 @@ fn always_the_same(study: &Study, standings: &[Standing]) -> Option<String> {
             format::list(&each)
         ),
         _ => format!(
-            "{} need the least sender CPU per KiB whatever the {axis}, with no winner between them; {} {}.",
+            "{} need the least sender CPU per KiB whatever the {axis}, with no winner between \
+            them; {} {}.",
             format::list(&labels),
             labels[0],
             format::list(&each)
@@ -98,8 +102,8 @@ fn always_the_same(study: &Study, standings: &[Standing]) -> Option<String> {
 }
 
 /// The decisive size, then where the order changes.
-fn numeric(study: &Study, panel: &Panel, standings: &[Standing]) -> String {
-    let Some(anchor) = anchor(panel, standings) else { return undecided(standings) };
+fn numeric(study: &Study, panel: &Panel, standings: &[Standing]) -> Vec<String> {
+    let Some(anchor) = anchor(panel, standings) else { return vec![undecided(standings)] };
     let at = &standings[anchor];
     let mut sentences = vec![format!("{} {}.", at_x(study, &at.x), leads(&at.lead))];
     if let Lead::Led { leaders, .. } = &at.lead
@@ -110,11 +114,11 @@ fn numeric(study: &Study, panel: &Panel, standings: &[Standing]) -> String {
         }
         sentences.extend(elsewhere(standings, leaders));
     }
-    sentences.join(" ")
+    sentences
 }
 
-/// The point that the sentence quotes: 64 KiB where one or two lead there, else the largest x where they do,
-/// else a point where at least somebody is behind.
+/// The point that the sentence quotes: 64 KiB where one or two lead there, else the largest x where
+/// they do, else a point where at least somebody is behind.
 fn anchor(panel: &Panel, standings: &[Standing]) -> Option<usize> {
     let clear = |index: &usize| standings[*index].lead.clear();
     let decided = |index: &usize| matches!(standings[*index].lead, Lead::Led { .. });
@@ -173,7 +177,8 @@ fn leads(lead: &Lead) -> String {
     }
 }
 
-/// A ratio below 1 in words: `3.1 times less than other (2.9–3.3)`, `12 % less than other (9–15 %)`.
+/// A ratio below 1 in words: `3.1 times less than other (2.9–3.3)`, `12 % less than other (9–15
+/// %)`.
 fn less(ratio: &Estimate, other: Option<&str>) -> String {
     let than = other.map(|other| format!(" than {other}")).unwrap_or_default();
     let Some((low, high)) = ratio.interval else {
@@ -191,7 +196,7 @@ fn less(ratio: &Estimate, other: Option<&str>) -> String {
     let shown = |p: f64| format::significant(p, 2).replace('-', "−");
     let joint = if from < 0.0 { " to " } else { "–" };
     let tilde = if ratio.differs_from(1.0) { "" } else { "~ " };
-    format!("{tilde}{}{than} ({}{joint}{} %)", amount(ratio.point), shown(from), shown(to))
+    format!("{tilde}{}{than} ({}{joint}{}\u{a0}%)", amount(ratio.point), shown(from), shown(to))
 }
 
 /// Those behind, and how far: `only c needs more: 2.0 times as much as a (1.8–2.2)`.
@@ -225,9 +230,9 @@ fn amount(ratio: f64) -> String {
     }
     let percent = (1.0 - ratio) * 100.0;
     if percent >= 0.0 {
-        format!("{} % less", format::significant(percent, 2))
+        format!("{}\u{a0}% less", format::significant(percent, 2))
     } else {
-        format!("{} % more", format::significant(-percent, 2))
+        format!("{}\u{a0}% more", format::significant(-percent, 2))
     }
 }
 

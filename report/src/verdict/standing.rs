@@ -17,16 +17,18 @@ pub struct Standing {
 /// The outcome of a comparison under one condition.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Lead {
-    /// These need the least; several when no winner can be named between them. Never all contenders.
+    /// These need the least; several when no winner can be named between them. Never all
+    /// contenders.
     Led {
         /// Labels, the smallest estimate first.
         leaders: Vec<String>,
-        /// The one that the leaders are compared with: the baseline, or the next when the baseline leads or has
-        /// no result.
+        /// The one that the leaders are compared with: the baseline, or the next when the baseline
+        /// leads or has no result.
         other: String,
         /// Sender CPU of each leader as a share of `other`'s.
         ratios: Vec<Estimate>,
-        /// The one that those behind are compared with: the baseline where it leads, else the first leader.
+        /// The one that those behind are compared with: the baseline where it leads, else the first
+        /// leader.
         reference: String,
         /// Those that need more, and their sender CPU as a multiple of `reference`'s.
         behind: Vec<(String, Estimate)>,

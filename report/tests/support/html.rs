@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 const VOID: [&str; 3] = ["meta", "br", "img"];
 
-/// Tags in order: name, attributes, whether it closes, whether it closes itself; and the text between.
+/// Tags in order: name, attributes, whether it closes, whether it closes itself; and the text
+/// between.
 pub struct Page {
     pub tags: Vec<Tag>,
     pub text: String,

@@ -1,118 +1,17 @@
 //! Records made up for tests: deterministic, and with everything that can go wrong in them.
-#![allow(dead_code, reason = "each test file uses a part of this")]
+#![allow(dead_code, unused_imports, reason = "each test file uses a part of this")]
+
+mod models;
+mod records;
+
+pub use models::{MODELS, Model};
+pub use records::{killed, showcase, single};
 
 use base64::Engine;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use zclab_report::record::{self, *};
-
-/// Contenders of the made-up runs: fixed cost per fetch and cost per KiB in CPU ns, calls per fetch,
-/// receiver's cost per KiB, hops.
-pub struct Model {
-    pub label: &'static str,
-    pub strategy: &'static str,
-    per_fetch_ns: f64,
-    per_kib_ns: f64,
-    calls: u64,
-    receiver_ns: f64,
-    hops: &'static [(&'static str, &'static str, &'static str, &'static str)],
-}
-
-const RECEIVE: (&str, &str, &str, &str) =
-    ("wire", "receiver", "cpu-copy", "the receiver's recv copies out of the packets");
-const TRANSMIT: (&str, &str, &str, &str) =
-    ("socket-buffer", "wire", "reference", "packets carry references to the queue's pages");
-
-pub const MODELS: [Model; 7] = [
-    Model {
-        label: "null",
-        strategy: "null",
-        per_fetch_ns: 900.0,
-        per_kib_ns: 95.0,
-        calls: 1,
-        receiver_ns: 110.0,
-        hops: &[("user-buffer", "socket-buffer", "cpu-copy", "send(sink)"), TRANSMIT, RECEIVE],
-    },
-    Model {
-        label: "read-write",
-        strategy: "read-write",
-        per_fetch_ns: 1600.0,
-        per_kib_ns: 330.0,
-        calls: 3,
-        receiver_ns: 120.0,
-        hops: &[
-            ("page-cache", "user-buffer", "cpu-copy", "pread(log)"),
-            ("user-buffer", "socket-buffer", "cpu-copy", "send(sink)"),
-            TRANSMIT,
-            RECEIVE,
-        ],
-    },
-    Model {
-        label: "mmap-write",
-        strategy: "mmap-write",
-        per_fetch_ns: 1250.0,
-        per_kib_ns: 240.0,
-        calls: 2,
-        receiver_ns: 125.0,
-        hops: &[("page-cache", "socket-buffer", "cpu-copy", "send(mapping)"), TRANSMIT, RECEIVE],
-    },
-    Model {
-        label: "sendfile",
-        strategy: "sendfile",
-        per_fetch_ns: 2300.0,
-        per_kib_ns: 104.0,
-        calls: 2,
-        receiver_ns: 210.0,
-        hops: &[
-            ("page-cache", "socket-buffer", "reference", "sendfile(log, sink)"),
-            TRANSMIT,
-            RECEIVE,
-        ],
-    },
-    Model {
-        label: "splice",
-        strategy: "splice",
-        per_fetch_ns: 3400.0,
-        per_kib_ns: 102.0,
-        calls: 4,
-        receiver_ns: 210.0,
-        hops: &[
-            ("page-cache", "pipe", "reference", "splice(log, pipe)"),
-            ("pipe", "socket-buffer", "reference", "splice(pipe, sink)"),
-            TRANSMIT,
-            RECEIVE,
-        ],
-    },
-    Model {
-        label: "uring-read-send",
-        strategy: "uring-read-send",
-        per_fetch_ns: 2100.0,
-        per_kib_ns: 345.0,
-        calls: 1,
-        receiver_ns: 125.0,
-        hops: &[
-            ("page-cache", "user-buffer", "cpu-copy", "IORING_OP_READ"),
-            ("user-buffer", "socket-buffer", "cpu-copy", "IORING_OP_SEND"),
-            TRANSMIT,
-            RECEIVE,
-        ],
-    },
-    Model {
-        label: "direct-write depth=8",
-        strategy: "direct-write",
-        per_fetch_ns: 9000.0,
-        per_kib_ns: 290.0,
-        calls: 3,
-        receiver_ns: 120.0,
-        hops: &[
-            ("disk", "user-buffer", "device", "pread(log, O_DIRECT)"),
-            ("user-buffer", "socket-buffer", "cpu-copy", "send(sink)"),
-            TRANSMIT,
-            RECEIVE,
-        ],
-    },
-];
 
 /// A small deterministic generator (xorshift), so that no test depends on a clock or a seed.
 pub struct Noise(u64);
@@ -194,8 +93,10 @@ impl Builder {
         let scenario = Scenario {
             scenario: name.into(),
             question: question.into(),
-            analysis: "Read the chart from left to right: small fetches pay for calls, large ones for copies.\n\n\
-                       Where the line of a contender lies below 1 it needs less sender CPU than the baseline."
+            analysis: "Read the chart from left to right: small fetches pay for calls, large \
+            ones for copies.\n\n\
+                       Where the line of a contender lies below 1 it needs less sender CPU than \
+                       the baseline."
                 .into(),
             baseline: "read-write".into(),
             contenders: MODELS.iter().map(|model| model.label.into()).collect(),
@@ -424,113 +325,4 @@ pub fn failure(status: Status, call: &str, errno: &str, message: &str) -> Failur
         errno: Some(errno.into()),
         message: message.into(),
     }
-}
-
-/// Everything at once: what the pages are looked at with.
-pub fn showcase() -> Builder {
-    let mut builder = Builder::new();
-    let sizes = builder.scenario(
-        "quick/size",
-        "From which fetch size on does sendfile need less sender CPU than read and write?",
-        &[("fetch", json!([512, 2048, 8192, 65536, 262_144, 1_048_576]))],
-    );
-    builder.measure(&sizes, &|model, params| match model.strategy {
-        "uring-read-send" => Some((
-            Status::Unsupported,
-            Some(failure(
-                Status::Unsupported,
-                "io_uring_setup",
-                "EPERM",
-                "io_uring_setup: EPERM (seccomp)",
-            )),
-        )),
-        "splice" if params["fetch"] == 512 => Some((
-            Status::Failed,
-            Some(failure(
-                Status::Failed,
-                "splice",
-                "EPIPE",
-                "splice(pipe, sink) at offset 4096: EPIPE",
-            )),
-        )),
-        _ => None,
-    });
-    let cache = builder.scenario(
-        "quick/cache",
-        "What does a cold page cache change?",
-        &[("cache", json!(["warm", "cold", {"partial": 0.5}]))],
-    );
-    builder.measure(&cache, &|model, params| match model.strategy {
-        "mmap-write" if params["cache"] == "cold" => Some((Status::Invalid, None)),
-        "direct-write" if params["cache"] != "cold" => Some((
-            Status::Refused,
-            Some(Failure {
-                call: None,
-                errno: None,
-                ..failure(Status::Refused, "", "", "a direct read has no warm page")
-            }),
-        )),
-        _ => None,
-    });
-    let matrix = builder.scenario(
-        "consume/fan-out",
-        "Does the order change with the number of consumers?",
-        &[("consumers", json!([1, 4, 16])), ("access", json!(["sequential", "random"]))],
-    );
-    builder.measure(&matrix, &|model, _| match model.strategy {
-        "uring-read-send" => Some((
-            Status::Skipped,
-            Some(failure(Status::Skipped, "setrlimit", "EPERM", "needs CAP_SYS_RESOURCE")),
-        )),
-        _ => None,
-    });
-    builder.end("complete");
-    builder
-}
-
-/// Text that would break a page if it were not escaped.
-pub const HOSTILE: &str = "</script><img src=x onerror=\"alert('x')\">&amp;\u{1}";
-
-/// One condition, one launch, a missing reading, and hostile text wherever text can stand.
-pub fn single() -> Builder {
-    let mut builder = Builder::new();
-    builder.launches = 1;
-    if let Line::Run(run) = &mut builder.lines[0] {
-        run.argv = ["zclab", "run", HOSTILE].map(String::from).to_vec();
-        run.machine.insert(HOSTILE.into(), json!(HOSTILE));
-        run.capabilities.insert(HOSTILE.into(), HOSTILE.into());
-        run.revision = HOSTILE.into();
-        run.dirty = true;
-    }
-    let scenario = builder.scenario("quick/single", HOSTILE, &[]);
-    if let Some(Line::Scenario(written)) = builder.lines.last_mut() {
-        written.analysis = HOSTILE.into();
-        written.source = HOSTILE.into();
-    }
-    builder.measure(&scenario, &|model, _| {
-        (model.label == "splice")
-            .then(|| (Status::Failed, Some(failure(Status::Failed, "splice", "EIO", HOSTILE))))
-    });
-    for line in &mut builder.lines {
-        if let Line::Sample(sample) = line {
-            sample.readings.remove(reading::RECEIVER_CPU_NS);
-        }
-    }
-    builder.end("interrupted");
-    builder
-}
-
-/// A run that was killed after two of three sizes, while it wrote a line.
-pub fn killed() -> String {
-    let mut builder = Builder::new();
-    let scenario =
-        builder.scenario("quick/size", "Which size?", &[("fetch", json!([4096, 65536]))]);
-    builder.measure(&scenario, &|_, _| None);
-    let last_over = builder
-        .lines
-        .iter()
-        .rposition(|line| matches!(line, Line::Cell(cell) if cell.params["fetch"] == 4096))
-        .expect("a finished cell");
-    builder.lines.truncate(last_over + 8);
-    builder.text() + "{\"kind\":\"sample\",\"cell\":\"quick/si"
 }
