@@ -12,6 +12,7 @@
 
 mod calls;
 mod error;
+mod fetch;
 mod memory;
 mod options;
 pub mod path;
@@ -23,9 +24,10 @@ pub mod transfer;
 
 pub use calls::{Call, Calls};
 pub use error::{CallError, OpenError};
+pub use fetch::{Fetch, Finished, Header, Job, LaneId, Part, Piece};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options};
 pub use path::{CacheState, Hop, Mover, Path, Place, Route};
-pub use queue::{Cursor, Fetch, Finished, Header, Job, Lane, LaneId, Part, Piece, Queue};
+pub use queue::{Cursor, Lane, Queue};
 pub use residue::Residue;
 
 use std::fs::File;

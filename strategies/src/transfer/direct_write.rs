@@ -124,7 +124,9 @@ fn alignment(file: &File) -> Result<u64, OpenError> {
 /// Reads one block: some file systems refuse only then.
 fn probe(files: &[File], slots: &mut Slots, align: u64) -> Result<(), OpenError> {
     for file in files {
-        let block = &mut slots.bytes_mut(0)[..align as usize];
+        // SAFETY: nothing is in flight before the engine exists.
+        let block = unsafe { slots.bytes_mut(0) };
+        let block = &mut block[..align as usize];
         sys::pread(&Calls::default(), file.as_raw_fd(), block, 0)
             .map_err(|errno| OpenError::unsupported("pread(O_DIRECT)", errno))?;
     }
@@ -187,7 +189,9 @@ impl OneByOne {
             None => self.fill(queue, job.lane, piece)?,
         };
         let more = job.more || (filled.len() as u64) < piece.len_bytes;
-        match sys::send(&queue.calls, job.sink, &self.slots.bytes(0)[filled], more) {
+        // SAFETY: this engine has no ring; its only read was over when `pread` returned.
+        let bytes = &unsafe { self.slots.bytes(0) }[filled];
+        match sys::send(&queue.calls, job.sink, bytes, more) {
             Ok(sent) => {
                 self.residue.sent(sent);
                 queue.advance(job.lane, sent as u64);
@@ -200,7 +204,8 @@ impl OneByOne {
     fn fill(&mut self, q: &Queue, lane: LaneId, piece: Piece) -> Result<Range<usize>, CallError> {
         let window = self.blocks.window(piece);
         let log = self.files[piece.segment as usize].as_raw_fd();
-        let block = &mut self.slots.bytes_mut(0)[..window.len];
+        // SAFETY: this engine has no ring, so nothing is in flight.
+        let block = &mut unsafe { self.slots.bytes_mut(0) }[..window.len];
         let got = sys::pread(&q.calls, log, block, window.offset)
             .map_err(|errno| q.error(lane, "pread(O_DIRECT)", errno))?;
         // The last block of a file is read short, which is right as long as the wanted part is in it.

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 use zclab_strategies::{ALL, Calls, Queue, Sink, SinkKind, find, sys};
 
@@ -27,6 +27,12 @@ fn spawn(role: &str, port: u16) -> Child {
         .unwrap()
 }
 
+/// Plays a role in a child and says how that ended.
+pub fn run_role(role: &str) -> ExitStatus {
+    let _watchdog = Watchdog::over(format!("parent of {role}"));
+    spawn(role, 0).wait().unwrap()
+}
+
 /// Does nothing in a parent; in a child, whatever its role says.
 #[test]
 fn play() {
@@ -35,6 +41,9 @@ fn play() {
     match role.as_str() {
         "own-touch" => touch_a_truncated_mapping(),
         "kernel-touch" => send_a_truncated_mapping(),
+        refused if refused.starts_with("refused ") => {
+            crate::refusals::play(refused["refused ".len()..].parse().unwrap());
+        }
         name => send_forever(name, std::env::var(PORT).unwrap().parse().unwrap()),
     }
 }
@@ -44,9 +53,10 @@ fn touch_a_truncated_mapping() {
     let map = sys::map(&Calls::default(), log.segments[0].file.as_raw_fd(), piece(0, 0, 100_000));
     let map = map.unwrap();
     log.truncate(0, 0);
+    let gone = map.as_ptr().wrapping_add(8192);
     // SAFETY: the address is mapped; that there is no page behind it is the point: SIGBUS ends this
     // process, and nothing else.
-    let byte = unsafe { map.as_ptr().add(8192).read_volatile() };
+    let byte = unsafe { gone.read_volatile() };
     unreachable!("read {byte} from a page that is gone");
 }
 
@@ -79,16 +89,14 @@ fn send_forever(strategy: &str, port: u16) {
 /// Our own touch of a page that is gone: the child dies of SIGBUS, and the parent can say so.
 #[test]
 fn own_touch_of_a_truncated_mapping_is_sigbus() {
-    let _watchdog = Watchdog::over("own touch".to_owned());
-    let status = spawn("own-touch", 0).wait().unwrap();
+    let status = run_role("own-touch");
     assert_eq!(status.signal(), Some(libc::SIGBUS), "{status}");
 }
 
 /// The kernel's touch of the same: an error, and the child lives.
 #[test]
 fn kernel_touch_of_a_truncated_mapping_is_an_error() {
-    let _watchdog = Watchdog::over("kernel touch".to_owned());
-    let status = spawn("kernel-touch", 0).wait().unwrap();
+    let status = run_role("kernel-touch");
     assert!(status.success(), "{status}");
 }
 

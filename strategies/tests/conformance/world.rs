@@ -1,5 +1,6 @@
 //! What is moved, by which fetches, and how is a whole transfer run and checked?
 
+use crate::allocations;
 use crate::far_end::{FarEnd, Manner};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::{BTreeMap, HashSet};
@@ -175,7 +176,10 @@ pub fn fill(queue: &mut Queue, fetches: &[Fetch]) {
 /// The driver for both kinds of sinks: steps, and polls when every sink is full.
 pub fn drive(engine: &mut dyn Engine, queue: &mut Queue) -> Result<(), CallError> {
     loop {
-        match engine.step(queue)? {
+        let taken = allocations::taken();
+        let step = engine.step(queue)?;
+        assert_eq!(allocations::taken(), taken, "a step took memory");
+        match step {
             Step::Moved => {}
             Step::Done => return Ok(()),
             Step::Blocked => wait(queue),

@@ -189,7 +189,8 @@ impl Ahead {
             return Err(queue.error(job.lane, CALL, Errno::ENODATA));
         }
         let more = job.more || (usable as u64) < piece.len_bytes;
-        let bytes = &self.ring.slots.bytes(slot)[read.skip..read.skip + usable];
+        // SAFETY: the slot's read is over, and the slot stays out of the free list until it is sent.
+        let bytes = &unsafe { self.ring.slots.bytes(slot) }[read.skip..read.skip + usable];
         match sys::send(&queue.calls, job.sink, bytes, more) {
             Ok(sent) => {
                 queue.advance(job.lane, sent as u64);
