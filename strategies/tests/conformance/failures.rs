@@ -76,12 +76,18 @@ fn a_reader_that_leaves() {
     }
 }
 
-/// Each mover with each way of mapping; numbers at their defaults.
+/// Each mover with each way of mapping and each depth, and with several small buffers in flight.
 fn movers() -> impl Iterator<Item = (&'static dyn Strategy, Set)> {
     let movers = ALL.iter().copied().filter(|strategy| strategy.moves_the_log());
     movers.flat_map(|strategy| {
-        let depth = |set: &Set| !set.contains_key("buffer") && !set.contains_key("pipe");
-        variants(strategy).into_iter().filter(depth).map(move |set| (strategy, set))
+        let sizes = |set: &Set| !set.contains_key("buffer") && !set.contains_key("pipe");
+        let has = |name| strategy.options().iter().any(|spec| spec.name == name);
+        let several = (has("depth") && has("buffer")).then(|| {
+            let number = |name: &str, n| (name.to_owned(), OptionValue::Number(n));
+            Set::from([number("depth", 3), number("buffer", 8192)])
+        });
+        let sets = variants(strategy).into_iter().filter(sizes).chain(several);
+        sets.map(move |set| (strategy, set)).collect::<Vec<_>>()
     })
 }
 
