@@ -64,7 +64,7 @@ impl Strategy for MmapWrite {
 
     /// Mapped pages survive an eviction, so a neighbour's cold cache would not be cold.
     fn disturbs(&self) -> Disturbance {
-        Disturbance::PageCache
+        Disturbance::Eviction
     }
 
     fn options(&self) -> &'static [OptionSpec] {

@@ -4,7 +4,7 @@ use crate::world::say;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::Command;
-use zclab_strategies::{ALL, Disturbance, OptionValue, find};
+use zclab_strategies::{ALL, CacheState, Disturbance, OptionValue, find};
 
 fn sources() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/transfer")
@@ -52,10 +52,11 @@ fn options_accept_their_defaults_and_refuse_what_is_out_of_bounds() {
 fn disturbances() {
     for strategy in ALL {
         let expected = match strategy.name() {
-            "mmap-write" => Disturbance::PageCache,
+            "mmap-write" => Disturbance::Eviction,
             _ => Disturbance::Nothing,
         };
         assert_eq!(strategy.disturbs(), expected, "{}", strategy.name());
+        assert!(!strategy.disturbs().matters(CacheState::Warm), "{}", strategy.name());
     }
 }
 

@@ -161,9 +161,18 @@ fn in_a_storm(work: impl FnOnce()) {
                 thread::sleep(Duration::from_micros(30));
             }
         });
+        let _end = Calm(&over);
         work();
-        over.store(true, Ordering::Release);
     });
+}
+
+/// Ends the storm, also when the work panics.
+struct Calm<'a>(&'a AtomicBool);
+
+impl Drop for Calm<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 #[test]

@@ -3,9 +3,9 @@
 //!
 //! A child forbids itself one system call by a seccomp filter and tries the strategy.
 
-use crate::child::run_role;
+use crate::child::{log, run_role};
 use crate::far_end::{FarEnd, Manner};
-use crate::world::{Log, Set, drive, fetch, fill, piece};
+use crate::world::{Set, drive, fetch, fill, piece};
 use nix::errno::Errno;
 use zclab_strategies::{Bytes, OpenError, OptionValue, Options, Queue, Setup, SinkKind, find};
 
@@ -36,7 +36,7 @@ fn a_refused_call_is_named_and_not_replaced() {
 pub fn play(id: usize) {
     let (name, option, forbidden, named) = REFUSALS[id];
     let strategy = find(name).unwrap();
-    let log = Log::new(&[100_000]);
+    let log = log(100_000);
     let far = FarEnd::open(SinkKind::UnixStream, Manner::PLAIN, log.dir.path(), 0);
     let sinks = [far.sink];
     let fetches = [fetch("", &[piece(0, 0, 100_000)])];
