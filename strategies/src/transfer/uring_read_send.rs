@@ -197,10 +197,9 @@ impl Batcher {
         };
         let mut data = Some(job);
         if let Part::Header(header) = job.part {
-            let whole;
-            (item.header_len, whole) = self.copy_header(queue, header, slot);
-            item.header_more = job.more || !whole;
-            at = queue.ahead(lane, at, item.header_len as u64);
+            let (len, whole) = self.copy_header(queue, header, slot);
+            (item.header_len, item.header_more) = (len, job.more || !whole);
+            at = queue.ahead(lane, at, len as u64);
             data = queue.job_at(lane, at).filter(|next| whole && next.fetch == job.fetch);
         }
         if let Some(Job { part: Part::Log(piece), more, .. }) = data {
