@@ -16,4 +16,5 @@ mod queue_model;
 mod random;
 mod ranges;
 mod refusals;
+mod segments;
 mod world;
