@@ -1,5 +1,10 @@
 //! zclab, the library behind the program: scenarios, logs, sinks, cache control, trials.
 
+pub mod cache;
 pub mod cmd;
+pub mod counters;
 pub mod log;
+pub mod machine;
+pub mod run;
 pub mod scenario;
+pub mod trial;

@@ -1,3 +1,15 @@
 //! What does a run mean? Values in, values out: no system call, no strategy's name.
+//!
+//! One straight line: [`record::read`] turns the lines of a run into a [`record::Record`];
+//! [`study::studies`] lays its cells out as the matrix of each scenario, with the statistics of [`stats`];
+//! [`verdict`] turns intervals into sentences; [`page::site`] and [`table`] show both.
+
+pub mod format;
+pub mod metric;
+pub mod page;
 
 pub mod record;
+pub mod stats;
+pub mod study;
+pub mod table;
+pub mod verdict;

@@ -10,8 +10,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+mod reader;
+pub mod reading;
+
+pub use reader::{Measured, Record, RecordError, read};
+
 /// The version of the record format.
 pub const SCHEMA: u32 = 1;
+
+/// The JSON Schema of one [`Line`], as `results/schema/record.schema.json` holds it.
+#[must_use]
+pub fn schema() -> Value {
+    schemars::schema_for!(Line).to_value()
+}
 
 /// One line of a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -135,6 +146,21 @@ pub enum Status {
     Failed,
 }
 
+impl Status {
+    /// The name in records and on pages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Unsupported => "unsupported",
+            Status::Refused => "refused",
+            Status::Skipped => "skipped",
+            Status::Invalid => "invalid",
+            Status::Failed => "failed",
+        }
+    }
+}
+
 /// One point of the matrix × one strategy, over and done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cell {
@@ -221,36 +247,6 @@ pub struct Sample {
     /// The proof of the cache condition, where the cell has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheProof>,
-}
-
-/// Names of readings.
-pub mod reading {
-    /// CPU time of the sending process, io_uring workers included.
-    pub const SENDER_CPU_NS: &str = "sender_cpu_ns";
-    /// CPU time of the receiving process; absent where the sink has no receiver.
-    pub const RECEIVER_CPU_NS: &str = "receiver_cpu_ns";
-    /// Data-path system calls of the sender.
-    pub const SYSCALLS: &str = "syscalls";
-    /// Sends that a sink took only in part.
-    pub const SHORT_WRITES: &str = "short_writes";
-    /// Times the sending process gave up its CPU.
-    pub const VOLUNTARY_SWITCHES: &str = "voluntary_switches";
-    /// Times it lost its CPU.
-    pub const INVOLUNTARY_SWITCHES: &str = "involuntary_switches";
-    /// Faults without device access.
-    pub const MINOR_FAULTS: &str = "minor_faults";
-    /// Faults that waited for the device.
-    pub const MAJOR_FAULTS: &str = "major_faults";
-    /// The receiver's voluntary switches.
-    pub const RECEIVER_VOLUNTARY_SWITCHES: &str = "receiver_voluntary_switches";
-    /// The receiver's involuntary switches.
-    pub const RECEIVER_INVOLUNTARY_SWITCHES: &str = "receiver_involuntary_switches";
-    /// Bytes that the block layer read for the sender (`/proc/self/io`: `read_bytes`).
-    pub const IO_READ_BYTES: &str = "io_read_bytes";
-    /// Bytes that the sender's calls returned (`/proc/self/io`: `rchar`).
-    pub const IO_RCHAR_BYTES: &str = "io_rchar_bytes";
-    /// Time stolen by the hypervisor from all CPUs, as fine as the kernel's tick.
-    pub const STEAL_NS: &str = "steal_ns";
 }
 
 /// How the cache state of the ranges was proven.

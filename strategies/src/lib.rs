@@ -109,35 +109,8 @@ pub enum Disturbance {
     Nothing,
     /// It changes which pages of the log are cached: it gets rounds, or a copy of the log, of its own.
     PageCache,
-    /// It keeps pages of the log from being evicted, as a mapping does. That is nothing to neighbours
-    /// that want the log warm; where samples need a cold or partial cache it counts as `PageCache`.
-    Eviction,
     /// It keeps a core busy while it is idle: it gets rounds of its own.
     Core,
-}
-
-impl Disturbance {
-    /// The name in lists and records.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Disturbance::Nothing => "nothing",
-            Disturbance::PageCache => "page-cache",
-            Disturbance::Eviction => "eviction",
-            Disturbance::Core => "core",
-        }
-    }
-
-    /// Whether it keeps a strategy from taking turns with neighbours on one log whose cache state is
-    /// this one at the beginning of each sample.
-    #[must_use]
-    pub fn matters(self, cache: CacheState) -> bool {
-        match self {
-            Disturbance::Nothing => false,
-            Disturbance::Eviction => cache != CacheState::Warm,
-            Disturbance::PageCache | Disturbance::Core => true,
-        }
-    }
 }
 
 /// What a strategy may build on: the open log, the open sinks, the options of the cell.

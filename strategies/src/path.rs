@@ -108,7 +108,8 @@ impl Path {
             .iter()
             .filter(|hop| hop.by == Mover::CpuCopy && hop.to != Place::Receiver)
             .map(|hop| hop.share)
-            .sum()
+            // The sum of no floats is -0.0, which nobody wants to read.
+            .fold(0.0, |sum, share| sum + share)
     }
 }
 

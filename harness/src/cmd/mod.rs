@@ -1,1 +1,72 @@
 //! Which subcommand does what? One file for each: `Args`, and `run` which gives the exit code.
+
+pub mod check;
+pub mod cmp;
+pub mod completions;
+pub mod list;
+pub mod log;
+pub mod man;
+pub mod report;
+pub mod run;
+pub mod show;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Moves a broker log's bytes by interchangeable strategies, counts what it cost, and shows it.
+#[derive(Debug, Parser)]
+#[command(name = "zclab", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  zclab run quick                 the short tour: size, fan-out, access and cache
+  zclab check                     every strategy through every shipped condition, content-checked
+  zclab show quick/size           what a scenario resolves to
+  zclab cmp results/runs/latest   the table of a run, in the terminal
+  zclab log verify DIR            check a Kafka partition's CRCs, offsets and indexes
+
+Exit codes: 0 done (unsupported, refused and skipped rows are no failures) · 1 a cell failed, or damage
+was found · 2 could not run, or was interrupted · 3 a condition could not be proven";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(list::Args),
+    Show(show::Args),
+    Check(check::Args),
+    Run(run::Args),
+    Report(report::Args),
+    Cmp(cmp::Args),
+    Log(log::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+    /// One cell in a process of its own: a part of a run.
+    #[command(hide = true)]
+    Trial,
+    /// The far end of a trial's sockets: a part of a trial.
+    #[command(hide = true)]
+    Receive,
+}
+
+/// Runs the subcommand that was asked for.
+///
+/// # Errors
+/// What kept it from running: exit code 2.
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::List(args) => list::run(args),
+        Command::Show(args) => show::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Cmp(args) => cmp::run(args),
+        Command::Log(args) => log::run(args),
+        Command::Completions(args) => completions::run(args, Cli::command()),
+        Command::Man(args) => man::run(args, Cli::command()),
+        Command::Trial => crate::trial::child::run().map(|()| ExitCode::SUCCESS),
+        Command::Receive => crate::trial::receiver::run().map(|()| ExitCode::SUCCESS),
+    }
+}

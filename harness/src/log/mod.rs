@@ -1,6 +1,12 @@
 //! What is the log that a scenario moves, and where do its bytes lie?
 
+mod error;
 pub mod kafka;
+pub mod size;
+pub(crate) mod staging;
+
+pub use error::LogError;
+pub use kafka::scan;
 
 use std::path::PathBuf;
 

@@ -4,6 +4,29 @@
 //! module holds the checked meaning ([`Scenario`], [`Condition`], [`Contender`], [`Cell`]); how a
 //! file becomes that is in `parse`, and what files may say is in `scenarios/README.md`.
 
+mod cell;
+mod check;
+mod contenders;
+mod document;
+mod estimate;
+pub mod keys;
+mod load;
+mod matrix;
+mod parse;
+mod problem;
+pub mod shipped;
+pub mod size;
+mod values;
+pub mod words;
+
+pub use check::SEGMENTS_MAX;
+pub use contenders::BARE;
+pub use estimate::Estimate;
+pub use load::{load, load_shipped, load_with_origin};
+pub use parse::{CELLS_MAX, parse, parse_bytes};
+pub use problem::{BadScenario, Problem, Spot};
+pub use shipped::{names as shipped_names, text as shipped_text};
+
 use crate::log::kafka::MessageSize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

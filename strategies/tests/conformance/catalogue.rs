@@ -4,7 +4,7 @@ use crate::world::say;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::Command;
-use zclab_strategies::{ALL, CacheState, Disturbance, OptionValue, find};
+use zclab_strategies::{ALL, Disturbance, OptionValue, find};
 
 fn sources() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/transfer")
@@ -47,16 +47,22 @@ fn options_accept_their_defaults_and_refuse_what_is_out_of_bounds() {
     }
 }
 
-/// A mapping keeps pages from being evicted; the other ways of this crate's beginning disturb nobody.
+/// None of the first strategies changes what is cached or keeps a core busy: while a neighbour wants the
+/// log warm a mapping only helps, and whatever evicts the log runs with no other engine alive.
 #[test]
 fn disturbances() {
-    let quiet = ["null", "read-write", "sendfile", "splice", "uring-read-send", "direct-write"];
+    let quiet = [
+        "null",
+        "read-write",
+        "mmap-write",
+        "sendfile",
+        "splice",
+        "uring-read-send",
+        "direct-write",
+    ];
     for name in quiet {
         assert_eq!(find(name).unwrap().disturbs(), Disturbance::Nothing, "{name}");
     }
-    let mapping = find("mmap-write").unwrap().disturbs();
-    assert_eq!(mapping, Disturbance::Eviction);
-    assert!(mapping.matters(CacheState::Cold) && !mapping.matters(CacheState::Warm));
 }
 
 /// `cargo fmt` does not see modules that a macro declares, so this looks after them.

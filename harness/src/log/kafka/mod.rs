@@ -1,5 +1,29 @@
 //! How does Apache Kafka lay out a partition on disk?
 
+pub mod batch;
+pub mod checkpoint;
+pub mod codec;
+mod generate;
+pub mod import;
+pub mod index;
+pub mod inspect;
+mod malformed;
+pub mod partition;
+mod payload;
+pub mod producers;
+pub mod record;
+mod scan;
+mod sizes;
+pub mod varint;
+pub mod verify;
+mod write;
+
+pub use generate::generate;
+pub use malformed::Malformed;
+pub use record::{Record, RecordHeader};
+pub use scan::scan;
+pub use write::Summary;
+
 use serde::{Deserialize, Serialize};
 
 /// What a generated partition holds. The same spec gives the same bytes on every machine.
@@ -69,4 +93,20 @@ pub enum Codec {
     Lz4,
     /// Zstandard.
     Zstd,
+}
+
+impl Default for Spec {
+    /// 256 MiB of 1 KiB messages in batches of 16 KiB, uncompressed, segments of 1 GiB.
+    fn default() -> Self {
+        Self {
+            total_bytes: 256 << 20,
+            message: MessageSize::Fixed(1024),
+            key_bytes: 0,
+            headers: 0,
+            batch_bytes: 16 * 1024,
+            codec: Codec::None,
+            segment_bytes: 1 << 30,
+            seed: 1,
+        }
+    }
 }

@@ -1,0 +1,30 @@
+//! Which revision is being built? The record of every run says so.
+
+use std::path::Path;
+use std::process::Command;
+
+fn main() {
+    let git = |args: &[&str]| {
+        let output = Command::new("git").args(args).output().ok().filter(|o| o.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let revision = git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".into());
+    // Results and documents may differ without making another program.
+    let sources =
+        ["--", "harness", "strategies", "report", "scenarios", "Cargo.toml", "Cargo.lock"];
+    let status = git(&[&["-C", "..", "status", "--porcelain"][..], &sources].concat());
+    println!("cargo:rustc-env=ZCLAB_REVISION={revision}");
+    println!("cargo:rustc-env=ZCLAB_DIRTY={}", status.is_some_and(|text| !text.is_empty()));
+    for path in [
+        "../.git/HEAD",
+        "../.git/index",
+        "src",
+        "../strategies/src",
+        "../report/src",
+        "../scenarios",
+    ] {
+        if Path::new(path).exists() {
+            println!("cargo:rerun-if-changed={path}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `zclab check`: does every strategy deliver the right bytes under every condition?
+
+use super::report::record_file;
+use super::run::PlaceArgs;
+use crate::run::Purpose;
+use crate::scenario;
+use anyhow::Context;
+use std::path::Path;
+use std::process::ExitCode;
+use zclab_report::record::Status;
+
+/// Move every cell of scenarios once and check every byte at the far end
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Scenario files, folders, or names of shipped ones [default: all shipped scenarios]
+    #[arg(value_name = "SCENARIO")]
+    scenarios: Vec<String>,
+    /// Print the cells and what became of them as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    places: PlaceArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  zclab check                  every strategy × every shipped scenario's conditions
+  zclab check check quick      two groups of them
+  zclab check my.toml --json   your own scenario, for a machine to read";
+
+/// Runs the command: exit code 1 when a cell failed.
+///
+/// # Errors
+/// What kept it from starting or going on.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let scenarios = match args.scenarios.is_empty() {
+        true => scenario::load_shipped()?,
+        false => scenario::load(&args.scenarios)?,
+    };
+    let outcome = crate::run::run(&scenarios, Purpose::Check, &args.places.places(), None)?;
+    print(&outcome.record, args.json)?;
+    Ok(ExitCode::from(outcome.exit_code()))
+}
+
+/// A line for each scenario, and one for each cell that is not `ok`.
+fn print(record: &Path, json: bool) -> anyhow::Result<()> {
+    let path = record_file(record)?;
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let record = zclab_report::record::read(&text).with_context(|| path.display().to_string())?;
+    let cells: Vec<_> = record.cells.iter().filter_map(|gathered| gathered.cell.as_ref()).collect();
+    if json {
+        serde_json::to_writer_pretty(std::io::stdout(), &cells)?;
+        println!();
+        return Ok(());
+    }
+    for scenario in &record.scenarios {
+        let of: Vec<_> = cells.iter().filter(|cell| cell.scenario == scenario.scenario).collect();
+        let ok = of.iter().filter(|cell| cell.status == Status::Ok).count();
+        println!("{:<32} {ok} of {} cells ok", scenario.scenario, of.len());
+        for cell in of.iter().filter(|cell| cell.status != Status::Ok) {
+            println!("  {:?}: {}\n    {}", cell.status, cell.cell, cell.reasons.join("; "));
+        }
+    }
+    println!("record: {}", path.display());
+    Ok(())
+}

@@ -1,0 +1,444 @@
+//! `zclab log`: makes, looks at, checks and imports logs.
+
+use crate::log::kafka::inspect::{self, Inspection};
+use crate::log::kafka::verify::{Finding, Report, verify};
+use crate::log::kafka::{Codec, MessageSize, Spec, generate, import};
+use crate::log::size;
+use anyhow::Context as _;
+use clap::{Subcommand, ValueEnum};
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Makes, looks at, checks and imports logs.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Generate a Kafka partition: the same options give the same bytes on every machine
+    Gen(Gen),
+    /// Show segments, batches, index entries and anomalies of a Kafka partition
+    Inspect(Inspect),
+    /// Check a Kafka partition's checksums, and its files against each other
+    Verify(Verify),
+    /// Make a Kafka partition of your own known by name, so that scenarios can use it
+    Import(Import),
+}
+
+/// Options of `gen`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  zclab log gen /tmp/zclab-0
+  zclab log gen --total 1GiB --message lognormal:1KiB,1.0,64KiB --codec zstd /tmp/events-0
+  zclab log gen --message uniform:100,2000 --key 16 --headers 2 --batch 64KiB /tmp/orders-3
+
+The directory must not exist; it appears when the partition is complete.")]
+struct Gen {
+    /// The partition's directory, named <topic>-<partition>
+    dir: PathBuf,
+    /// Bytes of all .log files together; the last batch may exceed it
+    #[arg(long, default_value = "256MiB", value_parser = size::parse, value_name = "SIZE")]
+    total: u64,
+    /// Bytes of a value: SIZE, uniform:MIN,MAX, lognormal:MEDIAN,SIGMA,MAX or zipf:MAX,EXPONENT
+    #[arg(long, default_value = "1KiB", value_parser = parse_message, value_name = "SIZES")]
+    message: MessageSize,
+    /// Bytes of a key; 0 for null keys
+    #[arg(long, default_value = "0", value_parser = parse_small, value_name = "SIZE")]
+    key: u32,
+    /// Headers on each record
+    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    headers: u32,
+    /// Bytes of a batch's uncompressed records, which hold one at least
+    #[arg(long, default_value = "16KiB", value_parser = parse_small, value_name = "SIZE")]
+    batch: u32,
+    /// How batches are compressed
+    #[arg(long, default_value = "none")]
+    codec: Codec,
+    /// Bytes at which a segment is rolled
+    #[arg(long, default_value = "1GiB", value_parser = size::parse, value_name = "SIZE")]
+    segment: u64,
+    /// Seed of all that is random
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options of `inspect`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  zclab log inspect /tmp/zclab-0
+  zclab log inspect --batches --index /var/lib/kafka/orders-3 | less
+  zclab log inspect --json /tmp/zclab-0 | jq .segments[0].codecs")]
+struct Inspect {
+    /// The partition's directory
+    dir: PathBuf,
+    /// List every batch
+    #[arg(long)]
+    batches: bool,
+    /// List every index entry
+    #[arg(long)]
+    index: bool,
+    /// Print JSON, index entries included
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options of `verify`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  zclab log verify /tmp/zclab-0
+  zclab log verify --json /var/lib/kafka/orders-3 | jq .damage
+
+Exit code: 0 when nothing is wrong, 1 when damage is found, 2 when it could not be read. A partition
+that a live broker writes to may seem truncated at its end. Nothing is written.")]
+struct Verify {
+    /// The partition's directory
+    dir: PathBuf,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options of `import`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  zclab log import /var/lib/kafka/orders-3
+  zclab log import /var/lib/kafka/orders-3 --name orders --copy
+
+Without --copy the files are read where they lie, and only scenarios with a warm cache may use them:
+evicting or rewriting them would hurt a live broker. Nothing of yours is ever opened for writing.")]
+struct Import {
+    /// The partition's directory
+    dir: PathBuf,
+    /// Name that scenarios use; the directory's name by default
+    #[arg(long)]
+    name: Option<String>,
+    /// Copy it, so that cold and rewriting scenarios can use it too
+    #[arg(long)]
+    copy: bool,
+    /// Where imported logs are noted
+    #[arg(long, default_value = import::STORE, value_name = "DIR")]
+    store: PathBuf,
+}
+
+impl ValueEnum for Codec {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.name()))
+    }
+}
+
+/// Runs the subcommand. Errors mean that it could not run: exit code 2.
+///
+/// # Errors
+/// When a file cannot be read or written, or an option cannot be met.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::Gen(args) => run_gen(args),
+        Command::Inspect(args) => run_inspect(&args),
+        Command::Verify(args) => run_verify(&args),
+        Command::Import(args) => run_import(&args),
+    }
+}
+
+fn run_gen(args: Gen) -> anyhow::Result<ExitCode> {
+    let spec = Spec {
+        total_bytes: args.total,
+        message: args.message,
+        key_bytes: args.key,
+        headers: args.headers,
+        batch_bytes: args.batch,
+        codec: args.codec,
+        segment_bytes: args.segment,
+        seed: args.seed,
+    };
+    let bar = ProgressBar::new(spec.total_bytes);
+    let style = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left";
+    bar.set_style(ProgressStyle::with_template(style).context("the progress bar's template")?);
+    let result = generate(&spec, &args.dir, &mut |bytes| bar.set_position(bytes));
+    bar.finish_and_clear();
+    let summary = result?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(&summary)?)?;
+    } else {
+        writeln!(
+            out,
+            "{}: {} in {} segments, {} batches, {} records",
+            args.dir.display(),
+            size::show(summary.bytes),
+            summary.segments,
+            summary.batches,
+            summary.records
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_verify(args: &Verify) -> anyhow::Result<ExitCode> {
+    let report = verify(&args.dir)?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
+    } else {
+        print_findings(&mut out, &report)?;
+        let counts = report.counts;
+        writeln!(
+            out,
+            "{}: {} in {} segments, {} batches, {} records, {} index entries: {}",
+            args.dir.display(),
+            size::show(counts.bytes),
+            counts.segments,
+            counts.batches,
+            counts.records,
+            counts.index_entries + counts.time_index_entries,
+            verdict(&report)
+        )?;
+    }
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn verdict(report: &Report) -> String {
+    match report.damage_total {
+        0 => "clean".to_owned(),
+        count => format!("{count} damaged"),
+    }
+}
+
+fn print_findings(out: &mut impl std::io::Write, report: &Report) -> std::io::Result<()> {
+    let line = |out: &mut dyn std::io::Write, kind: &str, finding: &Finding| {
+        let Finding { file, position_bytes, what } = finding;
+        match (file.as_str(), position_bytes) {
+            ("", _) => writeln!(out, "{kind}: {what}"),
+            (file, None) => writeln!(out, "{kind}: {file}: {what}"),
+            (file, Some(position)) => writeln!(out, "{kind}: {file}, byte {position}: {what}"),
+        }
+    };
+    for finding in &report.damage {
+        line(out, "damage", finding)?;
+    }
+    let kept = report.damage.len() as u64;
+    if kept < report.damage_total {
+        writeln!(out, "damage: … and {} more", report.damage_total - kept)?;
+    }
+    for finding in &report.notes {
+        line(out, "note", finding)?;
+    }
+    Ok(())
+}
+
+fn run_inspect(args: &Inspect) -> anyhow::Result<ExitCode> {
+    let inspection = inspect::inspect(&args.dir, args.batches)?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &inspection)?;
+        writeln!(out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    writeln!(out, "{}", segments_table(&inspection))?;
+    for segment in &inspection.segments {
+        if args.batches && !segment.batches.is_empty() {
+            writeln!(out, "\nBatches of {}\n{}", segment.file, batches_table(segment))?;
+        }
+        if args.index && !(segment.index.is_empty() && segment.time_index.is_empty()) {
+            writeln!(out, "\nIndex entries of {}\n{}", segment.file, index_table(segment))?;
+        }
+    }
+    writeln!(out)?;
+    print_findings(&mut out, &inspection.report)?;
+    writeln!(out, "{}: {}", args.dir.display(), verdict(&inspection.report))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A table whose columns are right-aligned but for the first.
+fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(head);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn segments_table(inspection: &Inspection) -> Table {
+    let mut table = table(&[
+        "segment",
+        "offsets",
+        "bytes",
+        "batches",
+        "records",
+        "codecs",
+        "index",
+        "time index",
+    ]);
+    for segment in &inspection.segments {
+        let offsets = match segment.last_offset {
+            Some(last) => format!("{} to {last}", segment.base_offset),
+            None => "empty".to_owned(),
+        };
+        table.add_row([
+            segment.file.clone(),
+            offsets,
+            segment.valid_bytes.to_string(),
+            segment.batch_count.to_string(),
+            segment.record_count.to_string(),
+            segment.codecs.join(" "),
+            segment.index.len().to_string(),
+            segment.time_index.len().to_string(),
+        ]);
+    }
+    table
+}
+
+fn batches_table(segment: &inspect::Segment) -> Table {
+    let mut table = table(&[
+        "position",
+        "bytes",
+        "offsets",
+        "records",
+        "codec",
+        "newest (ms)",
+        "epoch",
+        "producer",
+        "kind",
+    ]);
+    for batch in &segment.batches {
+        let kind = match (batch.control, batch.transactional) {
+            (true, _) => "control",
+            (false, true) => "transactional",
+            (false, false) => "",
+        };
+        table.add_row([
+            batch.position_bytes.to_string(),
+            batch.bytes.to_string(),
+            format!("{} to {}", batch.base_offset, batch.last_offset),
+            batch.records.to_string(),
+            batch.codec.to_owned(),
+            batch.max_timestamp_ms.to_string(),
+            batch.leader_epoch.to_string(),
+            batch.producer_id.to_string(),
+            kind.to_owned(),
+        ]);
+    }
+    table
+}
+
+fn index_table(segment: &inspect::Segment) -> Table {
+    let mut table = table(&["index", "key", "leads to"]);
+    for (offset, position) in &segment.index {
+        table.add_row([".index".into(), format!("offset {offset}"), format!("byte {position}")]);
+    }
+    for (timestamp, offset) in &segment.time_index {
+        let row = [".timeindex".into(), format!("{timestamp} ms"), format!("offset {offset}")];
+        table.add_row(row);
+    }
+    table
+}
+
+fn run_import(args: &Import) -> anyhow::Result<ExitCode> {
+    let (name, imported) = import::import(&args.dir, args.name.as_deref(), &args.store, args.copy)?;
+    let bytes = size::show(imported.bytes);
+    let dir = imported.dir.display();
+    let mut out = std::io::stdout().lock();
+    if imported.owned {
+        writeln!(out, "{name}: {bytes}, copied to {dir}")?;
+    } else {
+        writeln!(out, "{name}: {bytes}, read in place from {dir}; warm scenarios only")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn parse_small(text: &str) -> Result<u32, String> {
+    let bytes = size::parse(text)?;
+    u32::try_from(bytes).map_err(|_| format!("{text:?} is more than 4 GiB - 1"))
+}
+
+/// Reads the sizes of messages: `1KiB`, `uniform:100,2000`, `lognormal:1KiB,1.0,64KiB`, `zipf:64KiB,1.2`.
+fn parse_message(text: &str) -> Result<MessageSize, String> {
+    let Some((law, parameters)) = text.split_once(':') else {
+        return parse_small(text).map(MessageSize::Fixed);
+    };
+    let real =
+        |text: &str| text.trim().parse::<f64>().map_err(|_| format!("{text:?} is no number"));
+    let parameters: Vec<&str> = parameters.split(',').collect();
+    match (law, parameters.as_slice()) {
+        ("uniform", [min, max]) => {
+            Ok(MessageSize::Uniform { min: parse_small(min)?, max: parse_small(max)? })
+        }
+        ("lognormal", [median, sigma, max]) => Ok(MessageSize::Lognormal {
+            median: parse_small(median)?,
+            sigma: real(sigma)?,
+            max: parse_small(max)?,
+        }),
+        ("zipf", [max, exponent]) => {
+            Ok(MessageSize::Zipf { max: parse_small(max)?, exponent: real(exponent)? })
+        }
+        _ => Err(format!(
+            "{text:?}: expected SIZE, uniform:MIN,MAX, lognormal:MEDIAN,SIGMA,MAX or zipf:MAX,EXPONENT"
+        )),
+    }
+}
+
+/// The store that [`Args`] import into by default, below `root`.
+#[must_use]
+pub fn store(root: &Path) -> PathBuf {
+    root.join(import::STORE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn laws_of_sizes_are_read() {
+        let lognormal = MessageSize::Lognormal { median: 1024, sigma: 1.5, max: 65536 };
+        assert_eq!(parse_message("lognormal:1KiB,1.5,64KiB"), Ok(lognormal));
+        assert_eq!(parse_message("uniform:1,2"), Ok(MessageSize::Uniform { min: 1, max: 2 }));
+        assert_eq!(parse_message("2 KiB"), Ok(MessageSize::Fixed(2048)));
+        for wrong in ["uniform:1", "normal:1,2", "zipf:9,x", ""] {
+            assert!(parse_message(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn verify_exits_with_1_on_damage_and_fails_where_nothing_is() {
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let dir = scratch.path().join("t-0").display().to_string();
+        let run_with = |words: &[&str]| run(Cli::parse_from(words).args);
+        run_with(&["zclab", "verify", &dir]).expect_err("nothing there");
+        run_with(&["zclab", "gen", "--total", "100KiB", &dir]).expect("generated");
+        let code = run_with(&["zclab", "verify", &dir]).expect("readable");
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
+        let log = Path::new(&dir).join("00000000000000000000.log");
+        let mut bytes = std::fs::read(&log).expect("the segment");
+        bytes[5000] ^= 1;
+        std::fs::write(&log, bytes).expect("a flipped bit");
+        let code = run_with(&["zclab", "verify", "--json", &dir]).expect("readable");
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(1)));
+        run_with(&["zclab", "inspect", "--batches", "--index", &dir]).expect("readable");
+    }
+}

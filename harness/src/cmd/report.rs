@@ -1,0 +1,74 @@
+//! `zclab report`: pages from a record.
+
+use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Make HTML pages from records; they open from disk and load nothing
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Records (run.jsonl), or the folders that hold them
+    #[arg(required = true, value_name = "RECORD")]
+    records: Vec<PathBuf>,
+    /// Folder for the pages [default: the record's own]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  zclab report results/runs/latest                pages beside the record
+  zclab report results/record/tax.jsonl --out /tmp/tax";
+
+/// Runs the command.
+///
+/// # Errors
+/// A record that cannot be read, or pages that cannot be written.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if args.out.is_some() && args.records.len() > 1 {
+        bail!("--out takes one record: pages of several would overwrite each other");
+    }
+    for record in &args.records {
+        let file = record_file(record)?;
+        let dir = args.out.as_deref().or(file.parent()).unwrap_or(Path::new("."));
+        println!("{}", write_site(&file, dir)?.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The record that a path means: the file itself, or `run.jsonl` in a folder.
+///
+/// # Errors
+/// Neither is there.
+pub fn record_file(path: &Path) -> anyhow::Result<PathBuf> {
+    let file = if path.is_dir() { path.join("run.jsonl") } else { path.to_owned() };
+    if !file.is_file() {
+        bail!("{} is no record: expected a .jsonl file or a folder with run.jsonl", path.display());
+    }
+    Ok(file)
+}
+
+/// Reads a record.
+///
+/// # Errors
+/// A file that cannot be read, or a line that is no record line.
+pub fn read(file: &Path) -> anyhow::Result<zclab_report::record::Record> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    zclab_report::record::read(&text).with_context(|| file.display().to_string())
+}
+
+/// Writes the pages of a record into a folder; the path of the first one.
+///
+/// # Errors
+/// What could not be read or written.
+pub fn write_site(record: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
+    let record = read(record)?;
+    std::fs::create_dir_all(dir).with_context(|| format!("mkdir {}", dir.display()))?;
+    for (name, page) in zclab_report::page::site(&record) {
+        let path = dir.join(name);
+        std::fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(dir.join("index.html"))
+}

@@ -1,0 +1,129 @@
+//! `zclab run`: measure scenarios, and make pages of what was measured.
+
+use super::report::{record_file, write_site};
+use crate::run::{Outcome, Places, Purpose};
+use crate::scenario;
+use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use zclab_report::record::Status;
+
+/// Measure scenarios: a record and pages in results/runs/<id>, `latest` pointing to it
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Scenario files, folders of them, or names of shipped ones (`zclab list scenarios`)
+    #[arg(value_name = "SCENARIO")]
+    scenarios: Vec<String>,
+    /// Go on with a run that was cut off: its cells that were over are not measured again
+    #[arg(long, value_name = "RECORD", conflicts_with = "scenarios")]
+    resume: Option<PathBuf>,
+    #[command(flatten)]
+    places: PlaceArgs,
+    /// Only the record, no pages
+    #[arg(long)]
+    no_report: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  zclab run quick                             the four short scenarios, about two minutes
+  zclab run consume/size-sweep                one of the thorough ones
+  zclab run my-scenario.toml                  your own (format: scenarios/README.md)
+  zclab run --resume results/runs/latest      go on after Ctrl-C or a crash
+  zclab run quick/size --logs /mnt/nvme/logs  read the log from another file system";
+
+/// Where things lie and how much is said: the same for every command that moves bytes.
+#[derive(Debug, clap::Args)]
+pub struct PlaceArgs {
+    /// Folder of results: runs/ and logs/ below it
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    results: PathBuf,
+    /// Folder of generated and imported logs: its file system is the one that is measured
+    /// [default: RESULTS/logs]
+    #[arg(long, value_name = "DIR")]
+    logs: Option<PathBuf>,
+    /// No progress on stderr
+    #[arg(short, long)]
+    quiet: bool,
+    /// Print how each child process is started
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+impl PlaceArgs {
+    /// The places that were named.
+    #[must_use]
+    pub fn places(&self) -> Places {
+        Places {
+            results: self.results.clone(),
+            logs: self.logs.clone().unwrap_or_else(|| self.results.join("logs")),
+            quiet: self.quiet,
+            verbose: self.verbose,
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What kept the run from starting or going on.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let resume = args.resume.as_deref().map(record_file).transpose()?;
+    let scenarios = match &resume {
+        Some(path) => recorded_scenarios(path)?,
+        None if args.scenarios.is_empty() => {
+            bail!(
+                "name a scenario: `zclab run quick` is the short tour, `zclab list scenarios` the list"
+            )
+        }
+        None => scenario::load(&args.scenarios)?,
+    };
+    let outcome =
+        crate::run::run(&scenarios, Purpose::Measure, &args.places.places(), resume.as_deref())?;
+    finish(&outcome, !args.no_report)
+}
+
+/// The scenarios of a record, from the texts that it holds.
+fn recorded_scenarios(path: &Path) -> anyhow::Result<Vec<scenario::Scenario>> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let record = zclab_report::record::read(&text).with_context(|| path.display().to_string())?;
+    let parse = |asked: &zclab_report::record::Scenario| {
+        let file = format!("{} of {}", asked.scenario, path.display());
+        scenario::parse(&asked.scenario, &file, &asked.source)
+    };
+    Ok(record.scenarios.iter().map(parse).collect::<Result<Vec<_>, _>>()?)
+}
+
+/// Pages, a line about what became of the cells, and the exit code.
+///
+/// # Errors
+/// Pages that could not be written.
+pub fn finish(outcome: &Outcome, pages: bool) -> anyhow::Result<ExitCode> {
+    let count = |status| outcome.statuses.get(&status).copied().unwrap_or(0);
+    let all = [
+        (Status::Ok, "ok"),
+        (Status::Unsupported, "unsupported"),
+        (Status::Refused, "refused"),
+        (Status::Skipped, "skipped"),
+        (Status::Invalid, "invalid"),
+        (Status::Failed, "failed"),
+    ];
+    let words: Vec<String> = all
+        .into_iter()
+        .filter(|&(status, _)| count(status) > 0 || status == Status::Ok)
+        .map(|(status, word)| format!("{} {word}", count(status)))
+        .collect();
+    println!("cells: {}", words.join(", "));
+    println!("record: {}", outcome.record.display());
+    if pages {
+        let dir = outcome.record.parent().unwrap_or(Path::new("."));
+        println!("page: {}", write_site(&outcome.record, dir)?.display());
+    }
+    if outcome.interrupted {
+        let record = outcome.record.display();
+        eprintln!("zclab: interrupted; go on with: zclab run --resume {record}");
+    }
+    Ok(ExitCode::from(outcome.exit_code()))
+}

@@ -1,0 +1,320 @@
+//! On what machine did it run, and what does that machine allow?
+//!
+//! Facts are strings and numbers by name, for the record's first line. One that could not be read says
+//! `unavailable: <reason>`; nothing is guessed.
+
+use crate::cache::Device;
+use nix::errno::Errno;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+
+fn read(path: impl AsRef<Path>) -> Result<String, String> {
+    let path = path.as_ref();
+    let text = std::fs::read_to_string(path);
+    text.map(|t| t.trim().to_owned()).map_err(|e| format!("unavailable: {}: {e}", path.display()))
+}
+
+fn text(result: Result<String, String>) -> Value {
+    Value::String(result.unwrap_or_else(|reason| reason))
+}
+
+fn number(result: Result<String, String>) -> Value {
+    match result.as_ref().map(|text| text.parse::<u64>()) {
+        Ok(Ok(number)) => json!(number),
+        _ => text(result),
+    }
+}
+
+/// The facts that bear on results, for logs that lie under `logs`.
+#[must_use]
+pub fn facts(logs: &Path) -> BTreeMap<String, Value> {
+    let mut facts = BTreeMap::new();
+    let mut set = |name: &str, value: Value| facts.insert(name.to_owned(), value);
+    set("kernel", text(read("/proc/sys/kernel/osrelease")));
+    set("kernel_version", text(read("/proc/sys/kernel/version")));
+    set("architecture", json!(std::env::consts::ARCH));
+    processor(&mut set);
+    memory(&mut set);
+    storage(&mut set, logs);
+    network(&mut set);
+    set("load_average", text(read("/proc/loadavg")));
+    set("irq_time_accounting", text(irq_time_accounting()));
+    set("effective_uid", json!(nix::unistd::geteuid().as_raw()));
+    facts
+}
+
+fn processor(set: &mut impl FnMut(&str, Value) -> Option<Value>) {
+    let kinds = RefreshKind::nothing()
+        .with_cpu(CpuRefreshKind::nothing())
+        .with_memory(MemoryRefreshKind::everything());
+    let system = System::new_with_specifics(kinds);
+    set("cpus", json!(system.cpus().len()));
+    let model = system.cpus().first().map(|cpu| cpu.brand().to_owned()).unwrap_or_default();
+    set("cpu_model", json!(model));
+    set("memory_bytes", json!(system.total_memory()));
+    set("swap_bytes", json!(system.total_swap()));
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = cpuinfo.lines().find(|line| line.starts_with("flags"));
+    set(
+        "virtual_machine",
+        match flags {
+            Some(flags) => json!(flags.split_whitespace().any(|flag| flag == "hypervisor")),
+            None => json!("unavailable: /proc/cpuinfo has no flags here"),
+        },
+    );
+    set("llc_bytes", last_level_cache().map_or_else(|reason| json!(reason), |bytes| json!(bytes)));
+    let governor = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
+    set("governor", text(read(governor)));
+    set(
+        "clocksource",
+        text(read("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
+    );
+    set("mitigations", json!(mitigations()));
+}
+
+fn last_level_cache() -> Result<u64, String> {
+    let dir = "/sys/devices/system/cpu/cpu0/cache";
+    let entries = std::fs::read_dir(dir).map_err(|e| format!("unavailable: {dir}: {e}"))?;
+    let size = |path: &Path| -> Option<u64> {
+        let size = read(path.join("size")).ok()?;
+        Some(size.strip_suffix('K')?.parse::<u64>().ok()? * 1024)
+    };
+    let largest = entries.flatten().filter_map(|entry| size(&entry.path())).max();
+    largest.ok_or_else(|| format!("unavailable: {dir} has no sizes"))
+}
+
+/// Vulnerabilities that are not `Not affected`, with what the kernel does about them.
+fn mitigations() -> String {
+    let dir = "/sys/devices/system/cpu/vulnerabilities";
+    let Ok(entries) = std::fs::read_dir(dir) else { return format!("unavailable: {dir}") };
+    let mut rows: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let state = read(entry.path()).ok()?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (state != "Not affected").then(|| format!("{name}: {state}"))
+        })
+        .collect();
+    rows.sort();
+    rows.join("; ")
+}
+
+fn memory(set: &mut impl FnMut(&str, Value) -> Option<Value>) {
+    use nix::sys::resource::{Resource, getrlimit};
+    for (name, resource) in [
+        ("memlock_limit_bytes", Resource::RLIMIT_MEMLOCK),
+        ("files_limit", Resource::RLIMIT_NOFILE),
+    ] {
+        let value = match getrlimit(resource) {
+            Ok((u64::MAX, _)) => json!("unlimited"),
+            Ok((soft, _)) => json!(soft),
+            Err(errno) => json!(format!("unavailable: getrlimit: {errno}")),
+        };
+        set(name, value);
+    }
+    set("pipe_size_limit_bytes", number(read("/proc/sys/fs/pipe-max-size")));
+    set("proactive_reclaim", json!(proactive_reclaim()));
+    let thp = read("/sys/kernel/mm/transparent_hugepage/enabled");
+    set("transparent_hugepages", text(thp));
+}
+
+/// Whether a DAMON thread runs, which may reclaim cached pages while memory is free.
+fn proactive_reclaim() -> String {
+    let threads = std::fs::read_dir("/proc").map(|entries| {
+        let name = |entry: std::fs::DirEntry| read(entry.path().join("comm")).unwrap_or_default();
+        entries.flatten().map(name).any(|name| name.starts_with("kdamond"))
+    });
+    match threads {
+        Ok(true) => "a DAMON thread runs (kdamond): cached pages may go at any time".into(),
+        Ok(false) => "no DAMON thread".into(),
+        Err(error) => format!("unavailable: /proc: {error}"),
+    }
+}
+
+fn storage(set: &mut impl FnMut(&str, Value) -> Option<Value>, logs: &Path) {
+    match mount_of(logs) {
+        Ok((filesystem, options)) => {
+            set("filesystem", json!(filesystem));
+            set("mount_options", json!(options));
+        }
+        Err(reason) => {
+            set("filesystem", json!(reason));
+        }
+    }
+    match Device::under(logs) {
+        Ok(device) => {
+            let reason = "unavailable: the device has no queue/read_ahead_kb";
+            let read_ahead = device.read_ahead_kib();
+            set("read_ahead_kib", read_ahead.map_or(json!(reason), |kib| json!(kib)));
+            let rotational = read(format!("/sys/class/block/{}/queue/rotational", device.name));
+            set("rotational", text(rotational.map(|flag| (flag == "1").to_string())));
+            set("device", json!(device.name));
+        }
+        Err(reason) => {
+            set("device", json!(format!("unavailable: {reason}")));
+        }
+    }
+}
+
+/// File system type and mount options of the mount that holds a path, from `/proc/self/mountinfo`.
+fn mount_of(path: &Path) -> Result<(String, String), String> {
+    let path = std::fs::canonicalize(path)
+        .map_err(|error| format!("unavailable: {}: {error}", path.display()))?;
+    let table = read("/proc/self/mountinfo")?;
+    let row = |line: &str| -> Option<(usize, String, String)> {
+        let (left, right) = line.split_once(" - ")?;
+        let left: Vec<&str> = left.split(' ').collect();
+        // The kernel writes spaces in paths as \040; such mounts are compared in that form.
+        let point = left.get(4)?.replace("\\040", " ");
+        path.starts_with(&point).then_some(())?;
+        let filesystem = right.split(' ').next()?;
+        Some((point.len(), filesystem.to_owned(), (*left.get(5)?).to_owned()))
+    };
+    // Of mounts on the same point the last one is on top.
+    let best = table.lines().filter_map(row).max_by_key(|(len, ..)| *len);
+    best.map(|(_, filesystem, options)| (filesystem, options))
+        .ok_or_else(|| format!("unavailable: no mount holds {}", path.display()))
+}
+
+fn network(set: &mut impl FnMut(&str, Value) -> Option<Value>) {
+    let ipv4 = "/proc/sys/net/ipv4";
+    set("congestion_default", text(read(format!("{ipv4}/tcp_congestion_control"))));
+    set("send_buffer_limit_bytes", number(read("/proc/sys/net/core/wmem_max")));
+    set("receive_buffer_limit_bytes", number(read("/proc/sys/net/core/rmem_max")));
+    for (name, command) in
+        [("loopback_scatter_gather", ETHTOOL_GSG), ("loopback_tx_checksum", ETHTOOL_GTXCSUM)]
+    {
+        let reason = |errno| json!(format!("unavailable: ioctl(SIOCETHTOOL): {errno}"));
+        set(name, offload("lo", command).map_or_else(reason, |on| json!(on)));
+    }
+    set("loopback_mtu", number(read("/sys/class/net/lo/mtu")));
+}
+
+/// `ETHTOOL_GTXCSUM` of `linux/ethtool.h`: does the device fill in checksums?
+pub const ETHTOOL_GTXCSUM: u32 = 0x16;
+/// `ETHTOOL_GSG` of `linux/ethtool.h`: does the device gather fragments?
+pub const ETHTOOL_GSG: u32 = 0x18;
+
+/// Reads one offload of a device back, by the `SIOCETHTOOL` ioctl.
+///
+/// # Errors
+/// What the kernel said.
+pub fn offload(device: &str, command: u32) -> Result<bool, Errno> {
+    #[repr(C)]
+    struct Request {
+        name: [u8; libc::IFNAMSIZ],
+        data: *mut [u32; 2],
+        // The rest of union ifr_ifru.
+        room: [u8; 16],
+    }
+    const SIOCETHTOOL: libc::c_ulong = 0x8946;
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0")
+        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
+    let mut value = [command, 0];
+    let mut request = Request { name: [0; libc::IFNAMSIZ], data: &raw mut value, room: [0; 16] };
+    for (to, from) in request.name.iter_mut().zip(device.bytes().take(libc::IFNAMSIZ - 1)) {
+        *to = from;
+    }
+    // SAFETY: `request` is a struct ifreq whose data pointer leads to a struct ethtool_value (two u32);
+    // both live on this stack frame and the kernel uses them only during the call.
+    let answer = unsafe {
+        libc::ioctl(std::os::fd::AsRawFd::as_raw_fd(&socket), SIOCETHTOOL as _, &raw mut request)
+    };
+    Errno::result(answer).map(|_| value[1] != 0)
+}
+
+/// Whether the kernel accounts for softirq time apart, from its configuration.
+fn irq_time_accounting() -> Result<String, String> {
+    let release = read("/proc/sys/kernel/osrelease")?;
+    let packed = std::fs::read("/proc/config.gz").ok().and_then(|bytes| {
+        let mut text = String::new();
+        let mut decoder = flate2::read::GzDecoder::new(&bytes[..]);
+        std::io::Read::read_to_string(&mut decoder, &mut text).ok()?;
+        Some(text)
+    });
+    let config = match packed {
+        Some(config) => config,
+        None => read(format!("/boot/config-{release}")).map_err(|_| {
+            "unavailable: neither /proc/config.gz nor /boot/config-* can be read".to_owned()
+        })?,
+    };
+    Ok(config.lines().any(|line| line == "CONFIG_IRQ_TIME_ACCOUNTING=y").to_string())
+}
+
+/// What the machine lets zclab do: `yes`, or `no: <reason>`.
+#[must_use]
+pub fn capabilities(logs: &Path) -> BTreeMap<String, String> {
+    let yes_or = |result: Result<(), String>| match result {
+        Ok(()) => "yes".to_owned(),
+        Err(reason) => format!("no: {reason}"),
+    };
+    let mut all = BTreeMap::new();
+    let ring = io_uring::IoUring::new(2).map(drop).map_err(|e| format!("io_uring_setup: {e}"));
+    all.insert("io_uring".to_owned(), yes_or(ring));
+    all.insert("direct_io".to_owned(), yes_or(direct_io(logs)));
+    all.insert("cachestat".to_owned(), yes_or(cachestat(logs)));
+    let io = crate::counters::process_io().map(drop);
+    let io = io.ok_or_else(|| "/proc/self/io cannot be read".to_owned());
+    all.insert("process_io".to_owned(), yes_or(io));
+    let pins = crate::trial::pins().map(drop);
+    all.insert("pinning".to_owned(), yes_or(pins.ok_or_else(|| "only one CPU".to_owned())));
+    all
+}
+
+fn probe_file(logs: &Path) -> Result<tempfile::NamedTempFile, String> {
+    let mut file = tempfile::NamedTempFile::new_in(logs).map_err(|e| e.to_string())?;
+    std::io::Write::write_all(&mut file, &[1; 8192]).map_err(|e| e.to_string())?;
+    Ok(file)
+}
+
+fn direct_io(logs: &Path) -> Result<(), String> {
+    let file = probe_file(logs)?;
+    let direct = std::fs::File::options()
+        .read(true)
+        .custom_flags(libc::O_DIRECT)
+        .open(file.path())
+        .map(drop);
+    direct.map_err(|error| format!("open(O_DIRECT) under {}: {error}", logs.display()))
+}
+
+fn cachestat(logs: &Path) -> Result<(), String> {
+    let file = probe_file(logs)?;
+    let watched = crate::cache::Watched::open(file.path()).map_err(|e| e.to_string())?;
+    let cached =
+        watched.cachestat(0, 8192).ok_or("the system call is refused (Linux 6.5 has it)")?;
+    match cached {
+        0 => Err("it says 0 for a cached file here, as on overlayfs; mincore decides".into()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_read_or_say_why_not() {
+        let facts = facts(Path::new("."));
+        for name in ["kernel", "cpus", "filesystem", "device", "mitigations", "llc_bytes"] {
+            assert!(facts.contains_key(name), "{name}");
+        }
+        assert!(facts["cpus"].as_u64().unwrap() >= 1);
+        assert!(!facts["filesystem"].as_str().unwrap().starts_with("unavailable"));
+    }
+
+    #[test]
+    fn loopback_gathers_and_needs_no_checksum() {
+        assert_eq!(offload("lo", ETHTOOL_GSG), Ok(true));
+        assert_eq!(offload("no-such-device", ETHTOOL_GSG), Err(Errno::ENODEV));
+    }
+
+    #[test]
+    fn capabilities_say_yes_or_why_not() {
+        for (name, answer) in capabilities(Path::new(".")) {
+            assert!(answer == "yes" || answer.starts_with("no: "), "{name}: {answer}");
+        }
+    }
+}

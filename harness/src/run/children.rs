@@ -1,0 +1,149 @@
+//! How does the parent keep a trial child, and what if that child dies, hangs or talks nonsense?
+
+use crate::trial::sinks::{die_with_parent, io};
+use crate::trial::wire::{Lines, Moved, NoLine, Order, Reply, Spec, Trouble, say};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Nothing that a child does for one order takes longer, or it is killed: arranging a cold cache has
+/// 5 s for each segment, the receiver 40 s of patience.
+pub const ORDER_LIMIT: Duration = Duration::from_secs(120);
+
+/// A trial child: one cell at work in a process of its own.
+pub struct TrialChild {
+    process: Child,
+    orders: ChildStdin,
+    replies: Lines<ChildStdout>,
+    stderr: File,
+}
+
+impl TrialChild {
+    /// Starts a child and gives it its specification; [`ready`](Self::ready) waits until it is open.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn spawn(spec: &Spec) -> Result<TrialChild, Trouble> {
+        let exe = std::env::current_exe().map_err(|e| io("readlink", "/proc/self/exe", &e))?;
+        let stderr = tempfile::tempfile().map_err(|e| io("open", "a temporary file", &e))?;
+        let for_child = stderr.try_clone().map_err(|e| io("dup", "a temporary file", &e))?;
+        let mut command = Command::new(exe);
+        command.arg("trial").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(for_child);
+        die_with_parent(&mut command, nix::unistd::getpid());
+        let mut process = command.spawn().map_err(|e| io("spawn", "zclab trial", &e))?;
+        let (Some(orders), Some(replies)) = (process.stdin.take(), process.stdout.take()) else {
+            return Err(Trouble::failed("the child has no pipes"));
+        };
+        let mut child = TrialChild { process, orders, replies: Lines::new(replies), stderr };
+        if let Err(error) = say(&mut child.orders, spec) {
+            return Err(child.obituary(&format!("writing its specification: {error}")));
+        }
+        Ok(child)
+    }
+
+    /// Waits until sinks and engine are open; what was set and read back.
+    ///
+    /// # Errors
+    /// Why they are not, with the cell's status.
+    pub fn ready(&mut self) -> Result<BTreeMap<String, Value>, Trouble> {
+        match self.reply()? {
+            Reply::Ready { setup } => Ok(setup),
+            other => Err(self.nonsense(&other)),
+        }
+    }
+
+    /// Gives an order and waits until the block has moved.
+    ///
+    /// # Errors
+    /// Why it did not.
+    pub fn moved(&mut self, order: Order) -> Result<Moved, Trouble> {
+        self.order(order)?;
+        match self.reply()? {
+            Reply::Moved(moved) => Ok(*moved),
+            other => Err(self.nonsense(&other)),
+        }
+    }
+
+    /// Ends the child; its latencies, encoded, or an empty text.
+    ///
+    /// # Errors
+    /// Why it did not end well.
+    pub fn finish(mut self) -> Result<String, Trouble> {
+        self.order(Order::Finish)?;
+        match self.reply()? {
+            Reply::Finished { histogram } => Ok(histogram),
+            other => Err(self.nonsense(&other)),
+        }
+    }
+
+    fn order(&mut self, order: Order) -> Result<(), Trouble> {
+        say(&mut self.orders, &order)
+            .map_err(|error| self.obituary(&format!("writing an order: {error}")))
+    }
+
+    fn reply(&mut self) -> Result<Reply, Trouble> {
+        match self.replies.next::<Reply>(ORDER_LIMIT) {
+            Ok(Reply::Failed(trouble)) => Err(trouble),
+            Ok(reply) => Ok(reply),
+            Err(NoLine::Late(limit)) => {
+                Err(Trouble::failed(format!("the child was killed: no answer within {limit:?}")))
+            }
+            Err(other) => Err(self.obituary(&other.to_string())),
+        }
+    }
+
+    fn nonsense(&self, reply: &Reply) -> Trouble {
+        Trouble::failed(format!("the child answered out of turn: {reply:?}"))
+    }
+
+    /// How the child ended, by signal or code, with the last line that it wrote to stderr.
+    fn obituary(&mut self, what: &str) -> Trouble {
+        let deadline = Instant::now() + Duration::from_secs(2);
+        let mut status = None;
+        while status.is_none() && Instant::now() < deadline {
+            status = self.process.try_wait().ok().flatten();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let how = match status {
+            Some(status) => match (status.signal(), status.code()) {
+                (Some(signal), _) => format!("the child was killed by {}", signal_name(signal)),
+                (_, Some(code)) => format!("the child ended with code {code}"),
+                _ => format!("the child ended: {status}"),
+            },
+            None => "the child closed its pipe but lives on".to_owned(),
+        };
+        let mut words = String::new();
+        // Its last words are a help, not a need: without them the trouble is still reported.
+        let _ = self.stderr.rewind().and_then(|()| self.stderr.read_to_string(&mut words));
+        let last = words.lines().rev().find(|line| !line.trim().is_empty());
+        Trouble::failed(match last {
+            Some(last) => format!("{how} ({what}): {last}"),
+            None => format!("{how} ({what})"),
+        })
+    }
+
+    /// The process id, for tracers and tests.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+impl Drop for TrialChild {
+    fn drop(&mut self) {
+        // The receiver dies with its parent, the child. A child that has ended is merely reaped.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn signal_name(signal: i32) -> String {
+    match nix::sys::signal::Signal::try_from(signal) {
+        Ok(signal) => signal.as_str().to_owned(),
+        Err(_) => format!("signal {signal}"),
+    }
+}

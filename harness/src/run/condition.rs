@@ -1,0 +1,446 @@
+//! How is one condition measured for all contenders together?
+//!
+//! Warm cells take turns in slices: their children are alive together and the token goes round. Cells
+//! whose samples need their own preparation (a cold or partial cache), and strategies that would
+//! disturb their neighbours, run in rounds, ABBA, each with a fresh child.
+
+use super::children::TrialChild;
+use super::turns::{abba, rotation};
+use super::{claims, interrupt};
+use crate::run::logs::Ready;
+use crate::scenario::{self, Budget, Cell, Condition, Receiver};
+use crate::trial::wire::{Access, Cache, Moved, Order, Spec, Trouble};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use zclab_report::record::{self, Failure, Histogram, Line, Pass, Sample, Status};
+use zclab_strategies::{OptionValue, Place, SinkKind};
+
+/// Fetches that are content-checked before and after a launch.
+const VERIFY_FETCHES: u32 = 32;
+
+/// Slices that are moved and thrown away before a launch is measured.
+const WARM_UP_SLICES: u32 = 2;
+
+/// What a child moved, and for which pass.
+type Samples = Vec<(Pass, Moved)>;
+
+/// One contender under this condition, and what became of it so far.
+struct Entry<'a> {
+    cell: Cell<'a>,
+    id: String,
+    trouble: Option<Trouble>,
+    setup: BTreeMap<String, Value>,
+}
+
+/// Measures a condition. Lines go to `write` as they come; those that end the cells come last, in one
+/// call. `false` when the run was interrupted: then no cell is over.
+pub struct Measure<'a> {
+    entries: Vec<Entry<'a>>,
+    condition: &'a Condition,
+    budget: Budget,
+    ready: Ready,
+    scratch: &'a Path,
+    write: &'a mut dyn FnMut(&[Line]) -> anyhow::Result<()>,
+    tick: &'a dyn Fn(&str),
+    verbose: bool,
+}
+
+/// What a measurement needs besides its cells.
+pub struct Around<'a> {
+    /// The log.
+    pub ready: Ready,
+    /// A directory for file sinks.
+    pub scratch: &'a Path,
+    /// Takes lines of the record.
+    pub write: &'a mut dyn FnMut(&[Line]) -> anyhow::Result<()>,
+    /// Called once for each block moved, with what is being measured.
+    pub tick: &'a dyn Fn(&str),
+    /// Print how each child could be started by hand.
+    pub verbose: bool,
+}
+
+impl<'a> Measure<'a> {
+    /// The contenders of a condition.
+    pub fn new(cells: Vec<Cell<'a>>, budget: Budget, around: Around<'a>) -> Option<Measure<'a>> {
+        let condition = cells.first()?.condition;
+        let owned = around.ready.owned;
+        let entry = |cell: Cell<'a>| Entry {
+            id: cell.id(),
+            trouble: refused(&cell, owned),
+            setup: BTreeMap::new(),
+            cell,
+        };
+        let Around { ready, scratch, write, tick, verbose } = around;
+        let entries = cells.into_iter().map(entry).collect();
+        Some(Measure { entries, condition, budget, ready, scratch, write, tick, verbose })
+    }
+
+    /// Measures everything, then ends the cells. Whether it came to the end; their statuses.
+    ///
+    /// # Errors
+    /// Only a record that cannot be written: trouble with a cell is a row.
+    pub fn run(mut self) -> anyhow::Result<Option<Vec<Status>>> {
+        let apart = |at: &usize| self.entries[*at].cell.contender.needs_rounds(self.condition);
+        let (apart, together): (Vec<usize>, Vec<usize>) = (0..self.entries.len()).partition(apart);
+        for launch in 0..self.budget.launches {
+            if !together.is_empty() {
+                self.warm_log(&together);
+            }
+            self.launch(&together, launch)?;
+            self.round(&apart, launch)?;
+            if interrupt::asked() {
+                return Ok(None);
+            }
+        }
+        self.close().map(Some)
+    }
+
+    /// Checks each cell once by content, without timing: `zclab check`.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub fn check(mut self) -> anyhow::Result<Option<Vec<Status>>> {
+        let all: Vec<usize> = (0..self.entries.len()).collect();
+        if self.condition.cache == scenario::Cache::Warm {
+            self.warm_log(&all);
+        }
+        self.round(&all, 0)?;
+        if interrupt::asked() {
+            return Ok(None);
+        }
+        self.close().map(Some)
+    }
+
+    /// Reads the log in, unless all of it is there. Trouble with it is the cells' trouble.
+    fn warm_log(&mut self, who: &[usize]) {
+        let segments: Vec<_> =
+            self.ready.log.segments.iter().map(|s| (s.path.clone(), s.len_bytes)).collect();
+        let warmed = crate::trial::proof::Witness::open(&segments)
+            .and_then(|witness| witness.arrange(Cache::Warm));
+        if let Err(trouble) = warmed {
+            who.iter().for_each(|&at| self.give_up(at, trouble.clone()));
+        }
+    }
+
+    /// One set of children, alive together, taking turns in slices.
+    fn launch(&mut self, who: &[usize], launch: u32) -> anyhow::Result<()> {
+        let mut children: Vec<(usize, TrialChild)> = Vec::new();
+        for &at in who {
+            if self.entries[at].trouble.is_none() {
+                match self.spawn(at) {
+                    Ok(child) => children.push((at, child)),
+                    Err(trouble) => self.give_up(at, trouble),
+                }
+            }
+        }
+        self.each(&mut children, |this, at, child| {
+            this.entries[at].setup = child.ready()?;
+            Ok(())
+        });
+        let verify = |block| Order::Verify { block, fetches_max: VERIFY_FETCHES };
+        self.sampled(&mut children, launch, verify(u64::from(launch)), Pass::Verify)?;
+        for warm_up in 0..WARM_UP_SLICES {
+            let order = Order::Slice { block: self.block(launch, warm_up, 0), keep: false };
+            self.each(&mut children, |_, _, child| child.moved(order).map(drop));
+        }
+        for turn in 0..self.budget.turns {
+            if interrupt::asked() {
+                return Ok(());
+            }
+            self.turn(&mut children, launch, turn)?;
+        }
+        self.sampled(&mut children, launch, verify(u64::from(launch) + 1), Pass::Verify)?;
+        for (at, child) in children {
+            match child.finish() {
+                Ok(histogram) => self.histogram(at, launch, histogram)?,
+                Err(trouble) => self.give_up(at, trouble),
+            }
+        }
+        Ok(())
+    }
+
+    fn turn(
+        &mut self,
+        children: &mut Vec<(usize, TrialChild)>,
+        launch: u32,
+        turn: u32,
+    ) -> anyhow::Result<()> {
+        let mut lost = Vec::new();
+        for (slot, index) in rotation(children.len(), turn).into_iter().enumerate() {
+            let (at, child) = &mut children[index];
+            let order = Order::Slice { block: self.block(launch, turn, *at), keep: true };
+            match child.moved(order) {
+                Ok(moved) => {
+                    let place = (launch, turn, slot as u32);
+                    self.sample(*at, Pass::Timing, place, moved)?;
+                }
+                Err(trouble) => {
+                    self.give_up(*at, trouble);
+                    lost.push(*at);
+                }
+            }
+        }
+        children.retain(|(at, _)| !lost.contains(at));
+        Ok(())
+    }
+
+    /// One round: each contender in a child of its own, one after the other.
+    fn round(&mut self, who: &[usize], launch: u32) -> anyhow::Result<()> {
+        for (slot, index) in abba(who.len(), launch).into_iter().enumerate() {
+            let at = who[index];
+            if self.entries[at].trouble.is_some() || interrupt::asked() {
+                continue;
+            }
+            match self.one_round(at, launch) {
+                Ok((samples, histogram)) => {
+                    for (turn, (pass, moved)) in samples.into_iter().enumerate() {
+                        let turn = if pass == Pass::Timing { 0 } else { turn as u32 };
+                        self.sample(at, pass, (launch, turn, slot as u32), moved)?;
+                    }
+                    self.histogram(at, launch, histogram)?;
+                }
+                Err(trouble) => self.give_up(at, trouble),
+            }
+        }
+        Ok(())
+    }
+
+    /// The samples of one round, and its latencies.
+    fn one_round(&mut self, at: usize, launch: u32) -> Result<(Samples, String), Trouble> {
+        let mut child = self.spawn(at)?;
+        self.entries[at].setup = child.ready()?;
+        let verify = |block| Order::Verify { block, fetches_max: VERIFY_FETCHES };
+        let block = self.block(launch, 0, 0);
+        let orders = [
+            (Pass::Verify, verify(block)),
+            (Pass::Timing, Order::Round { block }),
+            (Pass::Verify, verify(block + 1)),
+        ];
+        let mut samples = Vec::with_capacity(orders.len());
+        for (pass, order) in orders {
+            samples.push((pass, child.moved(order)?));
+        }
+        Ok((samples, child.finish()?))
+    }
+
+    /// Gives the same order to all children; those that fail are dropped, and their cells with them.
+    fn each(
+        &mut self,
+        children: &mut Vec<(usize, TrialChild)>,
+        mut act: impl FnMut(&mut Self, usize, &mut TrialChild) -> Result<(), Trouble>,
+    ) {
+        children.retain_mut(|(at, child)| match act(self, *at, child) {
+            Ok(()) => true,
+            Err(trouble) => {
+                self.give_up(*at, trouble);
+                false
+            }
+        });
+    }
+
+    /// The same, and keeps what was moved as samples.
+    fn sampled(
+        &mut self,
+        children: &mut Vec<(usize, TrialChild)>,
+        launch: u32,
+        order: Order,
+        pass: Pass,
+    ) -> anyhow::Result<()> {
+        let mut samples = Vec::new();
+        self.each(children, |_, at, child| {
+            samples.push((at, child.moved(order)?));
+            Ok(())
+        });
+        for (slot, (at, moved)) in samples.into_iter().enumerate() {
+            self.sample(at, pass, (launch, 0, slot as u32), moved)?;
+        }
+        Ok(())
+    }
+
+    /// The block for a turn. All contenders of a launch move the same blocks over its turns, but at
+    /// any moment different ones, so that none finds its range hot in a cache that they share.
+    fn block(&self, launch: u32, turn: u32, at: usize) -> u64 {
+        let log_bytes: u64 = self.ready.log.segments.iter().map(|s| s.len_bytes).sum();
+        let block_bytes = self.condition.fetch_bytes * u64::from(self.fetches());
+        let blocks = (log_bytes / block_bytes.max(1)).max(1);
+        let stride = blocks / (self.entries.len() as u64).max(1);
+        let turns = u64::from(launch) * u64::from(self.budget.turns);
+        turns + u64::from(turn) + at as u64 * stride
+    }
+
+    fn fetches(&self) -> u32 {
+        fetches(self.condition, self.budget)
+    }
+
+    fn spawn(&self, at: usize) -> Result<TrialChild, Trouble> {
+        let entry = &self.entries[at];
+        let spec = spec(&entry.cell, &self.ready, self.fetches(), self.scratch);
+        if self.verbose {
+            // The batches of a log are a long list; they can be had again from the log.
+            let short = Spec { batches: Vec::new(), ..spec.clone() };
+            let text = serde_json::to_string(&short).unwrap_or_default();
+            eprintln!("{}: zclab trial <<< '{text}' (batches left out)", entry.id);
+        }
+        (self.tick)(&entry.id);
+        TrialChild::spawn(&spec)
+    }
+
+    fn sample(
+        &mut self,
+        at: usize,
+        pass: Pass,
+        (launch, turn, slot): (u32, u32, u32),
+        moved: Moved,
+    ) -> anyhow::Result<()> {
+        (self.tick)(&self.entries[at].id);
+        let cell = self.entries[at].id.clone();
+        let Moved { bytes, header_bytes, fetches, messages, .. } = moved;
+        let Moved { wall_ns, readings, calls, verified, cache, .. } = moved;
+        (self.write)(&[Line::Sample(Sample {
+            cell,
+            pass,
+            launch,
+            turn,
+            slot,
+            bytes,
+            header_bytes,
+            fetches,
+            messages,
+            wall_ns,
+            readings,
+            calls,
+            verified,
+            cache,
+        })])
+    }
+
+    fn histogram(&mut self, at: usize, launch: u32, data: String) -> anyhow::Result<()> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        let what = "fetch_latency_ns".to_owned();
+        let encoding = "hdr-v2-deflate".to_owned();
+        let cell = self.entries[at].id.clone();
+        (self.write)(&[Line::Histogram(Histogram { cell, launch, what, encoding, data })])
+    }
+
+    fn give_up(&mut self, at: usize, trouble: Trouble) {
+        // A child that a signal of ours ended has not failed.
+        if !interrupt::asked() && self.entries[at].trouble.is_none() {
+            self.entries[at].trouble = Some(trouble);
+        }
+    }
+
+    /// Writes what ends the cells, all in one write.
+    fn close(self) -> anyhow::Result<Vec<Status>> {
+        let mut lines = Vec::new();
+        let mut statuses = Vec::new();
+        for entry in self.entries {
+            lines.push(Line::Ledger(claims::ledger(&entry.cell)));
+            let status = entry.trouble.as_ref().map_or(Status::Ok, |trouble| trouble.status);
+            if let Some(Trouble { status, call, errno, message }) = entry.trouble.clone() {
+                let cell = entry.id.clone();
+                lines.push(Line::Error(Failure { cell, status, call, errno, message }));
+            }
+            lines.push(Line::Cell(record::Cell {
+                cell: entry.id,
+                scenario: entry.cell.scenario.name.clone(),
+                strategy: entry.cell.contender.name(),
+                label: entry.cell.contender.label.clone(),
+                params: entry.cell.params(),
+                status,
+                reasons: entry.trouble.into_iter().map(|trouble| trouble.message).collect(),
+                setup: entry.setup,
+            }));
+            statuses.push(status);
+        }
+        (self.write)(&lines)?;
+        Ok(statuses)
+    }
+}
+
+/// Fetches of a slice: as many as make its bytes over all sinks, within the scenario's bound.
+#[must_use]
+pub fn fetches(condition: &Condition, budget: Budget) -> u32 {
+    let each = condition.fetch_bytes.max(1) * u64::from(condition.consumers.max(1));
+    (budget.slice_bytes / each).clamp(1, u64::from(budget.fetches_max.max(1))) as u32
+}
+
+/// What can be refused without trying.
+fn refused(cell: &Cell, owned: bool) -> Option<Trouble> {
+    let condition = cell.condition;
+    let trouble = |status, message: &str| Some(Trouble { status, ..Trouble::failed(message) });
+    if condition.receiver == Receiver::Discard {
+        match condition.sink {
+            SinkKind::TcpLoopback => {}
+            SinkKind::UnixStream => {
+                return trouble(
+                    Status::Unsupported,
+                    "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
+                );
+            }
+            SinkKind::File | SinkKind::Null => {
+                return trouble(Status::Refused, "this sink has no receiver that could discard");
+            }
+        }
+    }
+    if condition.cache != scenario::Cache::Warm && !owned {
+        return trouble(
+            Status::Refused,
+            "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
+        );
+    }
+    let strategy = cell.contender.strategy;
+    let path = strategy.path(&claims::route(cell));
+    let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
+    if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
+        return trouble(
+            Status::Refused,
+            "on its way to this sink the strategy never looks at the log, so no cache state can matter",
+        );
+    }
+    None
+}
+
+fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
+    let Cell { contender, condition, .. } = cell;
+    let value = |value: &OptionValue| match value {
+        OptionValue::Number(number) => Value::from(*number),
+        OptionValue::Word(word) => Value::from(word.clone()),
+    };
+    let options = contender.complete_options();
+    Spec {
+        strategy: contender.strategy.name().to_owned(),
+        bare: contender.bare,
+        options: options.iter().map(|(name, v)| (name.to_owned(), value(v))).collect(),
+        segments: ready.log.segments.iter().map(|s| (s.path.clone(), s.len_bytes)).collect(),
+        batches: ready
+            .log
+            .batches
+            .iter()
+            .map(|batch| (batch.segment, batch.position_bytes, batch.records))
+            .collect(),
+        fetch_bytes: condition.fetch_bytes,
+        header_bytes: condition.header_bytes,
+        fetches,
+        access: match condition.access {
+            scenario::Access::Sequential => Access::Sequential,
+            scenario::Access::Random => Access::Random,
+            scenario::Access::Zipf { exponent } => Access::Zipf(exponent),
+        },
+        seed: 1,
+        consumers: condition.consumers,
+        sink: condition.sink.name().to_owned(),
+        scratch: scratch.to_owned(),
+        discard: condition.receiver == Receiver::Discard,
+        socket_buffer_bytes: condition.socket_buffer_bytes,
+        cache: match condition.cache {
+            scenario::Cache::Warm => Cache::Warm,
+            scenario::Cache::Cold => Cache::Cold,
+            scenario::Cache::Partial { resident } => Cache::Partial(resident),
+        },
+        pin: crate::trial::pins(),
+        markers: false,
+    }
+}

@@ -1,0 +1,251 @@
+//! How does a run go from scenarios to a record?
+//!
+//! `scenarios → cells → logs → trials (child processes) → run.jsonl`. Everything else (statistics,
+//! verdicts, pages, exports) is made from the record, by `zclab report` as well as at the end of a run.
+
+pub mod children;
+pub mod claims;
+pub mod condition;
+pub mod interrupt;
+pub mod logs;
+pub mod turns;
+pub mod writer;
+
+use crate::scenario::{Budget, Cell, Condition, Scenario};
+use anyhow::Context;
+use condition::{Around, Measure};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use writer::Writer;
+use zclab_report::record::{End, Line, Resumed, Run, SCHEMA, Status, StrategyFact};
+
+/// Where things lie and how much is said.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The folder of results: `runs/` and `logs/` lie below it.
+    pub results: PathBuf,
+    /// Generated and imported logs.
+    pub logs: PathBuf,
+    /// No progress on stderr.
+    pub quiet: bool,
+    /// Print how each child could be started by hand.
+    pub verbose: bool,
+}
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Timing, by each scenario's budget.
+    Measure,
+    /// Every cell once, content-checked: `zclab check`.
+    Check,
+}
+
+/// What became of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Where the record lies.
+    pub record: PathBuf,
+    /// How many cells have which status, cells of an earlier part of a resumed run left out.
+    pub statuses: BTreeMap<Status, usize>,
+    /// It was ended by a signal.
+    pub interrupted: bool,
+}
+
+impl Outcome {
+    /// 0, 1 (a cell failed), 3 (a condition could not be proven), 2 (interrupted).
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        let some = |status| self.statuses.get(&status).is_some_and(|&count| count > 0);
+        match () {
+            () if self.interrupted => 2,
+            () if some(Status::Failed) => 1,
+            () if some(Status::Invalid) => 3,
+            () => 0,
+        }
+    }
+}
+
+/// Runs scenarios into a new record, or on into one that was cut off.
+///
+/// # Errors
+/// What keeps the run as a whole from going on; trouble with a cell is a row.
+pub fn run(
+    scenarios: &[Scenario],
+    purpose: Purpose,
+    places: &Places,
+    resume: Option<&Path>,
+) -> anyhow::Result<Outcome> {
+    interrupt::listen().context("listening for Ctrl-C")?;
+    std::fs::create_dir_all(&places.logs)
+        .with_context(|| format!("mkdir {}", places.logs.display()))?;
+    let store = logs::Store::new(&places.logs, places.quiet);
+    for condition in scenarios.iter().flat_map(|scenario| &scenario.conditions) {
+        store.knows(&condition.log)?;
+    }
+    let (mut writer, finished) = match resume {
+        Some(path) => taken_up(path)?,
+        None => (begun(scenarios, places)?, HashSet::new()),
+    };
+    let scratch = tempfile::tempdir_in(&places.logs)
+        .with_context(|| format!("making a directory in {}", places.logs.display()))?;
+    let mut session = Session {
+        places,
+        purpose,
+        scratch: scratch.path(),
+        store,
+        bar: bar(scenarios, purpose, places.quiet),
+        finished,
+        statuses: BTreeMap::new(),
+    };
+    let outcome = session.scenarios(scenarios, &mut writer);
+    session.bar.finish_and_clear();
+    let interrupted = interrupt::asked();
+    let how = match (&outcome, interrupted) {
+        (Err(_), _) => "failed",
+        (_, true) => "interrupted",
+        _ => "complete",
+    };
+    let end = End { how: how.to_owned(), ended_at: writer::timestamp() };
+    let ended = writer.lines(&[Line::End(end)]);
+    outcome?;
+    ended?;
+    let record = writer.path().to_owned();
+    Ok(Outcome { record, statuses: session.statuses, interrupted })
+}
+
+/// Begins a record. What all scenarios ask stands at its head, so that it can be resumed from itself.
+fn begun(scenarios: &[Scenario], places: &Places) -> anyhow::Result<Writer> {
+    let run_id = writer::run_id();
+    let runs = places.results.join("runs");
+    let mut writer = Writer::create(&runs, &run_id)?;
+    let fact = |strategy: &&dyn zclab_strategies::Strategy| StrategyFact {
+        name: strategy.name().to_owned(),
+        question: strategy.question().to_owned(),
+        moves_the_log: strategy.moves_the_log(),
+    };
+    writer.lines(&[Line::Run(Box::new(Run {
+        schema: SCHEMA,
+        run_id,
+        started_at: writer::timestamp(),
+        revision: env!("ZCLAB_REVISION").to_owned(),
+        dirty: env!("ZCLAB_DIRTY") == "true",
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        argv: std::env::args().collect(),
+        catalogue: zclab_strategies::ALL.iter().map(fact).collect(),
+        machine: crate::machine::facts(&places.logs),
+        capabilities: crate::machine::capabilities(&places.logs),
+    }))])?;
+    let asked: Vec<Line> = scenarios.iter().map(|s| Line::Scenario(s.to_record())).collect();
+    writer.lines(&asked)?;
+    Ok(writer)
+}
+
+fn taken_up(path: &Path) -> anyhow::Result<(Writer, HashSet<String>)> {
+    let (mut writer, finished) = Writer::resume(path)?;
+    let resumed = Resumed { resumed_at: writer::timestamp(), argv: std::env::args().collect() };
+    writer.lines(&[Line::Resumed(resumed)])?;
+    Ok((writer, finished))
+}
+
+/// Everything that outlives one condition.
+struct Session<'a> {
+    places: &'a Places,
+    purpose: Purpose,
+    scratch: &'a Path,
+    store: logs::Store,
+    bar: ProgressBar,
+    finished: HashSet<String>,
+    statuses: BTreeMap<Status, usize>,
+}
+
+impl Session<'_> {
+    fn scenarios(&mut self, scenarios: &[Scenario], writer: &mut Writer) -> anyhow::Result<()> {
+        for scenario in scenarios {
+            for condition in &scenario.conditions {
+                if interrupt::asked() {
+                    return Ok(());
+                }
+                self.condition(scenario, condition, writer)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn condition(
+        &mut self,
+        scenario: &Scenario,
+        condition: &Condition,
+        writer: &mut Writer,
+    ) -> anyhow::Result<()> {
+        let cells: Vec<Cell> = scenario
+            .contenders
+            .iter()
+            .map(|contender| Cell { scenario, contender, condition })
+            .filter(|cell| !self.finished.contains(&cell.id()))
+            .collect();
+        if cells.is_empty() {
+            return Ok(());
+        }
+        let ready = self
+            .store
+            .get(&condition.log)
+            .with_context(|| format!("the log of scenario {}", scenario.name))?;
+        let budget = budget(scenario.budget, self.purpose);
+        let bar = self.bar.clone();
+        let tick = move |what: &str| {
+            bar.set_message(what.to_owned());
+            bar.inc(1);
+        };
+        let mut write = |lines: &[Line]| writer.lines(lines);
+        let around = Around {
+            ready,
+            scratch: self.scratch,
+            write: &mut write,
+            tick: &tick,
+            verbose: self.places.verbose,
+        };
+        let Some(measure) = Measure::new(cells, budget, around) else { return Ok(()) };
+        let statuses = match self.purpose {
+            Purpose::Measure => measure.run()?,
+            Purpose::Check => measure.check()?,
+        };
+        for status in statuses.into_iter().flatten() {
+            *self.statuses.entry(status).or_default() += 1;
+        }
+        Ok(())
+    }
+}
+
+/// A check moves every cell once, and no more bytes than it takes to see its fetches through.
+fn budget(budget: Budget, purpose: Purpose) -> Budget {
+    match purpose {
+        Purpose::Measure => budget,
+        Purpose::Check => {
+            let slice_bytes = budget.slice_bytes.min(2 << 20);
+            Budget { launches: 1, turns: 1, slice_bytes, fetches_max: budget.fetches_max.min(256) }
+        }
+    }
+}
+
+/// A bar over all blocks that will be moved; refused cells make it jump, not lie.
+fn bar(scenarios: &[Scenario], purpose: Purpose, quiet: bool) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let blocks = |scenario: &Scenario| {
+        let Budget { launches, turns, .. } = budget(scenario.budget, purpose);
+        let cells = (scenario.conditions.len() * scenario.contenders.len()) as u64;
+        let per_launch = |condition: &Condition| match condition.cache {
+            crate::scenario::Cache::Warm if purpose == Purpose::Measure => u64::from(turns) + 3,
+            _ => 4,
+        };
+        let first = scenario.conditions.first().map_or(4, per_launch);
+        cells * u64::from(launches) * first
+    };
+    let bar = ProgressBar::new(scenarios.iter().map(blocks).sum());
+    let style = "[{bar:30}] {percent}% {eta} left  {wide_msg}";
+    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| bar.style()));
+    bar
+}

@@ -1,0 +1,148 @@
+//! How does a run's record reach the disk, so that a killed run loses nothing it had measured?
+
+use anyhow::{Context, bail};
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use zclab_report::record::{Line, SCHEMA};
+
+/// A record that is being written.
+pub struct Writer {
+    file: File,
+    path: PathBuf,
+}
+
+impl Writer {
+    /// A new record in a directory of its own under `runs`, and `runs/latest` pointing to it.
+    ///
+    /// # Errors
+    /// The call that failed, with the path.
+    pub fn create(runs: &Path, run_id: &str) -> anyhow::Result<Writer> {
+        let dir = runs.join(run_id);
+        std::fs::create_dir_all(&dir).with_context(|| format!("mkdir {}", dir.display()))?;
+        let path = dir.join("run.jsonl");
+        let file = File::options()
+            .append(true)
+            .create_new(true)
+            .open(&path)
+            .with_context(|| format!("creating {}", path.display()))?;
+        let latest = runs.join("latest");
+        // A link is replaced by renaming over it, so that it never points nowhere.
+        let fresh = runs.join(format!(".latest-{run_id}"));
+        std::os::unix::fs::symlink(run_id, &fresh)
+            .and_then(|()| std::fs::rename(&fresh, &latest))
+            .with_context(|| format!("pointing {} to {run_id}", latest.display()))?;
+        Ok(Writer { file, path })
+    }
+
+    /// Takes up a record; the ids of its finished cells. A line that was cut off by the end of the
+    /// earlier run is removed.
+    ///
+    /// # Errors
+    /// A file that is no record, or of another schema.
+    pub fn resume(path: &Path) -> anyhow::Result<(Writer, HashSet<String>)> {
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        let whole = text.rfind('\n').map_or(0, |at| at + 1);
+        let mut finished = HashSet::new();
+        for (index, line) in text[..whole].lines().enumerate() {
+            let at = || format!("{} line {}", path.display(), index + 1);
+            match (index, serde_json::from_str::<Line>(line).with_context(at)?) {
+                (0, Line::Run(run)) if run.schema == SCHEMA => {}
+                (0, Line::Run(run)) => {
+                    bail!("{}: schema {} cannot be resumed by {SCHEMA}", at(), run.schema)
+                }
+                (0, _) => bail!("{}: a record begins with a run line", at()),
+                (_, Line::Cell(cell)) => {
+                    finished.insert(cell.cell);
+                }
+                _ => {}
+            }
+        }
+        if whole == 0 {
+            bail!("{} has no whole line: there is nothing to resume", path.display());
+        }
+        let file = File::options()
+            .append(true)
+            .open(path)
+            .with_context(|| format!("opening {} for appending", path.display()))?;
+        file.set_len(whole as u64).with_context(|| format!("truncating {}", path.display()))?;
+        Ok((Writer { file, path: path.to_owned() }, finished))
+    }
+
+    /// Appends lines in one write.
+    ///
+    /// # Errors
+    /// What the file system said: a record that cannot be written ends the run.
+    pub fn lines(&mut self, lines: &[Line]) -> anyhow::Result<()> {
+        let mut text = Vec::new();
+        for line in lines {
+            serde_json::to_writer(&mut text, line).context("encoding a record line")?;
+            text.push(b'\n');
+        }
+        self.file.write_all(&text).with_context(|| format!("writing to {}", self.path.display()))
+    }
+
+    /// Where the record lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Now, as the record writes it.
+#[must_use]
+pub fn timestamp() -> String {
+    OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_else(|_| "unavailable".into())
+}
+
+/// A run's id: sorted by time, unique by six random digits.
+#[must_use]
+pub fn run_id() -> String {
+    let format = time::macros::format_description!("[year][month][day]T[hour][minute][second]Z");
+    let stamp = OffsetDateTime::now_utc().format(&format).unwrap_or_default();
+    let unique = u64::from(std::process::id())
+        ^ crate::counters::now().0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    format!("{stamp}-{:06x}", unique & 0xff_ffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zclab_report::record::End;
+
+    fn end() -> Line {
+        Line::End(End { how: "complete".into(), ended_at: timestamp() })
+    }
+
+    #[test]
+    fn a_new_record_is_found_under_latest_and_never_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::create(dir.path(), "one").unwrap();
+        writer.lines(&[end()]).unwrap();
+        let latest = dir.path().join("latest/run.jsonl");
+        assert!(std::fs::read_to_string(&latest).unwrap().ends_with("}\n"));
+        assert!(Writer::create(dir.path(), "one").is_err());
+        Writer::create(dir.path(), "two").unwrap();
+        assert_eq!(std::fs::read_to_string(&latest).unwrap(), "");
+    }
+
+    #[test]
+    fn what_is_no_record_is_not_resumed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.jsonl");
+        for (text, words) in [
+            ("", "no whole line"),
+            ("{\"kind\":\"run\"", "no whole line"),
+            ("hello\n", "line 1"),
+            ("{\"kind\":\"end\",\"how\":\"complete\",\"ended_at\":\"x\"}\n", "begins with a run"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = Writer::resume(&path).err().map(|e| format!("{e:#}")).unwrap_or_default();
+            assert!(error.contains(words), "{text:?} gives {error:?}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! How much will a scenario move, and about how long will that take?
+//!
+//! A sketch before measuring, good to a factor of two or so on a slow two-core machine: it tells
+//! minutes from hours. No result is ever computed from it.
+
+use super::{Cache, Cell, Condition, Contender, LogChoice, Scenario};
+use crate::log::kafka::Spec;
+use zclab_strategies::{CacheState, Disturbance, Place, Route, SinkKind};
+
+/// Starting a child, opening its log and its sinks, and its verified fetches before and after.
+const START_NS: u64 = 60_000_000;
+
+/// Preparing one round: a child of its own, eviction and its proof before and after.
+const ROUND_NS: u64 = 400_000_000;
+
+/// One payload byte to one sink over loopback, receiver included, in thousandths of a nanosecond.
+const BYTE_PS: u64 = 500;
+
+/// One fetch to one sink: its calls and the wake-up at the other end.
+const FETCH_NS: u64 = 3_000;
+
+/// One fetch, and one byte of it in thousandths of a nanosecond, that has to come from the device.
+const DEVICE_FETCH_NS: u64 = 80_000;
+const DEVICE_BYTE_PS: u64 = 1_000;
+
+/// A sketch of what a scenario needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Estimate {
+    /// Timed slices and rounds.
+    pub samples: u64,
+    /// Payload bytes that they deliver, all sinks together.
+    pub delivered_bytes: u64,
+    /// Bytes of the logs that have to exist (imported ones not counted).
+    pub log_bytes: u64,
+    /// Wall time, without generating logs.
+    pub wall_ns: u64,
+}
+
+impl Contender {
+    /// Whether cells of this contender under this condition run as rounds rather than as slices:
+    /// where the cache has to be prepared for each sample, or neighbours would be disturbed.
+    #[must_use]
+    pub fn needs_rounds(&self, condition: &Condition) -> bool {
+        condition.cache != Cache::Warm || self.strategy.disturbs() != Disturbance::Nothing
+    }
+}
+
+impl Scenario {
+    /// The generated logs that its conditions read, each once, in order.
+    #[must_use]
+    pub fn generated_logs(&self) -> Vec<&Spec> {
+        let mut logs: Vec<&Spec> = Vec::new();
+        for condition in &self.conditions {
+            if let LogChoice::Kafka(spec) = &condition.log
+                && !logs.contains(&spec)
+            {
+                logs.push(spec);
+            }
+        }
+        logs
+    }
+
+    /// A sketch of what it needs.
+    #[must_use]
+    pub fn estimate(&self) -> Estimate {
+        let log_bytes = self.generated_logs().iter().map(|spec| spec.total_bytes).sum();
+        self.cells().fold(Estimate { log_bytes, ..Estimate::default() }, |sum, cell| {
+            let cell = of_cell(&cell);
+            Estimate {
+                samples: sum.samples.saturating_add(cell.samples),
+                delivered_bytes: sum.delivered_bytes.saturating_add(cell.delivered_bytes),
+                wall_ns: sum.wall_ns.saturating_add(cell.wall_ns),
+                ..sum
+            }
+        })
+    }
+}
+
+fn of_cell(cell: &Cell) -> Estimate {
+    let Cell { scenario, contender, condition } = cell;
+    let budget = &scenario.budget;
+    let launches = u64::from(budget.launches);
+    let rounds = contender.needs_rounds(condition);
+    let sinks = u64::from(condition.consumers);
+    let fetch_all_sinks = condition.fetch_bytes.saturating_mul(sinks).max(1);
+    let fetches = (budget.slice_bytes / fetch_all_sinks).clamp(1, budget.fetches_max.into());
+    let slice_bytes = fetches.saturating_mul(fetch_all_sinks);
+    let mut slice_ns = (slice_bytes / 1000)
+        .saturating_mul(BYTE_PS)
+        .saturating_add(fetches.saturating_mul(sinks).saturating_mul(FETCH_NS));
+    if reads_the_device(contender, condition) {
+        let device_ns = (fetches.saturating_mul(condition.fetch_bytes) / 1000)
+            .saturating_mul(DEVICE_BYTE_PS)
+            .saturating_add(fetches.saturating_mul(DEVICE_FETCH_NS));
+        slice_ns = slice_ns.saturating_add(device_ns);
+    }
+    let (samples, overhead_ns) = if rounds {
+        // One launch is one round of each contender; the next launch goes through them backwards.
+        (launches, launches.saturating_mul(ROUND_NS))
+    } else {
+        let samples = launches.saturating_mul(budget.turns.into());
+        (samples, launches.saturating_mul(START_NS))
+    };
+    Estimate {
+        samples,
+        delivered_bytes: samples.saturating_mul(slice_bytes),
+        log_bytes: 0,
+        wall_ns: samples.saturating_mul(slice_ns).saturating_add(overhead_ns),
+    }
+}
+
+/// By the strategy's own claim, so that no strategy has to be named here.
+fn reads_the_device(contender: &Contender, condition: &Condition) -> bool {
+    let cache = match condition.cache {
+        Cache::Warm => CacheState::Warm,
+        Cache::Cold => CacheState::Cold,
+        Cache::Partial { resident } => CacheState::Partial { resident },
+    };
+    let route = Route {
+        sink: SinkKind::TcpLoopback,
+        cache,
+        scatter_gather: true,
+        tx_checksum: true,
+        receiver_copies: true,
+    };
+    contender.strategy.path(&route).hops.iter().any(|hop| hop.from == Place::Disk)
+}

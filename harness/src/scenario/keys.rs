@@ -1,0 +1,345 @@
+//! Which keys may a scenario file hold, with which values, and what holds where it is silent?
+//!
+//! The parser reads by these entries, `zclab list params` prints them, and a test holds
+//! `scenarios/README.md` to them, so that a key cannot be accepted without being documented.
+
+pub use super::values::Values;
+use super::words;
+use zclab_strategies::SinkKind;
+
+/// One key of a scenario file.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The table that it stands in: empty for the top of the file.
+    pub table: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What it sets, in a phrase.
+    pub what: &'static str,
+    /// What it may be set to.
+    pub values: Values,
+}
+
+impl Key {
+    const fn new(
+        table: &'static str,
+        name: &'static str,
+        values: Values,
+        what: &'static str,
+    ) -> Key {
+        Key { table, name, what, values }
+    }
+
+    /// Whether it is a parameter of the matrix, which may be an axis.
+    #[must_use]
+    pub fn is_axis(&self) -> bool {
+        self.table == "matrix"
+    }
+}
+
+const fn bytes(default: u64, min: u64, max: u64) -> Values {
+    Values::Bytes { default: Some(default), min, max }
+}
+
+const fn count(default: u64, min: u64, max: u64) -> Values {
+    Values::Count { default: Some(default), min, max }
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// No message is longer: it has to fit a batch, whose length Kafka keeps in 31 bits.
+const MESSAGE_MAX: u64 = 64 * MIB;
+
+/// The size of one message, wherever it is given as a number.
+pub(super) const MESSAGE_BYTES: Values = Values::Bytes { default: None, min: 1, max: MESSAGE_MAX };
+
+/// The question that the scenario asks.
+pub const QUESTION: Key = Key::new(
+    "",
+    "question",
+    Values::Text { required: true },
+    "the question that the scenario asks, one sentence on one line",
+);
+/// How to read the answer.
+pub const ANALYSIS: Key = Key::new(
+    "",
+    "analysis",
+    Values::Text { required: false },
+    "how to read the answer: paragraphs of plain text with empty lines between them",
+);
+/// Whom the others are compared with.
+pub const BASELINE: Key = Key::new(
+    "",
+    "baseline",
+    Values::Text { required: true },
+    "label of the contender that the others are compared with",
+);
+/// What is compared.
+pub const STRATEGIES: Key = Key::new(
+    "",
+    "strategies",
+    Values::Form {
+        default: "",
+        forms: "\"all\", or an array of names and tables such as \
+                { strategy = \"splice\", pipe = [\"64 KiB\", \"1 MiB\"] }",
+    },
+    "what is compared: the contenders, in order",
+);
+/// The strategy that a table among the strategies names.
+pub const STRATEGY: Key = Key::new(
+    "strategies",
+    "strategy",
+    Values::Text { required: true },
+    "name of the strategy whose options the table sets; every other key is one of its options",
+);
+
+/// What kind of log is generated.
+pub const FORMAT: Key = Key::new(
+    "log",
+    "format",
+    Values::Word { default: "kafka", of: || vec!["kafka"] },
+    "whose layout on disk the generated log has",
+);
+/// An imported log instead of a generated one.
+pub const IMPORT: Key = Key::new(
+    "log",
+    "import",
+    Values::Text { required: false },
+    "name of an imported log (`zclab log import`) that is used instead of a generated one",
+);
+/// Bytes of the log.
+pub const SIZE: Key =
+    Key::new("log", "size", bytes(256 * MIB, 4 * KIB, 256 * GIB), "bytes of all segments together");
+/// Bytes of a batch.
+pub const BATCH: Key = Key::new(
+    "log",
+    "batch",
+    bytes(16 * KIB, 1, 64 * MIB),
+    "a batch is closed before its uncompressed records exceed this, but holds at least one",
+);
+/// Compression.
+pub const CODEC: Key = Key::new(
+    "log",
+    "codec",
+    Values::Word { default: "none", of: || words::names(words::CODECS) },
+    "how the records of a batch are compressed",
+);
+/// Bytes of a segment.
+pub const SEGMENT: Key = Key::new(
+    "log",
+    "segment",
+    bytes(64 * MIB, 4 * KIB, (1 << 31) - 1),
+    "a segment is rolled before it exceeds this",
+);
+/// Bytes of a record's key.
+pub const KEY: Key =
+    Key::new("log", "key", bytes(16, 0, 64 * KIB), "bytes of a record's key; 0: null");
+/// Headers of a record.
+pub const HEADERS: Key = Key::new("log", "headers", count(0, 0, 100), "headers on each record");
+/// Seed of the generator.
+pub const SEED: Key = Key::new(
+    "log",
+    "seed",
+    count(1, 0, i64::MAX as u64),
+    "seed of all that is random in the log and in the order of fetches",
+);
+
+/// Sizes of record values.
+pub const MESSAGE: Key = Key::new(
+    "matrix",
+    "message",
+    Values::Form {
+        default: "1024",
+        forms: "bytes (1 B to 64 MiB), { uniform = { min, max } }, \
+                { lognormal = { median, sigma, max } } or { zipf = { max, exponent } }",
+    },
+    "bytes of a record's value; each value of the axis is a log of its own",
+);
+/// Payload of a fetch.
+pub const FETCH: Key =
+    Key::new("matrix", "fetch", bytes(64 * KIB, 1, GIB), "payload bytes of one fetch");
+/// Header of a fetch.
+pub const HEADER: Key = Key::new(
+    "matrix",
+    "header",
+    bytes(70, 0, 64 * KIB),
+    "header bytes that precede each fetch, as a broker's response has them; 0: none",
+);
+/// Fan-out.
+pub const CONSUMERS: Key =
+    Key::new("matrix", "consumers", count(1, 1, 1024), "sinks that each fetch goes to");
+/// Order of fetches.
+pub const ACCESS: Key = Key::new(
+    "matrix",
+    "access",
+    Values::Form {
+        default: "\"sequential\"",
+        forms: "\"sequential\", \"random\", \"zipf\" (exponent 1.1) or { zipf = exponent }",
+    },
+    "where consecutive fetches lie",
+);
+/// State of the page cache.
+pub const CACHE: Key = Key::new(
+    "matrix",
+    "cache",
+    Values::Form {
+        default: "\"warm\"",
+        forms: "\"warm\", \"cold\", \"partial\" (half) or { partial = share }",
+    },
+    "which pages of the log are in the page cache when a sample begins",
+);
+/// Where the bytes go.
+pub const SINK: Key = Key::new(
+    "matrix",
+    "sink",
+    Values::Word {
+        default: "tcp-loopback",
+        of: || SinkKind::ALL.iter().map(|kind| kind.name()).collect(),
+    },
+    "where the bytes go",
+);
+/// What the receiver does.
+pub const RECEIVER: Key = Key::new(
+    "matrix",
+    "receiver",
+    Values::Word { default: "copy", of: || words::names(words::RECEIVERS) },
+    "what the receiver does with the bytes; discard needs the sink tcp-loopback",
+);
+/// What is done on the way.
+pub const TRANSFORM: Key = Key::new(
+    "matrix",
+    "transform",
+    Values::Word { default: "none", of: || words::names(words::TRANSFORMS) },
+    "what is done to the bytes on the way",
+);
+/// Socket buffers.
+pub const SOCKET_BUFFER: Key = Key::new(
+    "matrix",
+    "socket_buffer",
+    bytes(212_992, 1, GIB),
+    "SO_SNDBUF and SO_RCVBUF asked for; what the kernel made of it is in the record",
+);
+
+/// Repetitions.
+pub const LAUNCHES: Key = Key::new(
+    "budget",
+    "launches",
+    count(4, 1, 1000),
+    "sets of children for each condition; or rounds of each contender, in ABBA order",
+);
+/// Slices of a launch.
+pub const TURNS: Key = Key::new(
+    "budget",
+    "turns",
+    count(12, 1, 10_000),
+    "turns of the rotation in each launch (rounds have none)",
+);
+/// Bytes of a slice.
+pub const SLICE: Key = Key::new(
+    "budget",
+    "slice",
+    bytes(16 * MIB, 1, 64 * GIB),
+    "payload bytes of one slice or round, all its sinks together; at least one fetch",
+);
+/// Fetches of a slice.
+pub const FETCHES_MAX: Key = Key::new(
+    "budget",
+    "fetches_max",
+    count(4096, 1, 10_000_000),
+    "a slice has no more fetches than this",
+);
+
+/// The least size of a uniform distribution.
+pub const UNIFORM_MIN: Key = Key::new("message.uniform", "min", MESSAGE_BYTES, "the least size");
+/// The greatest size of a uniform distribution.
+pub const UNIFORM_MAX: Key =
+    Key::new("message.uniform", "max", MESSAGE_BYTES, "the greatest size, included");
+/// The median of a log-normal distribution.
+pub const LOGNORMAL_MEDIAN: Key =
+    Key::new("message.lognormal", "median", MESSAGE_BYTES, "half of the messages are shorter");
+/// The spread of a log-normal distribution.
+pub const LOGNORMAL_SIGMA: Key = Key::new(
+    "message.lognormal",
+    "sigma",
+    Values::Real { above: 0.0, below: 8.0 },
+    "standard deviation of the natural logarithm of the size",
+);
+/// The cut of a log-normal distribution.
+pub const LOGNORMAL_MAX: Key =
+    Key::new("message.lognormal", "max", MESSAGE_BYTES, "longer messages are cut to this");
+/// The greatest size of a Zipf distribution.
+pub const ZIPF_MAX: Key =
+    Key::new("message.zipf", "max", MESSAGE_BYTES, "sizes go from 1 B to this");
+/// The exponent of a Zipf distribution.
+pub const ZIPF_EXPONENT: Key = Key::new(
+    "message.zipf",
+    "exponent",
+    Values::Real { above: 0.0, below: 10.0 },
+    "the law's exponent: the greater, the more are short",
+);
+/// The exponent of Zipf access.
+pub const ACCESS_ZIPF: Key = Key::new(
+    "access",
+    "zipf",
+    Values::Real { above: 0.0, below: 10.0 },
+    "the law's exponent: the greater, the more often the same batches are asked for",
+);
+/// The resident share of a partly warm log.
+pub const CACHE_PARTIAL: Key = Key::new(
+    "cache",
+    "partial",
+    Values::Real { above: 0.0, below: 1.0 },
+    "share of the pages that is resident",
+);
+
+/// The keys at the top of a file that hold a table.
+pub const TABLES: &[&str] = &["log", "matrix", "budget"];
+
+/// Every key, in the order of documentation.
+pub const ALL: &[Key] = &[
+    QUESTION,
+    ANALYSIS,
+    BASELINE,
+    STRATEGIES,
+    STRATEGY,
+    FORMAT,
+    IMPORT,
+    SIZE,
+    BATCH,
+    CODEC,
+    SEGMENT,
+    KEY,
+    HEADERS,
+    SEED,
+    MESSAGE,
+    FETCH,
+    HEADER,
+    CONSUMERS,
+    ACCESS,
+    CACHE,
+    SINK,
+    RECEIVER,
+    TRANSFORM,
+    SOCKET_BUFFER,
+    LAUNCHES,
+    TURNS,
+    SLICE,
+    FETCHES_MAX,
+    UNIFORM_MIN,
+    UNIFORM_MAX,
+    LOGNORMAL_MEDIAN,
+    LOGNORMAL_SIGMA,
+    LOGNORMAL_MAX,
+    ZIPF_MAX,
+    ZIPF_EXPONENT,
+    ACCESS_ZIPF,
+    CACHE_PARTIAL,
+];
+
+/// The names of the keys of a table.
+#[must_use]
+pub fn of(table: &str) -> Vec<&'static str> {
+    ALL.iter().filter(|key| key.table == table).map(|key| key.name).collect()
+}

@@ -1,0 +1,321 @@
+//! Which conditions does the matrix of a scenario span?
+
+use super::document::{Item, Reader, Section, describe};
+use super::keys::{self, Key};
+use super::words::{self, RECEIVERS, TRANSFORMS};
+use super::{Access, Cache, Condition, LogChoice, Receiver, Transform};
+use crate::log::kafka::MessageSize;
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::ops::Range;
+use toml::de::DeValue;
+use zclab_report::record;
+use zclab_strategies::SinkKind;
+
+/// The exponent of `access = "zipf"`.
+const ZIPF_EXPONENT: f64 = 1.1;
+
+/// The resident share of `cache = "partial"`.
+const PARTIAL_RESIDENT: f64 = 0.5;
+
+/// One value of one parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Setting {
+    Message(MessageSize),
+    Fetch(u64),
+    Header(u64),
+    Consumers(u32),
+    Access(Access),
+    Cache(Cache),
+    Sink(SinkKind),
+    Receiver(Receiver),
+    Transform(Transform),
+    SocketBuffer(u64),
+}
+
+/// A parameter, its values, and where each of them stands.
+#[derive(Clone, Debug)]
+pub(super) struct Parameter {
+    pub name: &'static str,
+    pub settings: Vec<(Setting, Range<usize>)>,
+}
+
+/// The parameters that a file sets, in its order.
+#[derive(Clone, Debug)]
+pub(super) struct Matrix {
+    pub parameters: Vec<Parameter>,
+}
+
+impl Setting {
+    /// The value in records and ids.
+    fn value(&self) -> Value {
+        match self {
+            Setting::Message(size) => words::message(size),
+            Setting::Fetch(bytes) | Setting::Header(bytes) | Setting::SocketBuffer(bytes) => {
+                json!(bytes)
+            }
+            Setting::Consumers(count) => json!(count),
+            Setting::Access(access) => json!(access.name()),
+            Setting::Cache(cache) => json!(cache.name()),
+            Setting::Sink(sink) => json!(sink.name()),
+            Setting::Receiver(receiver) => json!(receiver.name()),
+            Setting::Transform(transform) => json!(transform.name()),
+        }
+    }
+
+    fn apply(&self, to: &mut Condition) {
+        match *self {
+            Setting::Message(size) => {
+                if let LogChoice::Kafka(spec) = &mut to.log {
+                    spec.message = size;
+                }
+            }
+            Setting::Fetch(bytes) => to.fetch_bytes = bytes,
+            Setting::Header(bytes) => to.header_bytes = bytes,
+            Setting::Consumers(count) => to.consumers = count,
+            Setting::Access(access) => to.access = access,
+            Setting::Cache(cache) => to.cache = cache,
+            Setting::Sink(sink) => to.sink = sink,
+            Setting::Receiver(receiver) => to.receiver = receiver,
+            Setting::Transform(transform) => to.transform = transform,
+            Setting::SocketBuffer(bytes) => to.socket_buffer_bytes = bytes,
+        }
+    }
+}
+
+impl Matrix {
+    /// The points of the matrix; may exceed any sensible number.
+    pub fn points(&self) -> usize {
+        let lengths = self.parameters.iter().map(|parameter| parameter.settings.len());
+        lengths.fold(1, usize::saturating_mul)
+    }
+
+    /// The parameters with more than one value.
+    pub fn axes(&self) -> Vec<record::Axis> {
+        let varied = self.parameters.iter().filter(|parameter| parameter.settings.len() > 1);
+        let axis = |parameter: &Parameter| record::Axis {
+            name: parameter.name.to_owned(),
+            values: parameter.settings.iter().map(|(setting, _)| setting.value()).collect(),
+        };
+        varied.map(axis).collect()
+    }
+
+    /// Every combination of the values, the last axis fastest; the rest is as in `base`.
+    pub fn conditions(&self, base: Condition) -> Vec<Condition> {
+        self.parameters.iter().fold(vec![base], |conditions, parameter| {
+            let with = |condition: &Condition, setting: &Setting| {
+                let mut condition = condition.clone();
+                setting.apply(&mut condition);
+                condition
+            };
+            conditions
+                .iter()
+                .flat_map(|old| parameter.settings.iter().map(|(new, _)| with(old, new)))
+                .collect()
+        })
+    }
+}
+
+/// The condition of a file that sets nothing.
+pub(super) fn base(log: LogChoice) -> Condition {
+    Condition {
+        log,
+        fetch_bytes: keys::FETCH.values.default_number(),
+        header_bytes: keys::HEADER.values.default_number(),
+        consumers: 1,
+        access: Access::Sequential,
+        cache: Cache::Warm,
+        sink: SinkKind::TcpLoopback,
+        receiver: Receiver::Copy,
+        transform: Transform::None,
+        socket_buffer_bytes: keys::SOCKET_BUFFER.values.default_number(),
+    }
+}
+
+/// Reads the table `[matrix]`.
+pub(super) fn read<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Matrix {
+    reader.only(section, &keys::of("matrix"));
+    let mut parameters = Vec::new();
+    for (name, item, _) in section.entries() {
+        let key = keys::ALL.iter().find(|key| key.is_axis() && key.name == name);
+        if let Some(key) = key {
+            let settings = read_parameter(reader, key, &item);
+            parameters.push(Parameter { name: key.name, settings });
+        }
+    }
+    Matrix { parameters }
+}
+
+fn read_parameter<'a>(
+    reader: &mut Reader<'a>,
+    key: &Key,
+    item: &Item<'a>,
+) -> Vec<(Setting, Range<usize>)> {
+    let mut seen = HashSet::new();
+    let mut settings = Vec::new();
+    for element in reader.list(item) {
+        let Some(setting) = read_setting(reader, key, &element) else { continue };
+        let value = setting.value().to_string();
+        if seen.contains(&value) {
+            let what = format!("the value {value} is listed twice");
+            reader.note(&element.path, &element.span, what);
+        }
+        seen.insert(value);
+        settings.push((setting, element.span));
+    }
+    settings
+}
+
+fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Option<Setting> {
+    match key.name {
+        "message" => message(reader, item).map(Setting::Message),
+        "fetch" => reader.number(key, item).map(Setting::Fetch),
+        "header" => reader.number(key, item).map(Setting::Header),
+        "consumers" => reader.number32(key, item).map(Setting::Consumers),
+        "access" => access(reader, item).map(Setting::Access),
+        "cache" => cache(reader, item).map(Setting::Cache),
+        "sink" => reader.word(key, item).and_then(SinkKind::parse).map(Setting::Sink),
+        "receiver" => {
+            let word = reader.word(key, item)?;
+            words::find(RECEIVERS, word).map(Setting::Receiver)
+        }
+        "transform" => {
+            let word = reader.word(key, item)?;
+            words::find(TRANSFORMS, word).map(Setting::Transform)
+        }
+        "socket_buffer" => reader.number(key, item).map(Setting::SocketBuffer),
+        _ => None,
+    }
+}
+
+fn access<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Option<Access> {
+    match word_or_table(reader, &keys::ACCESS, item, &["sequential", "random", "zipf"])? {
+        Form::Word("sequential") => Some(Access::Sequential),
+        Form::Word("random") => Some(Access::Random),
+        Form::Word(_) => Some(Access::Zipf { exponent: ZIPF_EXPONENT }),
+        Form::Table(section) => {
+            reader.only(&section, &keys::of("access"));
+            let exponent = reader.required(&section, &keys::ACCESS_ZIPF)?;
+            let exponent = reader.real(&keys::ACCESS_ZIPF, &exponent)?;
+            Some(Access::Zipf { exponent })
+        }
+    }
+}
+
+fn cache<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Option<Cache> {
+    match word_or_table(reader, &keys::CACHE, item, &["warm", "cold", "partial"])? {
+        Form::Word("warm") => Some(Cache::Warm),
+        Form::Word("cold") => Some(Cache::Cold),
+        Form::Word(_) => Some(Cache::Partial { resident: PARTIAL_RESIDENT }),
+        Form::Table(section) => {
+            reader.only(&section, &keys::of("cache"));
+            let resident = reader.required(&section, &keys::CACHE_PARTIAL)?;
+            let resident = reader.real(&keys::CACHE_PARTIAL, &resident)?;
+            Some(Cache::Partial { resident })
+        }
+    }
+}
+
+enum Form<'a> {
+    Word(&'a str),
+    Table(Section<'a>),
+}
+
+fn word_or_table<'a>(
+    reader: &mut Reader<'a>,
+    key: &Key,
+    item: &Item<'a>,
+    words: &[&str],
+) -> Option<Form<'a>> {
+    match item.value {
+        DeValue::String(word) if words.contains(&word.as_ref()) => Some(Form::Word(word)),
+        DeValue::String(word) => {
+            reader.unknown_word(item, word, words, key.values.describe());
+            None
+        }
+        DeValue::Table(_) => reader.section(item).map(Form::Table),
+        other => {
+            let what = format!("{} is neither a word nor a table", describe(other));
+            reader.note(&item.path, &item.span, what).expected = key.values.describe();
+            None
+        }
+    }
+}
+
+/// The laws that a table of message sizes may name.
+const LAWS: &[&str] = &["uniform", "lognormal", "zipf"];
+
+fn message<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Option<MessageSize> {
+    if !matches!(item.value, DeValue::Table(_)) {
+        let key = Key { values: keys::MESSAGE_BYTES, ..keys::MESSAGE };
+        return reader.number32(&key, item).map(MessageSize::Fixed);
+    }
+    let section = reader.section(item)?;
+    reader.only(&section, LAWS);
+    let entries = section.entries();
+    let [(law, item, _)] = entries.as_slice() else {
+        let what = format!("{} laws of message size", entries.len());
+        reader.note(&item.path, &item.span, what).expected = keys::MESSAGE.values.describe();
+        return None;
+    };
+    if !LAWS.contains(law) {
+        return None;
+    }
+    let numbers = reader.section(item)?;
+    match *law {
+        "uniform" => uniform(reader, item, &numbers),
+        "lognormal" => lognormal(reader, item, &numbers),
+        _ => {
+            reader.only(&numbers, &keys::of("message.zipf"));
+            let max = required32(reader, &numbers, &keys::ZIPF_MAX);
+            let exponent = required_real(reader, &numbers, &keys::ZIPF_EXPONENT);
+            Some(MessageSize::Zipf { max: max?, exponent: exponent? })
+        }
+    }
+}
+
+fn uniform<'a>(
+    reader: &mut Reader<'a>,
+    item: &Item<'a>,
+    numbers: &Section<'a>,
+) -> Option<MessageSize> {
+    reader.only(numbers, &keys::of("message.uniform"));
+    let min = required32(reader, numbers, &keys::UNIFORM_MIN);
+    let max = required32(reader, numbers, &keys::UNIFORM_MAX);
+    let (min, max) = (min?, max?);
+    if min > max {
+        let what = format!("min ({min}) is greater than max ({max})");
+        reader.note(&item.path, &item.span, what).expected = "min no greater than max".to_owned();
+        return None;
+    }
+    Some(MessageSize::Uniform { min, max })
+}
+
+fn lognormal<'a>(
+    reader: &mut Reader<'a>,
+    item: &Item<'a>,
+    numbers: &Section<'a>,
+) -> Option<MessageSize> {
+    reader.only(numbers, &keys::of("message.lognormal"));
+    let median = required32(reader, numbers, &keys::LOGNORMAL_MEDIAN);
+    let sigma = required_real(reader, numbers, &keys::LOGNORMAL_SIGMA);
+    let max = required32(reader, numbers, &keys::LOGNORMAL_MAX);
+    let (median, sigma, max) = (median?, sigma?, max?);
+    if median > max {
+        let what = format!("median ({median}) is greater than max ({max})");
+        reader.note(&item.path, &item.span, what).expected =
+            "median no greater than max".to_owned();
+        return None;
+    }
+    Some(MessageSize::Lognormal { median, sigma, max })
+}
+
+fn required32<'a>(reader: &mut Reader<'a>, section: &Section<'a>, key: &Key) -> Option<u32> {
+    let item = reader.required(section, key)?;
+    reader.number32(key, &item)
+}
+
+fn required_real<'a>(reader: &mut Reader<'a>, section: &Section<'a>, key: &Key) -> Option<f64> {
+    let item = reader.required(section, key)?;
+    reader.real(key, &item)
+}

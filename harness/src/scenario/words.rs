@@ -1,0 +1,118 @@
+//! Which words stand for which value in scenario files, ids and records?
+
+use super::{Access, Cache, LogChoice, Receiver, Transform};
+use crate::log::kafka::{Codec, MessageSize};
+use serde_json::{Value, json};
+use zclab_strategies::OptionValue;
+
+/// The compression codecs.
+pub const CODECS: &[(&str, Codec)] = &[
+    ("none", Codec::None),
+    ("gzip", Codec::Gzip),
+    ("snappy", Codec::Snappy),
+    ("lz4", Codec::Lz4),
+    ("zstd", Codec::Zstd),
+];
+
+/// What receivers do.
+pub const RECEIVERS: &[(&str, Receiver)] =
+    &[("copy", Receiver::Copy), ("discard", Receiver::Discard)];
+
+/// What is done to the bytes on the way.
+pub const TRANSFORMS: &[(&str, Transform)] = &[("none", Transform::None)];
+
+/// The words of a list.
+#[must_use]
+pub fn names<T>(list: &[(&'static str, T)]) -> Vec<&'static str> {
+    list.iter().map(|(name, _)| *name).collect()
+}
+
+/// The value that a word stands for.
+pub(super) fn find<T: Copy>(list: &[(&str, T)], word: &str) -> Option<T> {
+    list.iter().find(|(name, _)| *name == word).map(|(_, value)| *value)
+}
+
+/// The word for a value; every value has one.
+fn name<T: PartialEq>(list: &[(&'static str, T)], value: &T) -> &'static str {
+    list.iter().find(|(_, other)| other == value).map_or("", |(name, _)| name)
+}
+
+/// The word for a codec.
+#[must_use]
+pub fn codec(codec: Codec) -> &'static str {
+    name(CODECS, &codec)
+}
+
+impl Receiver {
+    /// The word in scenario files and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name(RECEIVERS, &self)
+    }
+}
+
+impl Transform {
+    /// The word in scenario files and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name(TRANSFORMS, &self)
+    }
+}
+
+impl Access {
+    /// The word in ids and records: `sequential`, `random`, `zipf:1.1`.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Access::Sequential => "sequential".to_owned(),
+            Access::Random => "random".to_owned(),
+            Access::Zipf { exponent } => format!("zipf:{exponent}"),
+        }
+    }
+}
+
+impl Cache {
+    /// The word in ids and records: `warm`, `cold`, `partial:0.5`.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Cache::Warm => "warm".to_owned(),
+            Cache::Cold => "cold".to_owned(),
+            Cache::Partial { resident } => format!("partial:{resident}"),
+        }
+    }
+}
+
+impl LogChoice {
+    /// The word in ids and records: `kafka`, `import:orders`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            LogChoice::Kafka(_) => "kafka".to_owned(),
+            LogChoice::Imported(name) => format!("import:{name}"),
+        }
+    }
+}
+
+/// Message sizes in ids and records: the bytes where all are alike, else the law and its numbers,
+/// `uniform:<min>:<max>`, `lognormal:<median>:<sigma>:<max>`, `zipf:<max>:<exponent>`.
+#[must_use]
+pub fn message(size: &MessageSize) -> Value {
+    match size {
+        MessageSize::Fixed(bytes) => json!(bytes),
+        MessageSize::Uniform { min, max } => json!(format!("uniform:{min}:{max}")),
+        MessageSize::Lognormal { median, sigma, max } => {
+            json!(format!("lognormal:{median}:{sigma}:{max}"))
+        }
+        MessageSize::Zipf { max, exponent } => json!(format!("zipf:{max}:{exponent}")),
+    }
+}
+
+/// An option's value in records.
+#[must_use]
+pub fn option(value: &OptionValue) -> Value {
+    match value {
+        OptionValue::Number(number) => json!(number),
+        OptionValue::Word(word) => json!(word),
+    }
+}

@@ -1,0 +1,249 @@
+//! Which ranges of the log does a block of fetches ask for?
+//!
+//! A block is a slice's worth of fetches, named by a number; the same number gives the same ranges in
+//! every child. A fetch has exactly the bytes that the scenario says, so that an axis of sizes is exact
+//! (a broker would round up to whole batches); one that crosses the end of a segment has two pieces.
+
+use super::wire::{Access, Spec};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use zclab_strategies::Piece;
+
+/// The fetches of a block, in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Block {
+    /// Pieces of every fetch.
+    pub fetches: Vec<Vec<Piece>>,
+    /// Records of batches that lie wholly inside the fetches.
+    pub messages: u64,
+}
+
+/// Gives blocks of fetches over a log.
+pub struct Planner {
+    /// Where each segment begins in the log as a whole; one more entry for its end.
+    starts: Vec<u64>,
+    /// Where batches begin in the log as a whole, and the records before each; one more entry for the end.
+    batches: Vec<(u64, u64)>,
+    fetch_bytes: u64,
+    fetches: u64,
+    access: Access,
+    seed: u64,
+    /// Running totals of the Zipf law over ranks of batches; empty for other laws.
+    zipf: Vec<f64>,
+}
+
+impl Planner {
+    /// A planner for this trial.
+    ///
+    /// # Errors
+    /// A log that is too short for a single fetch.
+    pub fn new(spec: &Spec) -> Result<Planner, String> {
+        let mut starts = vec![0u64];
+        for (_, len_bytes) in &spec.segments {
+            starts.push(starts[starts.len() - 1] + len_bytes);
+        }
+        let total_bytes = starts[starts.len() - 1];
+        if spec.fetch_bytes == 0 || total_bytes < spec.fetch_bytes {
+            return Err(format!(
+                "a fetch of {} bytes does not fit a log of {total_bytes}",
+                spec.fetch_bytes
+            ));
+        }
+        let mut batches = Vec::with_capacity(spec.batches.len() + 1);
+        let mut records = 0u64;
+        for &(segment, position_bytes, count) in &spec.batches {
+            batches.push((starts[segment as usize] + position_bytes, records));
+            records += u64::from(count);
+        }
+        batches.push((total_bytes, records));
+        // A fetch that begins near the end would not fit: those batches are never starts.
+        let last_start = total_bytes - spec.fetch_bytes;
+        let eligible = batches.partition_point(|&(at, _)| at <= last_start).max(1);
+        let zipf = match spec.access {
+            Access::Zipf(exponent) => zipf_totals(eligible.min(batches.len() - 1), exponent),
+            _ => Vec::new(),
+        };
+        let fetches = u64::from(spec.fetches.max(1));
+        let (fetch_bytes, access, seed) = (spec.fetch_bytes, spec.access, spec.seed);
+        Ok(Planner { starts, batches, fetch_bytes, fetches, access, seed, zipf })
+    }
+
+    fn total_bytes(&self) -> u64 {
+        self.starts[self.starts.len() - 1]
+    }
+
+    /// How many sequential blocks the log holds; block numbers beyond it begin anew.
+    #[must_use]
+    pub fn blocks(&self) -> u64 {
+        (self.total_bytes() / (self.fetch_bytes * self.fetches)).max(1)
+    }
+
+    /// The block of that number, with at most this many fetches.
+    #[must_use]
+    pub fn block(&self, number: u64, fetches_max: u64) -> Block {
+        let count = self.fetches.min(fetches_max);
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ number.wrapping_mul(0x9e37_79b9));
+        let mut block = Block::default();
+        for index in 0..count {
+            let start = match self.access {
+                Access::Sequential => self.sequential(number, index),
+                Access::Random => self.batches[random.random_range(0..self.eligible())].0,
+                Access::Zipf(_) => self.popular(&mut random),
+            };
+            block.fetches.push(self.pieces(start));
+            block.messages += self.messages(start, start + self.fetch_bytes);
+        }
+        block
+    }
+
+    /// Fetches that abut; the last ones of a log that is no multiple of them are left out.
+    fn sequential(&self, number: u64, index: u64) -> u64 {
+        let fits = (self.total_bytes() / self.fetch_bytes).max(1);
+        ((number % self.blocks()) * self.fetches + index) % fits * self.fetch_bytes
+    }
+
+    /// How many batches are far enough from the end to be the start of a fetch.
+    fn eligible(&self) -> usize {
+        let last_start = self.total_bytes() - self.fetch_bytes;
+        let batches = &self.batches[..self.batches.len() - 1];
+        batches.partition_point(|&(at, _)| at <= last_start).max(1)
+    }
+
+    /// A batch by the Zipf law. Ranks are scattered over the log by a multiplicative hash, since
+    /// popular batches need not be neighbours.
+    fn popular(&self, random: &mut ChaCha8Rng) -> u64 {
+        let total = self.zipf.last().copied().unwrap_or(1.0);
+        let aim = random.random::<f64>() * total;
+        let rank = self.zipf.partition_point(|&sum| sum < aim).min(self.zipf.len().max(1) - 1);
+        let eligible = self.eligible() as u64;
+        let place = (rank as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) % eligible;
+        self.batches[place as usize].0
+    }
+
+    fn pieces(&self, start: u64) -> Vec<Piece> {
+        let mut pieces = Vec::with_capacity(2);
+        let (mut at, end) = (start, start + self.fetch_bytes);
+        while at < end {
+            let segment = self.starts.partition_point(|&begin| begin <= at) - 1;
+            let stop = end.min(self.starts[segment + 1]);
+            let offset_bytes = at - self.starts[segment];
+            pieces.push(Piece { segment: segment as u32, offset_bytes, len_bytes: stop - at });
+            at = stop;
+        }
+        pieces
+    }
+
+    fn messages(&self, start: u64, end: u64) -> u64 {
+        let first = self.batches.partition_point(|&(at, _)| at < start);
+        // The first batch that does not end inside begins after the last that does.
+        let last = self.batches.partition_point(|&(at, _)| at <= end).saturating_sub(1);
+        match (self.batches.get(first), self.batches.get(last)) {
+            (Some(first), Some(last)) => last.1.saturating_sub(first.1),
+            _ => 0,
+        }
+    }
+}
+
+/// Running totals of `1 / rank^exponent`, by `libm` so that they are the same everywhere.
+fn zipf_totals(ranks: usize, exponent: f64) -> Vec<f64> {
+    let mut total = 0.0;
+    (1..=ranks.max(1))
+        .map(|rank| {
+            total += libm::pow(rank as f64, -exponent);
+            total
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::wire::Cache;
+    use std::collections::BTreeMap;
+
+    /// A specification over two segments of 10,000 and 6,000 bytes with batches of 1,000 bytes and 10 records.
+    pub fn spec(access: Access, fetch_bytes: u64, fetches: u32) -> Spec {
+        let batch = |segment: u32| move |at: u64| (segment, at * 1000, 10);
+        Spec {
+            strategy: "read-write".into(),
+            bare: false,
+            options: BTreeMap::new(),
+            segments: vec![("a".into(), 10_000), ("b".into(), 6_000)],
+            batches: (0..10).map(batch(0)).chain((0..6).map(batch(1))).collect(),
+            fetch_bytes,
+            header_bytes: 0,
+            fetches,
+            access,
+            seed: 1,
+            consumers: 1,
+            sink: "null".into(),
+            scratch: ".".into(),
+            discard: false,
+            socket_buffer_bytes: 0,
+            cache: Cache::Warm,
+            pin: None,
+            markers: false,
+        }
+    }
+
+    #[test]
+    fn sequential_fetches_abut_and_cross_segments() {
+        let planner = Planner::new(&spec(Access::Sequential, 3_000, 2)).unwrap();
+        assert_eq!(planner.blocks(), 2);
+        let block = planner.block(1, u64::MAX);
+        let piece = |segment, offset_bytes, len_bytes| Piece { segment, offset_bytes, len_bytes };
+        assert_eq!(
+            block.fetches,
+            [vec![piece(0, 6_000, 3_000)], vec![piece(0, 9_000, 1_000), piece(1, 0, 2_000)]]
+        );
+        assert_eq!(block.messages, 60);
+        assert_eq!(planner.block(3, u64::MAX), block, "numbers beyond the last begin anew");
+        assert_eq!(planner.block(1, 1).fetches.len(), 1);
+    }
+
+    #[test]
+    fn only_whole_batches_count_as_messages() {
+        let planner = Planner::new(&spec(Access::Sequential, 1_500, 1)).unwrap();
+        assert_eq!(planner.block(0, 1).messages, 10, "0..1500 holds one batch");
+        assert_eq!(planner.block(1, 1).messages, 10, "1500..3000 holds one batch");
+        let tiny = Planner::new(&spec(Access::Sequential, 999, 1)).unwrap();
+        assert_eq!(tiny.block(0, 1).messages, 0);
+    }
+
+    #[test]
+    fn random_fetches_begin_at_batches_and_stay_inside() {
+        for access in [Access::Random, Access::Zipf(1.2)] {
+            let planner = Planner::new(&spec(access, 2_500, 500)).unwrap();
+            let block = planner.block(7, u64::MAX);
+            assert_eq!(block, planner.block(7, u64::MAX));
+            assert_ne!(block, planner.block(8, u64::MAX));
+            for pieces in &block.fetches {
+                assert_eq!(pieces[0].offset_bytes % 1000, 0);
+                assert_eq!(pieces.iter().map(|p| p.len_bytes).sum::<u64>(), 2_500);
+                let limit = [10_000, 6_000];
+                assert!(
+                    pieces
+                        .iter()
+                        .all(|p| p.offset_bytes + p.len_bytes <= limit[p.segment as usize])
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn zipf_prefers_few() {
+        let planner = Planner::new(&spec(Access::Zipf(1.5), 1_000, 2_000)).unwrap();
+        let mut counts = BTreeMap::new();
+        for pieces in planner.block(0, u64::MAX).fetches {
+            *counts.entry((pieces[0].segment, pieces[0].offset_bytes)).or_insert(0) += 1;
+        }
+        let most = counts.values().max().unwrap();
+        assert!(*most > 2_000 / 4, "the most popular of 16 has {most} of 2000");
+    }
+
+    #[test]
+    fn a_log_shorter_than_a_fetch_is_refused() {
+        assert!(Planner::new(&spec(Access::Sequential, 16_001, 1)).is_err());
+        assert!(Planner::new(&spec(Access::Sequential, 16_000, 1)).is_ok());
+    }
+}

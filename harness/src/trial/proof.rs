@@ -1,0 +1,280 @@
+//! Was the cache in the state that the cell claims, before a sample and after it?
+
+use super::wire::{Cache, Trouble};
+use crate::cache::{CacheError, Device, PAGE_BYTES, Watched};
+use crate::counters::process_io;
+use std::path::PathBuf;
+use zclab_report::record::{CacheProof, Status};
+use zclab_strategies::Piece;
+
+/// A warm sample holds when this share of its pages is still resident after it. Some kernels reclaim
+/// single pages at any time (DAMON's proactive reclaim); a page that went after it was sent costs nothing.
+const WARM_LEFT: f64 = 0.99;
+
+/// Pages that have gone between two samples are read in again, untimed, at most so often.
+const REWARM_TRIES: u32 = 3;
+
+/// A partial condition holds when the resident share is this near to the one asked for.
+const SHARE_SLACK: f64 = 0.05;
+
+/// The log's files, watched without touching them, and the device below them.
+pub struct Witness {
+    files: Vec<Watched>,
+    device: Result<Device, String>,
+}
+
+/// What was seen before a sample.
+pub struct Before {
+    ranges: Vec<(usize, u64, u64)>,
+    pages: u64,
+    resident: u64,
+    cachestat: Option<u64>,
+    device_bytes: Option<u64>,
+}
+
+impl Witness {
+    /// Watches these segments.
+    ///
+    /// # Errors
+    /// A file that cannot be opened or mapped.
+    pub fn open(segments: &[(PathBuf, u64)]) -> Result<Witness, Trouble> {
+        let files = segments.iter().map(|(path, _)| Watched::open(path)).collect::<Result<_, _>>();
+        let device = match segments.first() {
+            Some((path, _)) => Device::under(path),
+            None => Err("the log has no segment".into()),
+        };
+        Ok(Witness { files: files.map_err(trouble)?, device })
+    }
+
+    /// Brings the whole log into the state.
+    ///
+    /// # Errors
+    /// `invalid` when pages would not go or come.
+    pub fn arrange(&self, wish: Cache) -> Result<(), Trouble> {
+        for file in &self.files {
+            match wish {
+                Cache::Warm => file.warm(),
+                Cache::Cold => file.evict(),
+                Cache::Partial(share) => file.load_share(share),
+            }
+            .map_err(trouble)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the pages of these fetches. For a warm sample, pages that have gone since the log was
+    /// warmed are read in again first.
+    ///
+    /// # Errors
+    /// A failed call.
+    pub fn before(&self, fetches: &[Vec<Piece>], wish: Cache) -> Result<Before, Trouble> {
+        let ranges = page_runs(fetches);
+        let (pages, mut resident) = self.resident(&ranges)?;
+        let mut tries = 0;
+        while wish == Cache::Warm && resident < pages && tries < REWARM_TRIES {
+            for &(file, offset, len) in &ranges {
+                let (wanted, there) = self.files[file].resident(offset, len).map_err(trouble)?;
+                if there < wanted {
+                    self.files[file].warm_range(offset, len).map_err(trouble)?;
+                }
+            }
+            resident = self.resident(&ranges)?.1;
+            tries += 1;
+        }
+        let cachestat = ranges
+            .iter()
+            .map(|&(file, offset, len)| self.files[file].cachestat(offset, len))
+            .sum::<Option<u64>>();
+        let device_bytes = self.device.as_ref().ok().and_then(Device::read_bytes);
+        Ok(Before { ranges, pages, resident, cachestat, device_bytes })
+    }
+
+    /// Looks again, and puts both looks together.
+    ///
+    /// # Errors
+    /// A failed call.
+    pub fn after(&self, before: &Before) -> Result<CacheProof, Trouble> {
+        let device_read = match (&self.device, before.device_bytes) {
+            (Ok(device), Some(begin)) => device.read_bytes().map(|end| end.saturating_sub(begin)),
+            _ => None,
+        };
+        let (_, resident_after) = self.resident(&before.ranges)?;
+        let device = match &self.device {
+            Ok(device) => format!("{}: sectors read, by anybody", device.name),
+            Err(why) => format!("unavailable: {why}"),
+        };
+        Ok(CacheProof {
+            pages: before.pages,
+            resident_before: before.resident,
+            resident_after,
+            cachestat_before: before.cachestat,
+            device_read_bytes: device_read,
+            device,
+        })
+    }
+
+    fn resident(&self, ranges: &[(usize, u64, u64)]) -> Result<(u64, u64), Trouble> {
+        let mut sum = (0, 0);
+        for &(file, offset, len) in ranges {
+            let (pages, resident) = self.files[file].resident(offset, len).map_err(trouble)?;
+            sum = (sum.0 + pages, sum.1 + resident);
+        }
+        Ok(sum)
+    }
+}
+
+impl Before {
+    /// Whether the state is the one that the cell claims, before anything moved.
+    ///
+    /// # Errors
+    /// `invalid`, with the counts.
+    pub fn judge(&self, wish: Cache) -> Result<(), Trouble> {
+        let (pages, resident) = (self.pages, self.resident);
+        let share = if pages == 0 { 0.0 } else { resident as f64 / pages as f64 };
+        let holds = match wish {
+            Cache::Warm => resident == pages,
+            Cache::Cold => resident == 0,
+            Cache::Partial(wanted) => (share - wanted).abs() <= SHARE_SLACK,
+        };
+        if holds {
+            return Ok(());
+        }
+        let wanted = match wish {
+            Cache::Warm => "all".to_owned(),
+            Cache::Cold => "none".to_owned(),
+            Cache::Partial(share) => format!("about {:.0} %", share * 100.0),
+        };
+        Err(Trouble::invalid(format!(
+            "mincore: {resident} of {pages} pages resident before the sample, {wanted} expected"
+        )))
+    }
+}
+
+/// Whether a sample of a state really met it: warm pages stayed, and cold pages came from a device.
+///
+/// `io_read_bytes` is what the block layer was asked to read for the sender, so it needs no device to
+/// be found below overlayfs or btrfs; reads of others do not count in it.
+///
+/// # Errors
+/// `invalid`, with the counts.
+pub fn judge_after(
+    wish: Cache,
+    proof: &CacheProof,
+    payload_bytes: u64,
+    read_bytes: Option<u64>,
+) -> Result<(), Trouble> {
+    match wish {
+        Cache::Warm if (proof.resident_after as f64) < proof.pages as f64 * WARM_LEFT => {
+            Err(Trouble::invalid(format!(
+                "mincore: only {} of {} pages still resident after the sample: memory is short",
+                proof.resident_after, proof.pages
+            )))
+        }
+        Cache::Cold => {
+            let least = payload_bytes.min(proof.pages * PAGE_BYTES);
+            match read_bytes.or(proof.device_read_bytes) {
+                // Pages at the ends are shared by neighbouring fetches.
+                Some(read) if read + 2 * PAGE_BYTES >= least => Ok(()),
+                Some(read) => Err(Trouble::invalid(format!(
+                    "a cold sample of {least} bytes read only {read} from the device: is the log on \
+                     a memory file system?"
+                ))),
+                None => Err(Trouble::invalid(
+                    "neither /proc/self/io nor a device's counters can prove the cold reads",
+                )),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `/proc/self/io`'s block bytes, as a reading for [`judge_after`].
+#[must_use]
+pub fn block_bytes_read() -> Option<u64> {
+    process_io().map(|io| io.read_bytes)
+}
+
+/// The pages of all fetches as sorted runs that do not overlap: (file, offset, length), page-aligned.
+fn page_runs(fetches: &[Vec<Piece>]) -> Vec<(usize, u64, u64)> {
+    let mut spans: Vec<(usize, u64, u64)> = fetches
+        .iter()
+        .flatten()
+        .filter(|piece| piece.len_bytes > 0)
+        .map(|piece| {
+            let first = piece.offset_bytes / PAGE_BYTES;
+            let end = (piece.offset_bytes + piece.len_bytes).div_ceil(PAGE_BYTES);
+            (piece.segment as usize, first, end)
+        })
+        .collect();
+    spans.sort_unstable();
+    let mut runs: Vec<(usize, u64, u64)> = Vec::new();
+    for (file, first, end) in spans {
+        match runs.last_mut() {
+            Some(run) if run.0 == file && first <= run.2 => run.2 = run.2.max(end),
+            _ => runs.push((file, first, end)),
+        }
+    }
+    let in_bytes = |(file, first, end)| (file, first * PAGE_BYTES, (end - first) * PAGE_BYTES);
+    runs.into_iter().map(in_bytes).collect()
+}
+
+fn trouble(error: CacheError) -> Trouble {
+    match &error {
+        CacheError::Call { path, call, errno } => {
+            Trouble::call(call, &path.display().to_string(), *errno).with_status(Status::Failed)
+        }
+        CacheError::Stays { .. } => Trouble::invalid(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proof(resident_after: u64, device: Option<u64>) -> CacheProof {
+        CacheProof {
+            pages: 100,
+            resident_before: 0,
+            resident_after,
+            cachestat_before: None,
+            device_read_bytes: device,
+            device: String::new(),
+        }
+    }
+
+    #[test]
+    fn page_runs_merge_and_never_overlap() {
+        let piece = |segment, offset_bytes, len_bytes| Piece { segment, offset_bytes, len_bytes };
+        let fetches = vec![
+            vec![piece(0, 5000, 10), piece(1, 0, 1)],
+            vec![piece(0, 4090, 10), piece(0, 9, 0)],
+        ];
+        assert_eq!(page_runs(&fetches), [(0, 0, 8192), (1, 0, 4096)]);
+    }
+
+    #[test]
+    fn cold_needs_device_bytes_and_warm_needs_pages_that_stay() {
+        let payload = 100 * PAGE_BYTES;
+        assert!(judge_after(Cache::Cold, &proof(100, Some(payload)), payload, None).is_ok());
+        assert!(judge_after(Cache::Cold, &proof(100, Some(payload)), payload, Some(0)).is_err());
+        assert!(judge_after(Cache::Cold, &proof(100, None), payload, None).is_err());
+        assert!(judge_after(Cache::Warm, &proof(98, None), payload, None).is_err());
+        assert!(judge_after(Cache::Warm, &proof(100, None), payload, None).is_ok());
+    }
+
+    #[test]
+    fn a_state_that_is_not_the_claimed_one_is_invalid() {
+        let before = |resident| Before {
+            ranges: Vec::new(),
+            pages: 100,
+            resident,
+            cachestat: None,
+            device_bytes: None,
+        };
+        assert!(before(1).judge(Cache::Cold).is_err());
+        assert!(before(0).judge(Cache::Cold).is_ok());
+        assert!(before(99).judge(Cache::Warm).is_err());
+        assert!(before(52).judge(Cache::Partial(0.5)).is_ok());
+        assert!(before(60).judge(Cache::Partial(0.5)).is_err());
+    }
+}

@@ -1,0 +1,208 @@
+//! What does a consumer do with the bytes, and how many has it counted?
+//!
+//! A process of its own, so that its CPU time and its switches are its own. It connects to the
+//! sender, as consumers do, reads exactly what it was told to expect, and reports when it has it: a
+//! slice ends when the receiver has counted its bytes, not when the socket's queue is empty.
+
+use super::wire::{Counted, Expect, Lines, ReceiverSpec, say};
+use crate::counters::{Usage, now};
+use anyhow::{Context, bail};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt};
+use std::io::{IsTerminal, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
+use std::time::Duration;
+
+/// Bytes asked for in one `recv`.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// A receiver that sees no byte for this long gives up.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// How long it waits for the next order: longer than any other child's slice may take.
+const IDLE: Duration = Duration::from_secs(600);
+
+/// Runs a receiver: specification and orders on stdin, counts on stdout.
+///
+/// # Errors
+/// What could not be set up; later trouble is reported in [`Counted::error`].
+pub fn run() -> anyhow::Result<()> {
+    if std::io::stdin().is_terminal() {
+        bail!("`zclab receive` is a part of a trial and is started by it");
+    }
+    let mut orders = Lines::new(std::io::stdin());
+    let spec: ReceiverSpec = orders.next(IDLE).context("reading the receiver's specification")?;
+    let mut out = std::io::stdout();
+    let mut receiver = match Receiver::connect(&spec) {
+        Ok(receiver) => receiver,
+        Err(error) => {
+            let error = Some(format!("{error:#}"));
+            say(&mut out, &Counted { error, ..Counted::default() })?;
+            return Ok(());
+        }
+    };
+    say(&mut out, &receiver.hello())?;
+    // The sender closes the pipe when it is done: that is the end, not an error.
+    while let Ok(expect) = orders.next::<Expect>(IDLE) {
+        let counted = receiver.serve(expect, &mut out);
+        say(&mut out, &counted)?;
+        if counted.error.is_some() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+struct Receiver {
+    connections: Vec<OwnedFd>,
+    left_bytes: Vec<u64>,
+    epoll: Option<Epoll>,
+    flags: MsgFlags,
+    buffer: Vec<u8>,
+    receive_buffer_bytes: u64,
+}
+
+impl Receiver {
+    fn connect(spec: &ReceiverSpec) -> anyhow::Result<Receiver> {
+        if let Some(cpu) = spec.cpu {
+            super::pin(cpu)?;
+        }
+        let mut connections = Vec::with_capacity(spec.connections as usize);
+        for index in 0..spec.connections {
+            connections.push(connect(spec, index)?);
+        }
+        // One connection is read by blocking calls; several are waited for together.
+        let epoll = match connections.len() {
+            0 | 1 => None,
+            _ => {
+                let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).context("epoll_create1")?;
+                for (index, connection) in connections.iter().enumerate() {
+                    let event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
+                    epoll.add(connection, event).context("epoll_ctl")?;
+                }
+                Some(epoll)
+            }
+        };
+        let size = |connection: &OwnedFd| {
+            nix::sys::socket::getsockopt(connection, sockopt::RcvBuf).unwrap_or(0) as u64
+        };
+        Ok(Receiver {
+            receive_buffer_bytes: connections.first().map_or(0, size),
+            left_bytes: vec![0; connections.len()],
+            connections,
+            epoll,
+            flags: if spec.discard { MsgFlags::MSG_TRUNC } else { MsgFlags::empty() },
+            buffer: vec![0; BUFFER_BYTES],
+        })
+    }
+
+    fn hello(&self) -> Counted {
+        Counted { receive_buffer_bytes: self.receive_buffer_bytes, ..Counted::default() }
+    }
+
+    /// Says that it listens, then counts.
+    fn serve(&mut self, expect: Expect, out: &mut impl Write) -> Counted {
+        self.left_bytes.fill(expect.bytes_each);
+        let mut counted = Counted::default();
+        if expect.content {
+            counted.crcs = vec![0; self.connections.len()];
+        }
+        if let Err(error) = say(out, &self.hello()) {
+            return Counted { error: Some(format!("stdout: {error}")), ..counted };
+        }
+        let begin = Usage::begin();
+        let outcome = match self.epoll.is_some() {
+            true => self.read_all(&mut counted),
+            false => self.read_one(&mut counted),
+        };
+        counted.end_ns = now().0;
+        let used = Usage::end().since(begin);
+        (counted.cpu_ns, counted.voluntary) = (used.cpu.0, used.voluntary);
+        counted.involuntary = used.involuntary;
+        counted.error = outcome.err().map(|error| format!("{error:#}"));
+        counted
+    }
+
+    fn read_one(&mut self, counted: &mut Counted) -> anyhow::Result<()> {
+        while self.left_bytes.first().is_some_and(|&left| left > 0) {
+            self.take(0, counted)?;
+        }
+        Ok(())
+    }
+
+    fn read_all(&mut self, counted: &mut Counted) -> anyhow::Result<()> {
+        let mut open = self.left_bytes.iter().filter(|&&left| left > 0).count();
+        let mut events = [EpollEvent::empty(); 64];
+        while open > 0 {
+            let Some(epoll) = &self.epoll else { return Ok(()) };
+            let timeout = EpollTimeout::try_from(SILENCE).unwrap_or(EpollTimeout::MAX);
+            let ready = match epoll.wait(&mut events, timeout) {
+                Ok(0) => bail!("no byte came for {SILENCE:?}"),
+                Err(nix::errno::Errno::EINTR) => 0,
+                other => other.context("epoll_wait")?,
+            };
+            for event in &events[..ready] {
+                let index = event.data() as usize;
+                if self.left_bytes[index] == 0 {
+                    bail!("connection {index} brought more bytes than expected");
+                }
+                self.take(index, counted)?;
+                open -= usize::from(self.left_bytes[index] == 0);
+            }
+        }
+        Ok(())
+    }
+
+    /// One `recv`, never beyond what is expected.
+    fn take(&mut self, index: usize, counted: &mut Counted) -> anyhow::Result<()> {
+        let want = self.left_bytes[index].min(BUFFER_BYTES as u64) as usize;
+        let connection = &self.connections[index];
+        // Bytes that are to be checked have to be copied out, whatever the mode.
+        let flags = if counted.crcs.is_empty() { self.flags } else { MsgFlags::empty() };
+        let got = match recv(connection.as_raw_fd(), &mut self.buffer[..want], flags) {
+            Err(nix::errno::Errno::EINTR) => return Ok(()),
+            Err(nix::errno::Errno::EAGAIN) => bail!("no byte came for {SILENCE:?}"),
+            other => other.context("recv")?,
+        };
+        if got == 0 {
+            bail!("the sender closed connection {index}, {} bytes short", self.left_bytes[index]);
+        }
+        if let Some(crc) = counted.crcs.get_mut(index) {
+            *crc = crc32c::crc32c_append(*crc, &self.buffer[..got]);
+        }
+        self.left_bytes[index] -= got as u64;
+        counted.bytes += got as u64;
+        Ok(())
+    }
+}
+
+fn connect(spec: &ReceiverSpec, index: u32) -> anyhow::Result<OwnedFd> {
+    let hello = index.to_le_bytes();
+    if let Some(name) = spec.address.strip_prefix('@') {
+        let address = SocketAddr::from_abstract_name(name).context("abstract address")?;
+        let mut stream = UnixStream::connect_addr(&address).context("connect(unix)")?;
+        stream.set_read_timeout(Some(SILENCE)).context("SO_RCVTIMEO")?;
+        stream.write_all(&hello).context("write(hello)")?;
+        return Ok(OwnedFd::from(stream));
+    }
+    // The buffer has to be set before the connection is made, or the window scale is already fixed.
+    let socket = nix::sys::socket::socket(
+        nix::sys::socket::AddressFamily::Inet,
+        nix::sys::socket::SockType::Stream,
+        nix::sys::socket::SockFlag::SOCK_CLOEXEC,
+        None,
+    )
+    .context("socket")?;
+    let bytes = spec.socket_buffer_bytes as usize;
+    setsockopt(&socket, sockopt::RcvBuf, &bytes).context("setsockopt(SO_RCVBUF)")?;
+    let address: std::net::SocketAddrV4 = spec.address.parse().context("address")?;
+    let address = nix::sys::socket::SockaddrIn::from(address);
+    nix::sys::socket::connect(socket.as_fd().as_raw_fd(), &address).context("connect")?;
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(SILENCE)).context("SO_RCVTIMEO")?;
+    stream.write_all(&hello).context("write(hello)")?;
+    Ok(OwnedFd::from(stream))
+}

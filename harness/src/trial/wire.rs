@@ -1,0 +1,354 @@
+//! How do the parent, the sender child and its receiver talk?
+//!
+//! JSON Lines over pipes, one line for one message, every wait bounded. Documented so that a runner
+//! in another language could join: the sender child reads [`Spec`] and then [`Order`]s from stdin and
+//! answers each with one [`Reply`] on stdout; the receiver reads [`ReceiverSpec`] and [`Expect`]s.
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use zclab_report::record::{CacheProof, Status, Verified};
+
+/// Everything that a sender child has to know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Spec {
+    /// The strategy's name in the catalogue.
+    pub strategy: String,
+    /// Run the harness's bare loop of the same system calls instead.
+    pub bare: bool,
+    /// The strategy's options, complete.
+    pub options: BTreeMap<String, Value>,
+    /// The log's segments: path and length in bytes.
+    pub segments: Vec<(PathBuf, u64)>,
+    /// Starts of batches, as (segment, position in bytes, records), in order.
+    pub batches: Vec<(u32, u64, u32)>,
+    /// Bytes of each fetch.
+    pub fetch_bytes: u64,
+    /// Bytes of the header before it.
+    pub header_bytes: u64,
+    /// Fetches of a slice.
+    pub fetches: u32,
+    /// Where fetches lie.
+    pub access: Access,
+    /// Seed of random access.
+    pub seed: u64,
+    /// Number of sinks.
+    pub consumers: u32,
+    /// Kind of the sinks, by name.
+    pub sink: String,
+    /// A directory for files that are written (file sinks).
+    pub scratch: PathBuf,
+    /// The receiver drops bytes in the kernel instead of copying them.
+    pub discard: bool,
+    /// `SO_SNDBUF` and `SO_RCVBUF` to ask for.
+    pub socket_buffer_bytes: u64,
+    /// Which pages are cached when a round begins.
+    pub cache: Cache,
+    /// CPUs to pin to: sender, receiver.
+    pub pin: Option<(usize, usize)>,
+    /// Make marker calls around the timed loop, for tracers.
+    pub markers: bool,
+}
+
+/// Where fetches lie.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// One after another.
+    Sequential,
+    /// At batch boundaries, uniformly.
+    Random,
+    /// At batch boundaries, by a Zipf law with this exponent.
+    Zipf(f64),
+}
+
+/// Which pages are cached when a sample begins.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cache {
+    /// All.
+    Warm,
+    /// None.
+    Cold,
+    /// About this share.
+    Partial(f64),
+}
+
+/// What the parent wants next.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Order {
+    /// Move fetches of a block and check every byte at the sink.
+    Verify {
+        /// Which part of the log.
+        block: u64,
+        /// At most so many fetches.
+        fetches_max: u32,
+    },
+    /// Move a block, timed.
+    Slice {
+        /// Which part of the log.
+        block: u64,
+        /// Keep its latencies.
+        keep: bool,
+    },
+    /// Bring the cache into the wanted state, prove it, move a block with a fresh engine, timed.
+    Round {
+        /// Which part of the log.
+        block: u64,
+    },
+    /// Send the latencies and end.
+    Finish,
+}
+
+/// What the child answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "kebab-case")]
+pub enum Reply {
+    /// Sinks and engine are open; this is what was set and read back.
+    Ready {
+        /// By name: `congestion`, `send_buffer_bytes`, `sender_cpu`, ….
+        setup: BTreeMap<String, Value>,
+    },
+    /// A block was moved.
+    Moved(Box<Moved>),
+    /// The latencies, `hdr-v2-deflate` in base64; empty when there are none.
+    Finished {
+        /// The encoded histogram.
+        histogram: String,
+    },
+    /// It could not be done. The child ends.
+    Failed(Trouble),
+}
+
+/// A block that was moved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Moved {
+    /// Payload bytes that reached the sinks.
+    pub bytes: u64,
+    /// Header bytes that reached the sinks.
+    pub header_bytes: u64,
+    /// Fetches delivered.
+    pub fetches: u64,
+    /// Records of batches that lie wholly inside the delivered ranges.
+    pub messages: u64,
+    /// From the first call until the receiver had counted the last byte.
+    pub wall_ns: u64,
+    /// Integer readings by name.
+    pub readings: BTreeMap<String, u64>,
+    /// Data-path calls by name.
+    pub calls: BTreeMap<String, u64>,
+    /// How the bytes were verified.
+    pub verified: Verified,
+    /// The state of the cache before and after.
+    pub cache: Option<CacheProof>,
+}
+
+/// Why a child could not go on: becomes an error line and the cell's status.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Trouble {
+    /// What the cell's status becomes.
+    pub status: Status,
+    /// The call that failed, where a call did.
+    pub call: Option<String>,
+    /// The name of the errno.
+    pub errno: Option<String>,
+    /// The whole message.
+    pub message: String,
+}
+
+impl Trouble {
+    /// Something that should have worked did not.
+    pub fn failed(message: impl Into<String>) -> Trouble {
+        Trouble { status: Status::Failed, call: None, errno: None, message: message.into() }
+    }
+
+    /// The condition could not be proven.
+    pub fn invalid(message: impl Into<String>) -> Trouble {
+        Trouble { status: Status::Invalid, ..Trouble::failed(message) }
+    }
+
+    /// A call that failed, with what it was applied to.
+    pub fn call(call: &str, on: &str, errno: Errno) -> Trouble {
+        Trouble {
+            status: Status::Failed,
+            call: Some(call.to_owned()),
+            errno: Some(errno_name(errno)),
+            message: format!("{call} on {on}: {errno}"),
+        }
+    }
+
+    /// The same with another status.
+    #[must_use]
+    pub fn with_status(self, status: Status) -> Trouble {
+        Trouble { status, ..self }
+    }
+}
+
+/// The symbolic name of an errno: `EPERM`.
+#[must_use]
+pub fn errno_name(errno: Errno) -> String {
+    format!("{errno:?}")
+}
+
+/// Everything that a receiver has to know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReceiverSpec {
+    /// Where to connect: `127.0.0.1:port`, or `@name` in the abstract Unix namespace.
+    pub address: String,
+    /// How many connections to make; each begins with its index, four bytes little endian.
+    pub connections: u32,
+    /// Drop bytes in the kernel (`MSG_TRUNC`).
+    pub discard: bool,
+    /// `SO_RCVBUF` to ask for.
+    pub socket_buffer_bytes: u64,
+    /// CPU to pin to.
+    pub cpu: Option<usize>,
+}
+
+/// What a receiver shall count next.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Expect {
+    /// Bytes on each connection.
+    pub bytes_each: u64,
+    /// Checksum them as well.
+    pub content: bool,
+}
+
+/// What a receiver counted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counted {
+    /// `CLOCK_MONOTONIC` when the last byte had been counted.
+    pub end_ns: u64,
+    /// Bytes over all connections.
+    pub bytes: u64,
+    /// CPU time of the receiver meanwhile.
+    pub cpu_ns: u64,
+    /// Voluntary context switches of the receiver meanwhile.
+    pub voluntary: u64,
+    /// Involuntary ones.
+    pub involuntary: u64,
+    /// CRC-32C of what came on each connection, when asked for.
+    pub crcs: Vec<u32>,
+    /// `SO_RCVBUF` as read back.
+    pub receive_buffer_bytes: u64,
+    /// Set instead of counts when it could not go on.
+    pub error: Option<String>,
+}
+
+/// Reads lines from a pipe, each within a time limit.
+pub struct Lines<R> {
+    from: R,
+    buffer: Vec<u8>,
+    scanned: usize,
+}
+
+/// Why no line came.
+#[derive(Debug, thiserror::Error)]
+pub enum NoLine {
+    /// The other side has gone.
+    #[error("the other side closed the pipe")]
+    Closed,
+    /// Nothing came in time.
+    #[error("no answer within {0:?}")]
+    Late(Duration),
+    /// Reading failed, or what came was not what the protocol says.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl<R: Read + AsFd> Lines<R> {
+    /// A reader of lines from this pipe.
+    pub fn new(from: R) -> Lines<R> {
+        Lines { from, buffer: Vec::new(), scanned: 0 }
+    }
+
+    /// The next message, or why none came within the limit.
+    ///
+    /// # Errors
+    /// See [`NoLine`].
+    pub fn next<T: DeserializeOwned>(&mut self, limit: Duration) -> Result<T, NoLine> {
+        let line = self.line(limit)?;
+        serde_json::from_slice(&line).map_err(|error| {
+            NoLine::Broken(format!("{error} in {:.200}", String::from_utf8_lossy(&line)))
+        })
+    }
+
+    fn line(&mut self, limit: Duration) -> Result<Vec<u8>, NoLine> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(at) = self.buffer[self.scanned..].iter().position(|&b| b == b'\n') {
+                let rest = self.buffer.split_off(self.scanned + at + 1);
+                self.scanned = 0;
+                return Ok(std::mem::replace(&mut self.buffer, rest));
+            }
+            self.scanned = self.buffer.len();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(NoLine::Late(limit));
+            }
+            self.more(left)?;
+        }
+    }
+
+    fn more(&mut self, left: Duration) -> Result<(), NoLine> {
+        let millis = left.as_millis().min(60_000) as u16 + 1;
+        let mut wait = [PollFd::new(self.from.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut wait, PollTimeout::from(millis)) {
+            Ok(0) | Err(Errno::EINTR) => return Ok(()),
+            Ok(_) => {}
+            Err(errno) => return Err(NoLine::Broken(format!("poll: {errno}"))),
+        }
+        let mut chunk = [0u8; 16 << 10];
+        match self.from.read(&mut chunk) {
+            Ok(0) => Err(NoLine::Closed),
+            Ok(got) => {
+                self.buffer.extend_from_slice(&chunk[..got]);
+                Ok(())
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(NoLine::Broken(format!("read: {error}"))),
+        }
+    }
+}
+
+/// Writes one message and its line end.
+///
+/// # Errors
+/// What the pipe said; `EPIPE` when the other side has gone.
+pub fn say<T: Serialize>(to: &mut impl Write, message: &T) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    to.write_all(&line)?;
+    to.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_arrive_whole_however_they_are_cut() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let mut lines = Lines::new(reader);
+        writer.write_all(b"{\"bytes_each\":7,\"con").unwrap();
+        let late = lines.next::<Expect>(Duration::from_millis(20));
+        assert!(matches!(late, Err(NoLine::Late(_))));
+        writer.write_all(b"tent\":true}\n{\"bytes_each\":8,\"content\":false}\nrub").unwrap();
+        let limit = Duration::from_secs(5);
+        assert_eq!(lines.next::<Expect>(limit).unwrap(), Expect { bytes_each: 7, content: true });
+        assert_eq!(lines.next::<Expect>(limit).unwrap().bytes_each, 8);
+        writer.write_all(b"bish\n").unwrap();
+        assert!(matches!(lines.next::<Expect>(limit), Err(NoLine::Broken(_))));
+        drop(writer);
+        assert!(matches!(lines.next::<Expect>(limit), Err(NoLine::Closed)));
+    }
+}

@@ -1,0 +1,432 @@
+//! How is one block of fetches moved and measured?
+//!
+//! Everything that takes time but is not the strategy's happens outside the two clock readings: plans,
+//! the queue's memory, the look at the cache, the receiver's order and its answer.
+
+use super::bare::Bare;
+use super::drive::drive;
+use super::fetches::{Block, Planner};
+use super::proof::{Witness, block_bytes_read, judge_after};
+use super::sinks::{Sinks, io};
+use super::wire::{Counted, Expect, Moved, Spec, Trouble, errno_name};
+use crate::counters::{ProcessIo, Usage, now, process_io, steal};
+use base64::Engine as _;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use zclab_report::record::{CacheProof, Status, Verified, reading};
+use zclab_strategies::{
+    Bytes, Calls, Engine, LaneId, OpenError, OptionValue, Options, Queue, Segment, Setup, Strategy,
+    find,
+};
+
+/// Latencies are kept between a nanosecond and a minute, to three significant digits.
+const LATENCY_NS_MAX: u64 = 60_000_000_000;
+
+/// A number that the marker calls carry, so that a tracer finds them: `lseek(-1, MARKER, SEEK_SET)`.
+pub const MARKER: i64 = 0x7a63_6c61;
+
+/// One cell at work.
+pub struct Worker {
+    spec: Spec,
+    strategy: &'static dyn Strategy,
+    options: Options,
+    segments: Vec<Segment>,
+    sinks: Sinks,
+    witness: Witness,
+    planner: Planner,
+    queue: Queue,
+    mover: Option<Mover>,
+    header: Vec<u8>,
+    stamps: Vec<u64>,
+    latencies: Histogram<u64>,
+}
+
+enum Mover {
+    Engine(Box<dyn Engine>),
+    Bare(Box<(Bare, Calls)>),
+}
+
+/// The raw readings around the timed loop.
+struct Timed {
+    start_ns: u64,
+    end_ns: u64,
+    used: Usage,
+    io: Option<(ProcessIo, ProcessIo)>,
+    steal_ns: Option<u64>,
+}
+
+impl Worker {
+    /// Opens log, sinks and engine.
+    ///
+    /// # Errors
+    /// The trouble to report: `unsupported` when the kernel refuses what the strategy needs.
+    pub fn open(spec: Spec) -> Result<Worker, Trouble> {
+        if let Some((sender, _)) = spec.pin {
+            super::pin(sender).map_err(|error| Trouble::failed(format!("{error:#}")))?;
+        }
+        let strategy = find(&spec.strategy)
+            .ok_or_else(|| Trouble::failed(format!("unknown strategy {}", spec.strategy)))?;
+        let mut segments = Vec::with_capacity(spec.segments.len());
+        for (path, len_bytes) in &spec.segments {
+            let file = File::open(path).map_err(|e| io("open", &path.display().to_string(), &e))?;
+            segments.push(Segment { path: path.clone(), file, len: Bytes(*len_bytes) });
+        }
+        let sinks = Sinks::open(&spec)?;
+        let planner = Planner::new(&spec).map_err(Trouble::failed)?;
+        let latencies = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)
+            .map_err(|error| Trouble::failed(format!("histogram: {error}")))?;
+        let mut worker = Worker {
+            options: options(strategy, &spec),
+            strategy,
+            segments,
+            witness: Witness::open(&spec.segments)?,
+            planner,
+            queue: Queue::new(&sinks.sinks),
+            sinks,
+            mover: None,
+            header: header(spec.header_bytes as usize, spec.fetch_bytes),
+            stamps: Vec::with_capacity((spec.fetches * spec.consumers) as usize),
+            latencies,
+            spec,
+        };
+        worker.open_mover()?;
+        Ok(worker)
+    }
+
+    /// What was set and read back.
+    #[must_use]
+    pub fn setup(&self) -> BTreeMap<String, Value> {
+        let mut setup = self.sinks.setup.clone();
+        if let Some((sender, receiver)) = self.spec.pin {
+            setup.insert("sender_cpu".into(), json!(sender));
+            if self.sinks.has_receiver() {
+                setup.insert("receiver_cpu".into(), json!(receiver));
+            }
+        }
+        setup.insert("descriptors".into(), json!(self.sinks.descriptors()));
+        setup.insert("fetches_per_slice".into(), json!(self.spec.fetches));
+        setup
+    }
+
+    fn open_mover(&mut self) -> Result<(), Trouble> {
+        self.mover = None;
+        let setup = Setup {
+            segments: &self.segments,
+            sinks: &self.sinks.sinks,
+            options: &self.options,
+            fetch_bytes_max: Bytes(self.spec.fetch_bytes),
+            header_bytes_max: Bytes(self.spec.header_bytes),
+        };
+        self.mover = Some(if self.spec.bare {
+            let bare = Bare::open(&self.spec.strategy, &setup).map_err(Trouble::failed)?;
+            Mover::Bare(Box::new((bare, Calls::default())))
+        } else {
+            Mover::Engine(self.strategy.open(&setup).map_err(refusal)?)
+        });
+        Ok(())
+    }
+
+    /// Moves up to so many fetches of a block and checks every byte at the sinks.
+    ///
+    /// # Errors
+    /// A wrong byte, a failed call.
+    pub fn verify(&mut self, block: u64, fetches_max: u32) -> Result<Moved, Trouble> {
+        let block = self.planner.block(block, u64::from(fetches_max));
+        self.measure(&block, true, false)
+    }
+
+    /// Moves a block, timed; in a warm cell the pages are looked at before and after.
+    ///
+    /// # Errors
+    /// A failed call, a short count, or a cache that is not warm.
+    pub fn slice(&mut self, block: u64, keep: bool) -> Result<Moved, Trouble> {
+        let block = self.planner.block(block, u64::MAX);
+        self.proven(&block, keep)
+    }
+
+    /// A sample with its own preparation: the connections are warmed up by bytes from memory, the
+    /// cache is arranged while no engine holds a page, and a fresh engine moves the block.
+    ///
+    /// # Errors
+    /// As for [`slice`](Self::slice).
+    pub fn round(&mut self, block: u64) -> Result<Moved, Trouble> {
+        let block = self.planner.block(block, u64::MAX);
+        self.mover = None;
+        self.warm_connections()?;
+        self.witness.arrange(self.spec.cache)?;
+        self.open_mover()?;
+        self.proven(&block, true)
+    }
+
+    fn proven(&mut self, block: &Block, keep: bool) -> Result<Moved, Trouble> {
+        self.log_is_whole()?;
+        let before = self.witness.before(&block.fetches, self.spec.cache)?;
+        before.judge(self.spec.cache)?;
+        let read_before = block_bytes_read();
+        let mut moved = self.measure(block, false, keep)?;
+        let read = block_bytes_read().zip(read_before).map(|(end, begin)| end - begin);
+        let proof: CacheProof = self.witness.after(&before)?;
+        let reads_log = self.strategy.moves_the_log();
+        if reads_log || self.spec.cache == super::wire::Cache::Warm {
+            let payload_bytes = moved.bytes / u64::from(self.spec.consumers.max(1));
+            judge_after(self.spec.cache, &proof, payload_bytes, read)?;
+        }
+        moved.cache = Some(proof);
+        Ok(moved)
+    }
+
+    /// A log that was cut since the run began would look like a cache that lost its pages.
+    fn log_is_whole(&self) -> Result<(), Trouble> {
+        for segment in &self.segments {
+            let name = segment.path.display().to_string();
+            let metadata = segment.file.metadata().map_err(|error| io("fstat", &name, &error))?;
+            if metadata.len() < segment.len.0 {
+                return Err(Trouble::failed(format!(
+                    "{name} was cut while it was measured: {} bytes, {} when the run began",
+                    metadata.len(),
+                    segment.len.0
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends as many bytes as a block has, from memory, so that windows and buffers have grown.
+    fn warm_connections(&mut self) -> Result<(), Trouble> {
+        let Some(floor) = zclab_strategies::ALL.iter().find(|s| !s.moves_the_log()) else {
+            return Ok(());
+        };
+        let setup = Setup {
+            segments: &self.segments,
+            sinks: &self.sinks.sinks,
+            options: &Options::new(floor.options(), &BTreeMap::new()),
+            fetch_bytes_max: Bytes(self.spec.fetch_bytes),
+            header_bytes_max: Bytes(self.spec.header_bytes),
+        };
+        self.mover = Some(Mover::Engine(floor.open(&setup).map_err(refusal)?));
+        let block = self.planner.block(0, u64::MAX);
+        self.measure(&block, false, false)?;
+        self.mover = None;
+        Ok(())
+    }
+
+    fn measure(&mut self, block: &Block, content: bool, keep: bool) -> Result<Moved, Trouble> {
+        let lanes: Vec<LaneId> = (0..self.sinks.sinks.len()).collect();
+        self.queue.clear();
+        self.stamps.clear();
+        // The bare loop takes its ranges from the block, but the bookkeeping below is the same.
+        for pieces in &block.fetches {
+            self.queue.push(&self.header, pieces, &lanes);
+        }
+        self.stamps.reserve(block.fetches.len() * lanes.len());
+        let payload_each: u64 = block.fetches.iter().flatten().map(|piece| piece.len_bytes).sum();
+        let headers_each = (block.fetches.len() * self.header.len()) as u64;
+        let checks = content && self.strategy.moves_the_log();
+        let expect = Expect { bytes_each: payload_each + headers_each, content: checks };
+        self.sinks.prepare(expect)?;
+        let timed = self.timed(block)?;
+        let counted = self.sinks.count(expect)?;
+        let lanes = lanes.len() as u64;
+        let verified = self.check(block, expect, counted.as_ref())?;
+        if keep {
+            self.keep_latencies(timed.start_ns);
+        }
+        let end_ns = counted.as_ref().map_or(0, |counted| counted.end_ns).max(timed.end_ns);
+        let (readings, calls) = self.readings(&timed, counted.as_ref());
+        Ok(Moved {
+            bytes: payload_each * lanes,
+            header_bytes: headers_each * lanes,
+            fetches: block.fetches.len() as u64 * lanes,
+            messages: block.messages * lanes,
+            wall_ns: end_ns.saturating_sub(timed.start_ns),
+            readings,
+            calls,
+            verified,
+            cache: None,
+        })
+    }
+
+    /// The timed part: nothing in it but the engine, the driver and the clocks.
+    fn timed(&mut self, block: &Block) -> Result<Timed, Trouble> {
+        let Some(mover) = &mut self.mover else { return Err(Trouble::failed("no engine is open")) };
+        let stolen = steal();
+        let io_before = process_io();
+        let markers = self.spec.markers;
+        let begin = Usage::begin();
+        let start_ns = now().0;
+        mark(markers);
+        let outcome = match mover {
+            Mover::Engine(engine) => {
+                let driven = drive(engine.as_mut(), &mut self.queue, &mut self.stamps);
+                driven.map_err(|error| error.trouble(&self.spec.segments))
+            }
+            Mover::Bare(loop_and_counts) => {
+                let (bare, calls) = loop_and_counts.as_mut();
+                calls.reset();
+                let ran = bare.run(block, &self.header, calls);
+                ran.map_err(|e| super::drive::DriveError::Call(e).trouble(&self.spec.segments))
+            }
+        };
+        mark(markers);
+        let end_ns = now().0;
+        let used = Usage::end().since(begin);
+        outcome?;
+        let io = io_before.zip(process_io());
+        let steal_ns = stolen.zip(steal()).map(|(before, after)| after.0.saturating_sub(before.0));
+        Ok(Timed { start_ns, end_ns, used, io, steal_ns })
+    }
+
+    fn check(
+        &self,
+        block: &Block,
+        expect: Expect,
+        counted: Option<&Counted>,
+    ) -> Result<Verified, Trouble> {
+        let Some(counted) = counted else { return Ok(Verified::None) };
+        let expected = expect.bytes_each * self.sinks.sinks.len() as u64;
+        if counted.bytes != expected {
+            return Err(Trouble::failed(format!(
+                "the sinks have {} bytes, {expected} were sent",
+                counted.bytes
+            )));
+        }
+        if !expect.content {
+            return Ok(Verified::Length);
+        }
+        let want = self.checksum(block)?;
+        match counted.crcs.iter().position(|&crc| crc != want) {
+            Some(sink) => Err(Trouble::failed(format!(
+                "wrong bytes at sink {sink}: CRC-32C {:08x}, {want:08x} expected over {expected} bytes",
+                counted.crcs[sink]
+            ))),
+            None => Ok(Verified::Content),
+        }
+    }
+
+    /// CRC-32C of what every sink must have received, read from the log by plain reads.
+    fn checksum(&self, block: &Block) -> Result<u32, Trouble> {
+        let mut crc = 0;
+        let mut buffer = Vec::new();
+        for pieces in &block.fetches {
+            crc = crc32c::crc32c_append(crc, &self.header);
+            for piece in pieces {
+                let segment = &self.segments[piece.segment as usize];
+                buffer.resize(piece.len_bytes as usize, 0);
+                segment
+                    .file
+                    .read_exact_at(&mut buffer, piece.offset_bytes)
+                    .map_err(|error| io("pread", &segment.path.display().to_string(), &error))?;
+                crc = crc32c::crc32c_append(crc, &buffer);
+            }
+        }
+        Ok(crc)
+    }
+
+    /// A fetch has waited since the completion before it; those that complete together, alike.
+    fn keep_latencies(&mut self, start_ns: u64) {
+        let (mut previous, mut stamp) = (start_ns, start_ns);
+        for &done in &self.stamps {
+            if done != stamp {
+                (previous, stamp) = (stamp, done);
+            }
+            self.latencies.saturating_record(done.saturating_sub(previous).max(1));
+        }
+    }
+
+    fn readings(
+        &self,
+        timed: &Timed,
+        counted: Option<&Counted>,
+    ) -> (BTreeMap<String, u64>, BTreeMap<String, u64>) {
+        let mut readings = BTreeMap::new();
+        timed.used.as_sender(&mut readings);
+        let counts = match &self.mover {
+            Some(Mover::Bare(loop_and_counts)) => &loop_and_counts.1,
+            _ => &self.queue.calls,
+        };
+        let mut set = |name: &str, value: u64| {
+            readings.insert(name.to_owned(), value);
+        };
+        set(reading::SYSCALLS, counts.total());
+        set(reading::SHORT_WRITES, counts.short_writes());
+        if let Some((before, after)) = timed.io {
+            // Reading the file twice costs one read of it between the two: about a hundred bytes.
+            set(reading::IO_READ_BYTES, after.read_bytes.saturating_sub(before.read_bytes));
+            set(reading::IO_RCHAR_BYTES, after.rchar_bytes.saturating_sub(before.rchar_bytes));
+        }
+        if let Some(steal_ns) = timed.steal_ns {
+            set(reading::STEAL_NS, steal_ns);
+        }
+        if let Some(counted) = counted.filter(|_| self.sinks.has_receiver()) {
+            set(reading::RECEIVER_CPU_NS, counted.cpu_ns);
+            set(reading::RECEIVER_VOLUNTARY_SWITCHES, counted.voluntary);
+            set(reading::RECEIVER_INVOLUNTARY_SWITCHES, counted.involuntary);
+        }
+        let calls = counts.counts().map(|(call, n)| (call.name().to_owned(), n)).collect();
+        (readings, calls)
+    }
+
+    /// The latencies so far, encoded; empty when none was kept.
+    #[must_use]
+    pub fn histogram(&self) -> String {
+        let mut bytes = Vec::new();
+        let written = V2DeflateSerializer::new().serialize(&self.latencies, &mut bytes);
+        match written {
+            Ok(_) if !self.latencies.is_empty() => {
+                base64::engine::general_purpose::STANDARD.encode(bytes)
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+fn mark(wanted: bool) {
+    if wanted {
+        // SAFETY: lseek takes three integers; descriptor -1 makes it fail with EBADF and change nothing.
+        unsafe { libc::lseek(-1, MARKER, libc::SEEK_SET) };
+    }
+}
+
+fn options(strategy: &dyn Strategy, spec: &Spec) -> Options {
+    let value = |value: &Value| match value {
+        Value::Number(number) => OptionValue::Number(number.as_u64().unwrap_or(0)),
+        other => OptionValue::Word(other.as_str().unwrap_or_default().to_owned()),
+    };
+    let set = spec.options.iter().map(|(name, v)| (name.clone(), value(v))).collect();
+    Options::new(strategy.options(), &set)
+}
+
+/// A frame header as a broker sends it before the records: the frame's size, a correlation number, and
+/// zeros where Kafka has topic, partition and watermarks.
+fn header(len: usize, fetch_bytes: u64) -> Vec<u8> {
+    let mut header = vec![0u8; len];
+    let size = (fetch_bytes + len.saturating_sub(4) as u64) as u32;
+    for (to, from) in header.iter_mut().zip(size.to_be_bytes().into_iter().chain([0, 0, 0, 1])) {
+        *to = from;
+    }
+    header
+}
+
+fn refusal(error: OpenError) -> Trouble {
+    let message = error.to_string();
+    match error {
+        OpenError::Unsupported { call, errno, .. } => Trouble {
+            status: Status::Unsupported,
+            call: Some(call.to_owned()),
+            errno: Some(errno_name(errno)),
+            message,
+        },
+        OpenError::Refused { .. } => {
+            Trouble { status: Status::Refused, ..Trouble::failed(message) }
+        }
+        OpenError::Failed { call, errno } => Trouble {
+            call: Some(call.to_owned()),
+            errno: Some(errno_name(errno)),
+            ..Trouble::failed(message)
+        },
+    }
+}

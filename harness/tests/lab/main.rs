@@ -1,0 +1,8 @@
+//! Does the whole program do what its documents say? Each module runs the built binary as a user would.
+
+mod bad_input;
+mod counts;
+mod death;
+mod end_to_end;
+mod interrupted;
+mod support;

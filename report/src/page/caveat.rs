@@ -1,0 +1,204 @@
+//! What could mislead a reader of this very page?
+//!
+//! Each warning is drawn from a fact of the record; a fact that is absent warns of nothing.
+
+use crate::format;
+use crate::record::{Record, Status, reading};
+use crate::study::{Bottleneck, State, Study};
+use serde_json::Value;
+
+/// The congestion controls that pace, which distorts a loopback.
+const PACED: [&str; 2] = ["bbr", "bbr2"];
+/// Stolen share of the wall clock worth a warning.
+const STEAL: f64 = 0.01;
+
+/// The warnings, the weightiest first.
+#[must_use]
+pub fn caveats(study: &Study) -> Vec<String> {
+    let mut found = Vec::new();
+    found.extend(bottlenecks(study));
+    found.extend(route(study));
+    found.extend(machine(study.record, study));
+    found.extend(log_and_cache(study));
+    found.extend(run(study));
+    found
+}
+
+fn bottlenecks(study: &Study) -> Option<String> {
+    let ok = || study.rows().filter(|row| row.state == State::Ok);
+    let bound = ok().filter(|row| row.bottleneck.at_receiver()).count();
+    let device = ok().filter(|row| row.bottleneck == Bottleneck::Device).count();
+    if bound > 0 {
+        return Some(format!(
+            "The receiver held back {bound} of {} cells (“held back by” in the table). Throughput there can rank senders backwards: \
+             a sender that leaves the first touch of the bytes to the receiver looks slower while it costs less.",
+            ok().count()
+        ));
+    }
+    (device > 0).then(|| {
+        format!(
+            "The device held back {device} of {} cells: throughput there is the device's.",
+            ok().count()
+        )
+    })
+}
+
+fn route(study: &Study) -> Vec<String> {
+    let mut found = Vec::new();
+    let sinks = params(study, "sink");
+    if sinks.iter().any(|sink| sink.contains("loopback")) {
+        found.push(
+            "Loopback is not a network card: no DMA, no interrupts of a device, and the receiver shares caches and \
+             cores with the sender. Sender CPU carries over to a real network better than throughput does."
+                .to_owned(),
+        );
+    }
+    if sinks.iter().any(|sink| sink.contains("unix")) {
+        found.push(
+            "A Unix socket has no TCP/IP in it: what it costs is less than any network's.".into(),
+        );
+    }
+    let mut controls = setup(study, "congestion");
+    controls.retain(|control| PACED.contains(&control.as_str()));
+    if !controls.is_empty() {
+        found.push(format!(
+            "Congestion control was {}, which paces its packets: on loopback that distorts times.",
+            format::list(&controls)
+        ));
+    }
+    found
+}
+
+fn machine(record: &Record, study: &Study) -> Vec<String> {
+    let facts = &record.run.machine;
+    let mut found = Vec::new();
+    if facts.get("virtual_machine") == Some(&Value::Bool(true)) {
+        found.push(
+            "This is a virtual machine: other guests disturb it, and system calls, page faults and interrupts cost other \
+             than on bare metal."
+                .to_owned(),
+        );
+    }
+    if let Some(cpus) = facts.get("cpus").and_then(Value::as_u64).filter(|cpus| *cpus <= 2) {
+        found.push(format!(
+            "{cpus} CPUs serve sender, receiver and the kernel's own work alike: expect more involuntary context switches than on \
+             a server."
+        ));
+    }
+    found.extend(steal(study));
+    let irq = facts.get("irq_time_accounting");
+    let denied = |value: &Value| match value {
+        Value::String(text) => text != "true" && text != "yes",
+        other => *other != Value::Bool(true),
+    };
+    if irq.is_some_and(denied) {
+        found.push(
+            "The kernel does not account for interrupt time apart: network work done in softirq is charged to whichever \
+             process it interrupts, so look at total CPU beside sender CPU."
+                .into(),
+        );
+    }
+    found
+}
+
+fn steal(study: &Study) -> Option<String> {
+    let (stolen, wall) =
+        study.rows().flat_map(|row| row.samples()).fold((0, 0), |(stolen, wall), one| {
+            (stolen + one.readings.get(reading::STEAL_NS).copied().unwrap_or(0), wall + one.wall_ns)
+        });
+    let share = stolen as f64 / (wall as f64).max(1.0);
+    (share > STEAL).then(|| {
+        format!(
+            "The hypervisor took {} % of the wall clock away (steal).",
+            format::significant(share * 100.0, 2)
+        )
+    })
+}
+
+fn log_and_cache(study: &Study) -> Vec<String> {
+    let facts = &study.record.run.machine;
+    let mut found = Vec::new();
+    let llc = facts.get("llc_bytes").and_then(Value::as_u64);
+    let log = param_number(study, "log_size");
+    let children = study.scenario.contenders.len() as u64;
+    if let (Some(llc), Some(log)) = (llc, log)
+        && log < llc * children
+    {
+        found.push(format!(
+            "The log ({}) is smaller than {children} contenders times the last-level cache ({}): a range may still be hot from the \
+             contender before.",
+            format::bytes(log as f64),
+            format::bytes(llc as f64)
+        ));
+    }
+    let invalid =
+        study.rows().filter(|row| matches!(row.state, State::Not(Status::Invalid, _))).count();
+    if invalid > 0 {
+        found.push(format!(
+            "{invalid} cells could not prove the condition that they claim, and count nowhere."
+        ));
+    }
+    if params(study, "cache").iter().any(|cache| cache == "cold") {
+        found.push(
+            "Cold means that no page of the range was in this kernel's page cache; a hypervisor's or a drive's own cache may \
+             still have held the bytes."
+                .into(),
+        );
+    }
+    found
+}
+
+fn run(study: &Study) -> Vec<String> {
+    let record = study.record;
+    let mut found = Vec::new();
+    if study.rows().any(|row| row.state == State::Ok && row.launches() == 1) {
+        found.push(
+            "One launch only: intervals need several, so nothing here is decided.".to_owned(),
+        );
+    }
+    if record.run.dirty {
+        found.push(format!(
+            "The program was built from a tree with uncommitted changes (on top of {}): the revision alone does not make \
+             this run again.",
+            record.run.revision
+        ));
+    }
+    if record.end.as_ref().is_none_or(|end| end.how != "complete") {
+        found
+            .push("The run did not end by itself: what is missing here was never measured.".into());
+    }
+    found.extend(record.remarks.iter().cloned());
+    found.push(
+        "Intervals are 95 % each, not jointly: in a table of twenty comparisons one is expected to look decided by chance."
+            .into(),
+    );
+    found
+}
+
+/// The different values of a parameter, as text.
+fn params(study: &Study, name: &str) -> Vec<String> {
+    distinct(study.rows().filter_map(|row| {
+        let cell = row.measured?.cell.as_ref()?;
+        Some(format::parameter(name, cell.params.get(name)?))
+    }))
+}
+
+/// The different values of something that the lab set and read back, as text.
+fn setup(study: &Study, name: &str) -> Vec<String> {
+    distinct(study.rows().filter_map(|row| {
+        let cell = row.measured?.cell.as_ref()?;
+        Some(format::parameter("", cell.setup.get(name)?))
+    }))
+}
+
+/// The first value of a numeric parameter.
+fn param_number(study: &Study, name: &str) -> Option<u64> {
+    study.rows().find_map(|row| row.measured?.cell.as_ref()?.params.get(name)?.as_u64())
+}
+
+fn distinct(values: impl Iterator<Item = String>) -> Vec<String> {
+    let mut values: Vec<String> = values.collect();
+    values.sort();
+    values.dedup();
+    values
+}
