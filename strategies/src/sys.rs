@@ -131,7 +131,7 @@ pub fn splice(
 }
 
 /// `mmap(2)` of a piece of a file, shared and read-only. The mapping begins at the page that holds
-/// the piece's first byte; [`Mmap::as_ptr`] points at the byte itself.
+/// the piece's first byte; `Mmap::as_ptr` points at the byte itself.
 ///
 /// Nobody in this crate reads through the mapping: only its address is handed to the kernel. So the
 /// file may shrink meanwhile without harm to this process (the kernel answers `EFAULT`).

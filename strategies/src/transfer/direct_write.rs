@@ -158,7 +158,7 @@ impl Blocks {
     fn window(self, piece: Piece) -> Window {
         let skip = piece.offset_bytes % self.align;
         let fits = skip + piece.len_bytes <= self.slot_len() as u64;
-        let wanted = if fits { piece.len_bytes } else { self.buffer.max(skip + 1) - skip };
+        let wanted = if fits { piece.len_bytes } else { self.buffer - skip };
         let len = (skip + wanted).next_multiple_of(self.align) as usize;
         Window { offset: piece.offset_bytes - skip, len, skip: skip as usize, wanted }
     }

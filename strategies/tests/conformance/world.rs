@@ -12,8 +12,8 @@ use std::sync::{LazyLock, Mutex};
 use std::thread;
 use std::time::Duration;
 use zclab_strategies::{
-    Bytes, CallError, Engine, LaneId, OpenError, OptionKind, OptionSpec, OptionValue, Options,
-    Piece, Queue, Segment, Setup, Sink, SinkKind, Step, Strategy,
+    Bytes, Call, CallError, Engine, LaneId, OpenError, OptionKind, OptionSpec, OptionValue,
+    Options, Piece, Queue, Segment, Setup, Sink, SinkKind, Step, Strategy,
 };
 
 /// No single transfer of this suite takes this long unless something hangs.
@@ -257,6 +257,8 @@ fn check_queue(what: &str, queue: &Queue, fetches: &[Fetch]) {
     }
     let sum: u64 = queue.calls.counts().map(|(_, count)| count).sum();
     assert_eq!(queue.calls.total(), sum, "{what}");
+    let (maps, unmaps) = (queue.calls.of(Call::Mmap), queue.calls.of(Call::Munmap));
+    assert_eq!(maps, unmaps, "{what}: what a slice maps, it unmaps");
     let bytes: u64 = fetches
         .iter()
         .map(|f| f.header.len() as u64 + f.pieces.iter().map(|p| p.len_bytes).sum::<u64>())
