@@ -24,7 +24,8 @@ pub struct Fetch {
     pub(crate) pieces: Range<usize>,
 }
 
-/// Where in the queue's memory the rest of a header lies: see [`Queue::header`](crate::Queue::header).
+/// Where in the queue's memory the rest of a header lies: see
+/// [`Queue::header`](crate::Queue::header).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     pub(crate) start: usize,
@@ -45,7 +46,8 @@ pub enum Part {
 pub struct Job {
     /// The lane to report progress on.
     pub lane: LaneId,
-    /// Index of the fetch, in the order of [`Queue::push`](crate::Queue::push); lanes that share a fetch share its bytes.
+    /// Index of the fetch, in the order of [`Queue::push`](crate::Queue::push); lanes that share a
+    /// fetch share its bytes.
     pub fetch: u32,
     /// Where the bytes go.
     pub sink: Sink,

@@ -2,7 +2,8 @@
 //!
 //! Buffers for direct reads have to be aligned, and buffers of a ring have to stay where they are
 //! until the kernel has let go of them, even when the engine is dropped. Both come from [`Slots`]:
-//! one anonymous mapping, cut into slots of equal length, of which references are formed only slot by slot.
+//! one anonymous mapping, cut into slots of equal length, of which references are formed only slot
+//! by slot.
 
 use crate::{OpenError, sys};
 use memmap2::MmapMut;

@@ -79,8 +79,8 @@ impl Queue {
 
     /// Empties the queue and sets the call counts to zero; keeps its memory.
     ///
-    /// An engine may carry bytes of an unfinished fetch (in a buffer, a pipe or a ring). So a queue is
-    /// cleared when an engine has said [`Done`](crate::Step::Done), or that engine is dropped.
+    /// An engine may carry bytes of an unfinished fetch (in a buffer, a pipe or a ring). So a queue
+    /// is cleared when an engine has said [`Done`](crate::Step::Done), or that engine is dropped.
     pub fn clear(&mut self) {
         self.headers.clear();
         self.pieces.clear();
@@ -197,7 +197,8 @@ impl Queue {
         }
     }
 
-    /// Notes that a sink accepted the next `moved_bytes` of its lane. They may span parts and fetches.
+    /// Notes that a sink accepted the next `moved_bytes` of its lane. They may span parts and
+    /// fetches.
     #[inline]
     pub fn advance(&mut self, lane: LaneId, moved_bytes: u64) {
         let mut left_bytes = moved_bytes;
@@ -238,7 +239,8 @@ impl Queue {
             .map(|(id, l)| (id, l.sink))
     }
 
-    /// The deliveries completed since the last call to [`forget_finished`](Self::forget_finished), in order.
+    /// The deliveries completed since the last call to [`forget_finished`](Self::forget_finished),
+    /// in order.
     #[must_use]
     #[inline]
     pub fn finished(&self) -> &[Finished] {
@@ -282,7 +284,8 @@ impl Queue {
         Ok(crate::Step::Moved)
     }
 
-    /// The usual answer to a failed call: a full sink is noted and the step goes on, anything else is an error.
+    /// The usual answer to a failed call: a full sink is noted and the step goes on, anything else
+    /// is an error.
     ///
     /// # Errors
     /// The call's error, unless it was `EAGAIN`.

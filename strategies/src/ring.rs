@@ -1,9 +1,9 @@
 //! How are operations handed to the kernel in batches, and how does their memory outlive them?
 //!
-//! A [`Ring`] is an io_uring together with the [`Slots`] that its operations read and write. Both are
-//! dropped together and only when the kernel has let go: operations still in flight are cancelled and
-//! waited for, within a bound; if the kernel keeps them nevertheless, ring and memory are leaked
-//! rather than freed under it. Each entry of the kernel is counted.
+//! A [`Ring`] is an io_uring together with the [`Slots`] that its operations read and write. Both
+//! are dropped together and only when the kernel has let go: operations still in flight are
+//! cancelled and waited for, within a bound; if the kernel keeps them nevertheless, ring and memory
+//! are leaked rather than freed under it. Each entry of the kernel is counted.
 
 use crate::memory::Slots;
 use crate::{Call, Calls, OpenError, sys};
@@ -42,8 +42,8 @@ impl Ring {
     /// Queues an operation for the next [`enter`](Self::enter).
     ///
     /// # Safety
-    /// The operation may touch no other memory than this ring's own slots, and none that is borrowed
-    /// before its completion was taken.
+    /// The operation may touch no other memory than this ring's own slots, and none that is
+    /// borrowed before its completion was taken.
     pub(crate) unsafe fn push(&mut self, entry: &squeue::Entry) -> Result<(), Errno> {
         let mut queue = self.ring.submission();
         // SAFETY: the caller vouches for the memory; the slots live until the operation is over,

@@ -2,16 +2,17 @@
 //!
 //! The log is opened again with `O_DIRECT`: the device writes straight into our buffer, nothing is
 //! cached, and `send` copies from there: one CPU copy, like `mmap-write`, and none of the upkeep of
-//! the page cache. It wins on cold data that nobody will ask for again, with enough reads in flight;
-//! it loses whenever the data is in memory already, and at depth 1, where device and socket take turns.
+//! the page cache. It wins on cold data that nobody will ask for again, with enough reads in
+//! flight; it loses whenever the data is in memory already, and at depth 1, where device and socket
+//! take turns.
 //!
-//! Offset, length and memory have to be aligned as `statx` says (`STATX_DIOALIGN`). So unaligned heads
-//! and tails are read as whole blocks, of which the wanted part is sent; neighbouring fetches read
-//! their common block twice. Option `depth`: 1 is `pread`, more are reads of an io_uring in flight
-//! ahead of the sends, each into a buffer of its own.
+//! Offset, length and memory have to be aligned as `statx` says (`STATX_DIOALIGN`). So unaligned
+//! heads and tails are read as whole blocks, of which the wanted part is sent; neighbouring fetches
+//! read their common block twice. Option `depth`: 1 is `pread`, more are reads of an io_uring in
+//! flight ahead of the sends, each into a buffer of its own.
 //!
-//! Without direct I/O there is no result: a file system that refuses `O_DIRECT`, or that does not say
-//! how to align (it might serve such reads from its cache), is unsupported.
+//! Without direct I/O there is no result: a file system that refuses `O_DIRECT`, or that does not
+//! say how to align (it might serve such reads from its cache), is unsupported.
 //!
 //! Sources: open(2) `O_DIRECT`, statx(2); `iomap_dio_rw` in `fs/iomap/direct-io.c`.
 //!
@@ -115,7 +116,7 @@ fn alignment(file: &File) -> Result<u64, OpenError> {
         return Err(OpenError::Unsupported {
             call: CALL,
             errno: Errno::EOPNOTSUPP,
-            hint: "no direct I/O on this file, or a kernel (before 6.1) or file system that does not say",
+            hint: "no direct I/O here, or a kernel (before 6.1) or file system that does not say",
         });
     }
     Ok(u64::from(mem.max(offset)).next_power_of_two())
@@ -208,7 +209,8 @@ impl OneByOne {
         let block = &mut unsafe { self.slots.bytes_mut(0) }[..window.len];
         let got = sys::pread(&q.calls, log, block, window.offset)
             .map_err(|errno| q.error(lane, "pread(O_DIRECT)", errno))?;
-        // The last block of a file is read short, which is right as long as the wanted part is in it.
+        // The last block of a file is read short, which is right as long as the wanted part is in
+        // it.
         let usable = (got.saturating_sub(window.skip) as u64).min(window.wanted);
         if usable == 0 {
             return Err(q.error(lane, "pread(O_DIRECT)", Errno::ENODATA));

@@ -1,20 +1,21 @@
 //! How much of the price of read and send is the two calls, rather than the two copies?
 //!
-//! The same two copies as `read-write`, but as linked operations of an io_uring: READ into a buffer,
-//! SEND from it, a chain for each lane, and one `io_uring_enter` for a whole batch of chains (option
-//! `depth`). It wins where calls are dear and fetches are small; it loses to anything that does not
-//! copy once they are large.
+//! The same two copies as `read-write`, but as linked operations of an io_uring: READ into a
+//! buffer, SEND from it, a chain for each lane, and one `io_uring_enter` for a whole batch of
+//! chains (option `depth`). It wins where calls are dear and fetches are small; it loses to
+//! anything that does not copy once they are large.
 //!
-//! A link is an order: the kernel starts an operation when the one before it was complete. That keeps
-//! each lane's bytes in order, and costs parallel reads within a lane. A short read, a full socket or
-//! a short send breaks the chain and the rest comes back as `ECANCELED`; it is taken up in the next
-//! step, from the buffer where the bytes were read already. A SEND counts as short only with
-//! `MSG_WAITALL`: without it the chain would run on over a gap.
+//! A link is an order: the kernel starts an operation when the one before it was complete. That
+//! keeps each lane's bytes in order, and costs parallel reads within a lane. A short read, a full
+//! socket or a short send breaks the chain and the rest comes back as `ECANCELED`; it is taken up
+//! in the next step, from the buffer where the bytes were read already. A SEND counts as short only
+//! with `MSG_WAITALL`: without it the chain would run on over a gap.
 //!
-//! Sources: io_uring_enter(2), io_uring(7); `io_send` in `io_uring/net.c`, `io_read` in `io_uring/rw.c`.
+//! Sources: io_uring_enter(2), io_uring(7); `io_send` in `io_uring/net.c`, `io_read` in
+//! `io_uring/rw.c`.
 //!
-//! Timed: every `io_uring_enter`. Not timed: the ring and the buffers. When a step ends nothing is in
-//! flight, so the batch waits for its slowest sink, unless that sink is non-blocking.
+//! Timed: every `io_uring_enter`. Not timed: the ring and the buffers. When a step ends nothing is
+//! in flight, so the batch waits for its slowest sink, unless that sink is non-blocking.
 
 mod chain;
 

@@ -47,8 +47,9 @@ fn options_accept_their_defaults_and_refuse_what_is_out_of_bounds() {
     }
 }
 
-/// None of the first strategies changes what is cached or keeps a core busy: while a neighbour wants the
-/// log warm a mapping only helps, and whatever evicts the log runs with no other engine alive.
+/// None of the first strategies changes what is cached or keeps a core busy: while a neighbour
+/// wants the log warm a mapping only helps, and whatever evicts the log runs with no other engine
+/// alive.
 #[test]
 fn disturbances() {
     let quiet = [

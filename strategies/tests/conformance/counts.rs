@@ -1,7 +1,7 @@
 //! Is every entry of the kernel counted, and none that was not made?
 //!
-//! Exact numbers for transfers whose calls can be told beforehand. An independent witness (`strace`)
-//! checks the counters of a whole sender in the harness.
+//! Exact numbers for transfers whose calls can be told beforehand. An independent witness
+//! (`strace`) checks the counters of a whole sender in the harness.
 
 use crate::far_end::{FarEnd, Manner};
 use crate::world::{Log, Set, drive, fetch_for, fill, open, piece};

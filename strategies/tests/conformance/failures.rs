@@ -151,8 +151,8 @@ fn a_log_truncated_before_it_is_read() {
     }
 }
 
-/// The segment is shortened while bytes of it lie in buffers, pipes and mappings. Those may still go
-/// out; the rest is missed.
+/// The segment is shortened while bytes of it lie in buffers, pipes and mappings. Those may still
+/// go out; the rest is missed.
 #[test]
 fn a_log_truncated_under_way() {
     const CUT: u64 = 3 << 20;
@@ -174,8 +174,8 @@ fn a_log_truncated_under_way() {
     }
 }
 
-/// A cut inside a page: who maps it sends zeros up to the end of that page, and no call can tell. Every
-/// other way misses exactly the first byte that is gone.
+/// A cut inside a page: who maps it sends zeros up to the end of that page, and no call can tell.
+/// Every other way misses exactly the first byte that is gone.
 #[test]
 fn a_log_truncated_inside_a_page() {
     const CUT: u64 = 100_001;

@@ -1,8 +1,8 @@
 //! Do the claimed paths agree with what was measured of the kernel, route by route?
 //!
-//! The numbers are those of the table of copy paths in the project's notes on the kernel: CPU copies
-//! per payload byte on the sending side. A strategy that is not in the table is only held to what
-//! holds for every path.
+//! The numbers are those of the table of copy paths in the project's notes on the kernel: CPU
+//! copies per payload byte on the sending side. A strategy that is not in the table is only held to
+//! what holds for every path.
 
 use zclab_strategies::{ALL, CacheState, Mover, Path, Place, Route, SinkKind, find};
 

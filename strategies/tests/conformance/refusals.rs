@@ -1,5 +1,5 @@
-//! What does a strategy do when the kernel refuses the call that it is made of? It says so, and moves
-//! the bytes no other way.
+//! What does a strategy do when the kernel refuses the call that it is made of? It says so, and
+//! moves the bytes no other way.
 //!
 //! A child forbids itself one system call by a seccomp filter and tries the strategy.
 
@@ -80,7 +80,8 @@ fn forbid(call: libc::c_long) {
     ];
     let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
     nix::sys::prctl::set_no_new_privs().unwrap();
-    // SAFETY: the program and its filter live on this stack frame for the whole call, which copies them.
+    // SAFETY: the program and its filter live on this stack frame for the whole call, which copies
+    // them.
     let result = unsafe {
         libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program, 0, 0)
     };
