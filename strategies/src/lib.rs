@@ -1,9 +1,10 @@
 //! How can a log's bytes travel from disk to a socket, and what does each way claim to cost?
 //!
-//! A [`Strategy`] is one way to move bytes; each lives in one file under `transfer/`. The crate knows
-//! no clock, no scenario and no page: it takes open files, open sinks and a [`Queue`] of fetches,
-//! and issues system calls. What a strategy *claims* about the bytes' path ([`Strategy::path`]) and
-//! what the kernel was seen to do are kept apart: nothing here computes one from the other.
+//! A [`Strategy`] is one way to move bytes; each lives in one file under `transfer/`. The crate
+//! knows no clock, no scenario and no page: it takes open files, open sinks and a [`Queue`] of
+//! fetches, and issues system calls. What a strategy *claims* about the bytes' path
+//! ([`Strategy::path`]) and what the kernel was seen to do are kept apart: nothing here computes
+//! one from the other.
 //!
 //! Rules that every strategy keeps:
 //! * It never falls back. A call that the kernel refuses is an error naming the call and the errno.
@@ -12,6 +13,7 @@
 
 mod calls;
 mod error;
+mod fetch;
 mod memory;
 mod options;
 pub mod path;
@@ -23,9 +25,10 @@ pub mod transfer;
 
 pub use calls::{Call, Calls};
 pub use error::{CallError, OpenError};
+pub use fetch::{Fetch, Finished, Header, Job, LaneId, Part, Piece};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options};
 pub use path::{CacheState, Hop, Mover, Path, Place, Route};
-pub use queue::{Cursor, Fetch, Finished, Header, Job, Lane, LaneId, Part, Piece, Queue};
+pub use queue::{Cursor, Lane, Queue};
 pub use residue::Residue;
 
 use std::fs::File;
@@ -38,7 +41,8 @@ pub struct Bytes(pub u64);
 
 /// One way to move bytes from a log to sinks.
 ///
-/// A strategy is a value without state; everything that a transfer needs is made by [`open`](Self::open).
+/// A strategy is a value without state; everything that a transfer needs is made by
+/// [`open`](Self::open).
 pub trait Strategy: Sync {
     /// The name, as scenario files, tables and addresses spell it.
     fn name(&self) -> &'static str;
@@ -69,17 +73,19 @@ pub trait Strategy: Sync {
     ///
     /// # Errors
     /// [`OpenError::Unsupported`] when the kernel, file system or device refuses a call that the
-    /// strategy cannot do without; [`OpenError::Refused`] when the strategy cannot do what is asked.
+    /// strategy cannot do without; [`OpenError::Refused`] when the strategy cannot do what is
+    /// asked.
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError>;
 }
 
 /// A strategy at work: the part that is timed.
 pub trait Engine {
-    /// Moves bytes of the queued fetches until something moved, all is done, or every sink would block.
+    /// Moves bytes of the queued fetches until something moved, all is done, or every sink would
+    /// block.
     ///
     /// One step should be as much as one turn of the strategy's own loop: a call or two, or one
-    /// batch of a ring. All progress is reported to the queue (`advance`, `block`), which holds every
-    /// residue and position, so that a step can end anywhere and be taken up again.
+    /// batch of a ring. All progress is reported to the queue (`advance`, `block`), which holds
+    /// every residue and position, so that a step can end anywhere and be taken up again.
     ///
     /// # Errors
     /// The call that failed, with segment, offset and errno. After an error the engine is dropped.
@@ -105,7 +111,8 @@ pub enum Step {
 pub enum Disturbance {
     /// Nothing that a neighbour in the rotation would notice.
     Nothing,
-    /// It changes which pages of the log are cached: it gets rounds, or a copy of the log, of its own.
+    /// It changes which pages of the log are cached: it gets rounds, or a copy of the log, of its
+    /// own.
     PageCache,
     /// It keeps a core busy while it is idle: it gets rounds of its own.
     Core,

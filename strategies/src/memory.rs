@@ -2,7 +2,8 @@
 //!
 //! Buffers for direct reads have to be aligned, and buffers of a ring have to stay where they are
 //! until the kernel has let go of them, even when the engine is dropped. Both come from [`Slots`]:
-//! one anonymous mapping, cut into slots of equal length, of which references are formed only slot by slot.
+//! one anonymous mapping, cut into slots of equal length, of which references are formed only slot
+//! by slot.
 
 use crate::{OpenError, sys};
 use memmap2::MmapMut;
@@ -45,16 +46,21 @@ impl Slots {
         self.base.wrapping_add(slot * self.stride)
     }
 
-    /// The bytes of a slot. The caller sees to it that no operation in flight writes to them.
-    pub(crate) fn bytes(&self, slot: usize) -> &[u8] {
-        // SAFETY: the slot lies within the mapping that `self` owns, is initialised (anonymous memory
-        // is zeroed), and is not written while it is borrowed: our own writes need `&mut self`, the
-        // kernel's are over before a ring's engine asks for the bytes.
+    /// The bytes of a slot.
+    ///
+    /// # Safety
+    /// No operation in flight may write to this slot while it is borrowed.
+    pub(crate) unsafe fn bytes(&self, slot: usize) -> &[u8] {
+        // SAFETY: the slot lies within the mapping that `self` owns and is initialised (anonymous
+        // memory is zeroed). Our own writes need `&mut self`; the caller vouches for the kernel's.
         unsafe { std::slice::from_raw_parts(self.pointer(slot), self.len) }
     }
 
-    /// The bytes of a slot, to write to. The same holds as for [`bytes`](Self::bytes).
-    pub(crate) fn bytes_mut(&mut self, slot: usize) -> &mut [u8] {
+    /// The bytes of a slot, to write to.
+    ///
+    /// # Safety
+    /// No operation in flight may touch this slot while it is borrowed.
+    pub(crate) unsafe fn bytes_mut(&mut self, slot: usize) -> &mut [u8] {
         // SAFETY: as above, and `&mut self` makes this the only reference to any slot.
         unsafe { std::slice::from_raw_parts_mut(self.pointer(slot), self.len) }
     }
@@ -69,10 +75,13 @@ mod tests {
         let mut slots = Slots::new(3, 5000, 16384).unwrap();
         assert!((0..3).all(|slot| slots.pointer(slot).align_offset(16384) == 0));
         for slot in 0..3 {
-            slots.bytes_mut(slot).fill(slot as u8 + 1);
+            // SAFETY: there is no ring, so nothing is in flight.
+            unsafe { slots.bytes_mut(slot) }.fill(slot as u8 + 1);
         }
         for slot in 0..3 {
-            assert!(slots.bytes(slot).iter().all(|&byte| byte == slot as u8 + 1));
+            // SAFETY: as above.
+            let bytes = unsafe { slots.bytes(slot) };
+            assert!(bytes.iter().all(|&byte| byte == slot as u8 + 1));
         }
     }
 }

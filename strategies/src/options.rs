@@ -92,7 +92,8 @@ impl OptionSpec {
 pub struct Options(BTreeMap<String, OptionValue>);
 
 impl Options {
-    /// The defaults of these specs, overridden by what the scenario set. Values must have been checked.
+    /// The defaults of these specs, overridden by what the scenario set. Values must have been
+    /// checked.
     #[must_use]
     pub fn new(specs: &[OptionSpec], set: &BTreeMap<String, OptionValue>) -> Options {
         let value =
@@ -100,7 +101,8 @@ impl Options {
         Options(specs.iter().map(|spec| (spec.name.to_owned(), value(spec))).collect())
     }
 
-    /// The number of that name; zero when there is none, which only a misspelt name in a strategy's own file can cause.
+    /// The number of that name; zero when there is none, which only a misspelt name in a strategy's
+    /// own file can cause.
     #[must_use]
     pub fn number(&self, name: &str) -> u64 {
         match self.0.get(name) {

@@ -101,7 +101,8 @@ pub struct Path {
 }
 
 impl Path {
-    /// CPU copies for each payload byte on the sending side: every copying hop but the one into the receiver.
+    /// CPU copies for each payload byte on the sending side: every copying hop but the one into the
+    /// receiver.
     #[must_use]
     pub fn sender_copies_per_byte(&self) -> f64 {
         self.hops
@@ -139,7 +140,8 @@ impl CacheState {
     }
 }
 
-/// The way from log to sink as it is, read back from the system: a claim is made for this very route.
+/// The way from log to sink as it is, read back from the system: a claim is made for this very
+/// route.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Route {
     /// What kind of sink it ends in.
@@ -150,7 +152,8 @@ pub struct Route {
     pub scatter_gather: bool,
     /// The device fills in checksums (`ethtool -k`: tx-checksumming); loopback always does.
     pub tx_checksum: bool,
-    /// The receiver copies the bytes out (`copy`), rather than dropping them in the kernel (`discard`).
+    /// The receiver copies the bytes out (`copy`), rather than dropping them in the kernel
+    /// (`discard`).
     pub receiver_copies: bool,
 }
 
@@ -166,12 +169,12 @@ impl Route {
         vec![Hop { share, ..Hop::new(Place::Disk, Place::PageCache, Mover::Device, why) }]
     }
 
-    /// The hops from `from` into the sink and on to the far end. `by` is how this strategy hands its
-    /// bytes to a socket (a CPU copy, or a page reference) and `why` the call that does it.
+    /// The hops from `from` into the sink and on to the far end. `by` is how this strategy hands
+    /// its bytes to a socket (a CPU copy, or a page reference) and `why` the call that does it.
     ///
-    /// The other sinks leave no choice. A file's page cache is always written by a CPU copy, out of a
-    /// pipe too (`iter_file_splice_write` in `fs/splice.c`). `/dev/null` looks at no byte, whatever
-    /// it is handed (`write_null`, `pipe_to_null` in `drivers/char/mem.c`).
+    /// The other sinks leave no choice. A file's page cache is always written by a CPU copy, out of
+    /// a pipe too (`iter_file_splice_write` in `fs/splice.c`). `/dev/null` looks at no byte,
+    /// whatever it is handed (`write_null`, `pipe_to_null` in `drivers/char/mem.c`).
     #[must_use]
     pub fn into_sink(&self, from: Place, by: Mover, why: &'static str) -> Vec<Hop> {
         use crate::SinkKind;

@@ -5,69 +5,10 @@
 //! position reached. Engines read jobs from it and report progress to it; they hold no position of
 //! their own, so a short write, a full socket or an interrupted batch is taken up where it stopped.
 
+use crate::fetch::{Fetch, Finished, Header, Job, LaneId, Part, Piece};
 use crate::{Bytes, CallError, Calls, Sink};
 use nix::errno::Errno;
 use std::collections::VecDeque;
-use std::ops::Range;
-
-/// Index of a sink, and of its lane.
-pub type LaneId = usize;
-
-/// A run of bytes in one segment of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Index of the segment.
-    pub segment: u32,
-    /// Where in the segment the piece begins.
-    pub offset_bytes: u64,
-    /// How long it is; zero is allowed and moves nothing.
-    pub len_bytes: u64,
-}
-
-/// One request to serve: where its header and its pieces lie in the queue's own arenas.
-#[derive(Clone, Debug)]
-pub struct Fetch {
-    header: Range<usize>,
-    pieces: Range<usize>,
-}
-
-/// Where in the queue's memory the rest of a header lies: see [`Queue::header`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
-    start: usize,
-    end: usize,
-}
-
-/// What lies next on a lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Bytes in memory that precede the data; never empty.
-    Header(Header),
-    /// Bytes of the log; never empty.
-    Log(Piece),
-}
-
-/// The next bytes for one sink.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Job {
-    /// The lane to report progress on.
-    pub lane: LaneId,
-    /// Index of the fetch, in the order of [`Queue::push`]; lanes that share a fetch share its bytes.
-    pub fetch: u32,
-    /// Where the bytes go.
-    pub sink: Sink,
-    /// What is left of the part that comes next.
-    pub part: Part,
-    /// More of the same fetch follows this part: `MSG_MORE` is right.
-    pub more: bool,
-}
-
-impl PartialEq for Sink {
-    fn eq(&self, other: &Self) -> bool {
-        self.fd == other.fd && self.kind == other.kind
-    }
-}
-impl Eq for Sink {}
 
 /// A position on a lane: fetch (index into its order), part of it (0 is the header), bytes of that
 /// part. An engine that works ahead of what the sinks accepted keeps one of its own; it goes stale
@@ -95,15 +36,6 @@ pub struct Lane {
     at: Cursor,
     blocked: bool,
     listed: bool,
-}
-
-/// A delivery that was completed: one fetch, on one lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Finished {
-    /// The lane.
-    pub lane: LaneId,
-    /// Index of the fetch, in the order of [`Queue::push`].
-    pub fetch: u32,
 }
 
 /// The work of one slice: filled before it, emptied by an engine during it.
@@ -147,8 +79,8 @@ impl Queue {
 
     /// Empties the queue and sets the call counts to zero; keeps its memory.
     ///
-    /// An engine may carry bytes of an unfinished fetch (in a buffer, a pipe or a ring). So a queue is
-    /// cleared when an engine has said [`Done`](crate::Step::Done), or that engine is dropped.
+    /// An engine may carry bytes of an unfinished fetch (in a buffer, a pipe or a ring). So a queue
+    /// is cleared when an engine has said [`Done`](crate::Step::Done), or that engine is dropped.
     pub fn clear(&mut self) {
         self.headers.clear();
         self.pieces.clear();
@@ -265,7 +197,8 @@ impl Queue {
         }
     }
 
-    /// Notes that a sink accepted the next `moved_bytes` of its lane. They may span parts and fetches.
+    /// Notes that a sink accepted the next `moved_bytes` of its lane. They may span parts and
+    /// fetches.
     #[inline]
     pub fn advance(&mut self, lane: LaneId, moved_bytes: u64) {
         let mut left_bytes = moved_bytes;
@@ -306,7 +239,8 @@ impl Queue {
             .map(|(id, l)| (id, l.sink))
     }
 
-    /// The deliveries completed since the last call to [`forget_finished`](Self::forget_finished), in order.
+    /// The deliveries completed since the last call to [`forget_finished`](Self::forget_finished),
+    /// in order.
     #[must_use]
     #[inline]
     pub fn finished(&self) -> &[Finished] {
@@ -350,7 +284,8 @@ impl Queue {
         Ok(crate::Step::Moved)
     }
 
-    /// The usual answer to a failed call: a full sink is noted and the step goes on, anything else is an error.
+    /// The usual answer to a failed call: a full sink is noted and the step goes on, anything else
+    /// is an error.
     ///
     /// # Errors
     /// The call's error, unless it was `EAGAIN`.
@@ -447,79 +382,4 @@ impl Queue {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{SinkKind, Step};
-
-    fn sinks(count: usize) -> Vec<Sink> {
-        (0..count).map(|fd| Sink { fd: fd as i32, kind: SinkKind::Null }).collect()
-    }
-
-    fn piece(offset_bytes: u64, len_bytes: u64) -> Piece {
-        Piece { segment: 0, offset_bytes, len_bytes }
-    }
-
-    #[test]
-    fn header_precedes_pieces_and_empty_parts_are_passed_over() {
-        let mut queue = Queue::new(&sinks(1));
-        queue.push(b"", &[piece(7, 0), piece(10, 5), piece(20, 0)], &[0]);
-        queue.push(b"hd", &[], &[0]);
-        let job = queue.next_job().unwrap();
-        assert_eq!(job.part, Part::Log(piece(10, 5)));
-        assert!(!job.more, "nothing but an empty piece follows");
-        queue.advance(0, 3);
-        assert_eq!(queue.next_job().unwrap().part, Part::Log(piece(13, 2)));
-        queue.advance(0, 2);
-        assert_eq!(queue.finished(), [Finished { lane: 0, fetch: 0 }]);
-        let Part::Header(header) = queue.next_job().unwrap().part else { panic!("no header") };
-        assert_eq!(queue.header(header), b"hd");
-        queue.advance(0, 2);
-        assert_eq!(queue.next_job(), None);
-        assert_eq!(queue.idle(), Step::Done);
-        assert_eq!(queue.finished().len(), 2);
-    }
-
-    #[test]
-    fn lanes_take_turns_by_fetch_and_a_full_sink_loses_its_turn() {
-        let mut queue = Queue::new(&sinks(2));
-        for at in 0..2 {
-            queue.push(b"h", &[piece(at * 10, 4)], &[0, 1]);
-        }
-        let mut order = Vec::new();
-        while let Some(job) = queue.next_job() {
-            let lane = job.lane;
-            order.push(lane);
-            if order.len() == 3 {
-                queue.block(lane);
-            } else {
-                queue.advance(lane, 1);
-            }
-            if order.len() == 20 {
-                break;
-            }
-        }
-        assert_eq!(order[..3], [0, 0, 0]);
-        assert!(order[3..].iter().all(|&lane| lane == 1), "{order:?}");
-        assert_eq!(queue.idle(), Step::Blocked);
-        assert_eq!(queue.blocked().map(|(lane, _)| lane).collect::<Vec<_>>(), [0]);
-        queue.unblock(0);
-        assert_eq!(queue.next_job().unwrap().lane, 0);
-        assert_eq!(queue.remaining(), Bytes(8));
-    }
-
-    #[test]
-    fn a_batch_may_advance_over_several_fetches_at_once() {
-        let mut queue = Queue::new(&sinks(1));
-        queue.push(b"ab", &[piece(0, 3), piece(50, 4)], &[0]);
-        queue.push(b"cd", &[piece(8, 1)], &[0]);
-        let parts: Vec<_> = queue.jobs(0).map(|job| (job.part, job.more)).collect();
-        assert_eq!(parts.len(), 5);
-        assert_eq!(parts[1], (Part::Log(piece(0, 3)), true));
-        assert_eq!(parts[2], (Part::Log(piece(50, 4)), false));
-        queue.advance(0, 2 + 3 + 4 + 2);
-        assert_eq!(queue.finished().len(), 1);
-        assert_eq!(queue.next_job().unwrap().part, Part::Log(piece(8, 1)));
-        queue.advance(0, 1);
-        assert_eq!(queue.idle(), Step::Done);
-    }
-}
+mod tests;

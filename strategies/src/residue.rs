@@ -1,10 +1,10 @@
 //! Which bytes of the log lie in the user buffer, left over from a short write?
 //!
 //! Strategies that carry bytes through user memory read a piece and then hand it to a sink that may
-//! take only a part. The rest is sent from the buffer, not read again, as long as the same lane comes
-//! next; with several full sinks sharing one buffer the rest is read again, which costs what it costs
-//! and shows in the counts. A residue never serves another lane, and bytes that were sent once are
-//! never found again: either would turn N reads into one.
+//! take only a part. The rest is sent from the buffer, not read again, as long as the same lane
+//! comes next; with several full sinks sharing one buffer the rest is read again, which costs what
+//! it costs and shows in the counts. A residue never serves another lane, and bytes that were sent
+//! once are never found again: either would turn N reads into one.
 
 use crate::{LaneId, Piece};
 use std::ops::Range;

@@ -1,9 +1,9 @@
 //! How are operations handed to the kernel in batches, and how does their memory outlive them?
 //!
-//! A [`Ring`] is an io_uring together with the [`Slots`] that its operations read and write. Both are
-//! dropped together and only when the kernel has let go: operations still in flight are cancelled and
-//! waited for, within a bound; if the kernel keeps them nevertheless, ring and memory are leaked
-//! rather than freed under it. Each entry of the kernel is counted.
+//! A [`Ring`] is an io_uring together with the [`Slots`] that its operations read and write. Both
+//! are dropped together and only when the kernel has let go: operations still in flight are
+//! cancelled and waited for, within a bound; if the kernel keeps them nevertheless, ring and memory
+//! are leaked rather than freed under it. Each entry of the kernel is counted.
 
 use crate::memory::Slots;
 use crate::{Call, Calls, OpenError, sys};
@@ -42,8 +42,8 @@ impl Ring {
     /// Queues an operation for the next [`enter`](Self::enter).
     ///
     /// # Safety
-    /// The operation may touch no other memory than this ring's own slots, and none that is borrowed
-    /// before its completion was taken.
+    /// The operation may touch no other memory than this ring's own slots, and none that is
+    /// borrowed before its completion was taken.
     pub(crate) unsafe fn push(&mut self, entry: &squeue::Entry) -> Result<(), Errno> {
         let mut queue = self.ring.submission();
         // SAFETY: the caller vouches for the memory; the slots live until the operation is over,
@@ -107,5 +107,32 @@ impl Drop for Ring {
         unsafe { ManuallyDrop::drop(&mut self.ring) };
         // SAFETY: no operation is in flight, so the kernel holds no address in the slots.
         unsafe { ManuallyDrop::drop(&mut self.slots) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use io_uring::{opcode, types::Fd};
+    use std::os::fd::AsRawFd;
+    use std::time::Instant;
+
+    /// A read that would never end by itself: the pipe stays open and empty.
+    #[test]
+    fn a_ring_dropped_with_an_operation_in_flight_cancels_it() {
+        let (out, _into) = nix::unistd::pipe().unwrap();
+        let mut ring = match Ring::open(2, Slots::new(1, 64, 1).unwrap()) {
+            Ok(ring) => ring,
+            Err(error) => return eprintln!("SKIPPED: ring: {error}"),
+        };
+        let read = opcode::Read::new(Fd(out.as_raw_fd()), ring.slots.pointer(0), 64).build();
+        // SAFETY: the read fills the ring's own slot, which nobody borrows.
+        unsafe { ring.push(&read) }.unwrap();
+        ring.enter(&Calls::default(), 0).unwrap();
+        assert_eq!((ring.in_flight(), ring.completion()), (1, None));
+        let started = Instant::now();
+        ring.cancel();
+        assert_eq!(ring.in_flight(), 0);
+        assert!(started.elapsed() < CANCEL_WAIT * 2);
     }
 }

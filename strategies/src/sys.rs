@@ -48,11 +48,12 @@ pub fn send(calls: &Calls, sink: Sink, bytes: &[u8], more: bool) -> Result<usize
 }
 
 /// [`send`] for memory that may vanish under the call, as a mapping of a truncated file does: the
-/// kernel then answers `EFAULT` instead of this process dying of SIGBUS, since only the kernel touches it.
+/// kernel then answers `EFAULT` instead of this process dying of SIGBUS, since only the kernel
+/// touches it.
 ///
 /// # Safety
-/// `pointer..pointer + len` must be an address range that this process has mapped for as long as the
-/// call runs; its pages need not be backed.
+/// `pointer..pointer + len` must be an address range that this process has mapped for as long as
+/// the call runs; its pages need not be backed.
 ///
 /// # Errors
 /// As for [`send`], and `EFAULT` when the memory has no page behind it.
@@ -83,8 +84,8 @@ pub unsafe fn send_raw(
     Ok(sent)
 }
 
-/// `sendfile(2)` from a file at an offset, which the kernel advances. It knows no `MSG_NOSIGNAL`: the
-/// process has to ignore SIGPIPE, as Rust programs do from their start.
+/// `sendfile(2)` from a file at an offset, which the kernel advances. It knows no `MSG_NOSIGNAL`:
+/// the process has to ignore SIGPIPE, as Rust programs do from their start.
 ///
 /// # Errors
 /// What the kernel said, `EINTR` excepted.
@@ -99,7 +100,8 @@ pub fn sendfile(
     let start = offset as libc::off_t;
     let moved = again(calls, Call::Sendfile, || {
         let mut at = start;
-        // SAFETY: `at` lives on this stack frame for the whole call; the kernel writes one off_t to it.
+        // SAFETY: `at` lives on this stack frame for the whole call; the kernel writes one off_t to
+        // it.
         unsafe { libc::sendfile(sink, file, &raw mut at, len) }
     })?;
     if moved < len {
@@ -131,7 +133,7 @@ pub fn splice(
 }
 
 /// `mmap(2)` of a piece of a file, shared and read-only. The mapping begins at the page that holds
-/// the piece's first byte; [`Mmap::as_ptr`] points at the byte itself.
+/// the piece's first byte; `Mmap::as_ptr` points at the byte itself.
 ///
 /// Nobody in this crate reads through the mapping: only its address is handed to the kernel. So the
 /// file may shrink meanwhile without harm to this process (the kernel answers `EFAULT`).
@@ -178,8 +180,8 @@ pub fn is_nonblocking(sink: Sink) -> Result<bool, Errno> {
     Ok(flags & libc::O_NONBLOCK != 0)
 }
 
-/// The alignment that direct I/O on a file needs, for memory and for offsets: both zero when there is
-/// no direct I/O or the kernel does not say.
+/// The alignment that direct I/O on a file needs, for memory and for offsets: both zero when there
+/// is no direct I/O or the kernel does not say.
 ///
 /// # Errors
 /// What the kernel said.

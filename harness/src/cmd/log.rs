@@ -1,15 +1,14 @@
 //! `zclab log`: makes, looks at, checks and imports logs.
 
-use crate::log::kafka::inspect::{self, Inspection};
-use crate::log::kafka::verify::{Finding, Report, verify};
-use crate::log::kafka::{Codec, MessageSize, Spec, generate, import};
+use crate::log::kafka::inspect::inspect;
+use crate::log::kafka::verify::verify;
+use crate::log::kafka::{Codec, MessageSize, Spec, generate, import, show};
 use crate::log::size;
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
-use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Makes, looks at, checks and imports logs.
@@ -46,7 +45,7 @@ struct Gen {
     #[arg(long, default_value = "256MiB", value_parser = size::parse, value_name = "SIZE")]
     total: u64,
     /// Bytes of a value: SIZE, uniform:MIN,MAX, lognormal:MEDIAN,SIGMA,MAX or zipf:MAX,EXPONENT
-    #[arg(long, default_value = "1KiB", value_parser = parse_message, value_name = "SIZES")]
+    #[arg(long, default_value = "1KiB", value_name = "SIZES")]
     message: MessageSize,
     /// Bytes of a key; 0 for null keys
     #[arg(long, default_value = "0", value_parser = parse_small, value_name = "SIZE")]
@@ -192,7 +191,7 @@ fn run_verify(args: &Verify) -> anyhow::Result<ExitCode> {
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
-        print_findings(&mut out, &report)?;
+        show::findings(&mut out, &report)?;
         let counts = report.counts;
         writeln!(
             out,
@@ -203,147 +202,33 @@ fn run_verify(args: &Verify) -> anyhow::Result<ExitCode> {
             counts.batches,
             counts.records,
             counts.index_entries + counts.time_index_entries,
-            verdict(&report)
+            show::verdict(&report)
         )?;
     }
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn verdict(report: &Report) -> String {
-    match report.damage_total {
-        0 => "clean".to_owned(),
-        count => format!("{count} damaged"),
-    }
-}
-
-fn print_findings(out: &mut impl std::io::Write, report: &Report) -> std::io::Result<()> {
-    let line = |out: &mut dyn std::io::Write, kind: &str, finding: &Finding| {
-        let Finding { file, position_bytes, what } = finding;
-        match (file.as_str(), position_bytes) {
-            ("", _) => writeln!(out, "{kind}: {what}"),
-            (file, None) => writeln!(out, "{kind}: {file}: {what}"),
-            (file, Some(position)) => writeln!(out, "{kind}: {file}, byte {position}: {what}"),
-        }
-    };
-    for finding in &report.damage {
-        line(out, "damage", finding)?;
-    }
-    let kept = report.damage.len() as u64;
-    if kept < report.damage_total {
-        writeln!(out, "damage: … and {} more", report.damage_total - kept)?;
-    }
-    for finding in &report.notes {
-        line(out, "note", finding)?;
-    }
-    Ok(())
-}
-
 fn run_inspect(args: &Inspect) -> anyhow::Result<ExitCode> {
-    let inspection = inspect::inspect(&args.dir, args.batches)?;
+    let inspection = inspect(&args.dir, args.batches)?;
     let mut out = std::io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &inspection)?;
         writeln!(out)?;
         return Ok(ExitCode::SUCCESS);
     }
-    writeln!(out, "{}", segments_table(&inspection))?;
+    writeln!(out, "{}", show::segments(&inspection))?;
     for segment in &inspection.segments {
         if args.batches && !segment.batches.is_empty() {
-            writeln!(out, "\nBatches of {}\n{}", segment.file, batches_table(segment))?;
+            writeln!(out, "\nBatches of {}\n{}", segment.file, show::batches(segment))?;
         }
         if args.index && !(segment.index.is_empty() && segment.time_index.is_empty()) {
-            writeln!(out, "\nIndex entries of {}\n{}", segment.file, index_table(segment))?;
+            writeln!(out, "\nIndex entries of {}\n{}", segment.file, show::index_entries(segment))?;
         }
     }
     writeln!(out)?;
-    print_findings(&mut out, &inspection.report)?;
-    writeln!(out, "{}: {}", args.dir.display(), verdict(&inspection.report))?;
+    show::findings(&mut out, &inspection.report)?;
+    writeln!(out, "{}: {}", args.dir.display(), show::verdict(&inspection.report))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A table whose columns are right-aligned but for the first.
-fn table(head: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(head);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
-}
-
-fn segments_table(inspection: &Inspection) -> Table {
-    let mut table = table(&[
-        "segment",
-        "offsets",
-        "bytes",
-        "batches",
-        "records",
-        "codecs",
-        "index",
-        "time index",
-    ]);
-    for segment in &inspection.segments {
-        let offsets = match segment.last_offset {
-            Some(last) => format!("{} to {last}", segment.base_offset),
-            None => "empty".to_owned(),
-        };
-        table.add_row([
-            segment.file.clone(),
-            offsets,
-            segment.valid_bytes.to_string(),
-            segment.batch_count.to_string(),
-            segment.record_count.to_string(),
-            segment.codecs.join(" "),
-            segment.index.len().to_string(),
-            segment.time_index.len().to_string(),
-        ]);
-    }
-    table
-}
-
-fn batches_table(segment: &inspect::Segment) -> Table {
-    let mut table = table(&[
-        "position",
-        "bytes",
-        "offsets",
-        "records",
-        "codec",
-        "newest (ms)",
-        "epoch",
-        "producer",
-        "kind",
-    ]);
-    for batch in &segment.batches {
-        let kind = match (batch.control, batch.transactional) {
-            (true, _) => "control",
-            (false, true) => "transactional",
-            (false, false) => "",
-        };
-        table.add_row([
-            batch.position_bytes.to_string(),
-            batch.bytes.to_string(),
-            format!("{} to {}", batch.base_offset, batch.last_offset),
-            batch.records.to_string(),
-            batch.codec.to_owned(),
-            batch.max_timestamp_ms.to_string(),
-            batch.leader_epoch.to_string(),
-            batch.producer_id.to_string(),
-            kind.to_owned(),
-        ]);
-    }
-    table
-}
-
-fn index_table(segment: &inspect::Segment) -> Table {
-    let mut table = table(&["index", "key", "leads to"]);
-    for (offset, position) in &segment.index {
-        table.add_row([".index".into(), format!("offset {offset}"), format!("byte {position}")]);
-    }
-    for (timestamp, offset) in &segment.time_index {
-        let row = [".timeindex".into(), format!("{timestamp} ms"), format!("offset {offset}")];
-        table.add_row(row);
-    }
-    table
 }
 
 fn run_import(args: &Import) -> anyhow::Result<ExitCode> {
@@ -364,42 +249,11 @@ fn parse_small(text: &str) -> Result<u32, String> {
     u32::try_from(bytes).map_err(|_| format!("{text:?} is more than 4 GiB - 1"))
 }
 
-/// Reads the sizes of messages: `1KiB`, `uniform:100,2000`, `lognormal:1KiB,1.0,64KiB`, `zipf:64KiB,1.2`.
-fn parse_message(text: &str) -> Result<MessageSize, String> {
-    let Some((law, parameters)) = text.split_once(':') else {
-        return parse_small(text).map(MessageSize::Fixed);
-    };
-    let real =
-        |text: &str| text.trim().parse::<f64>().map_err(|_| format!("{text:?} is no number"));
-    let parameters: Vec<&str> = parameters.split(',').collect();
-    match (law, parameters.as_slice()) {
-        ("uniform", [min, max]) => {
-            Ok(MessageSize::Uniform { min: parse_small(min)?, max: parse_small(max)? })
-        }
-        ("lognormal", [median, sigma, max]) => Ok(MessageSize::Lognormal {
-            median: parse_small(median)?,
-            sigma: real(sigma)?,
-            max: parse_small(max)?,
-        }),
-        ("zipf", [max, exponent]) => {
-            Ok(MessageSize::Zipf { max: parse_small(max)?, exponent: real(exponent)? })
-        }
-        _ => Err(format!(
-            "{text:?}: expected SIZE, uniform:MIN,MAX, lognormal:MEDIAN,SIGMA,MAX or zipf:MAX,EXPONENT"
-        )),
-    }
-}
-
-/// The store that [`Args`] import into by default, below `root`.
-#[must_use]
-pub fn store(root: &Path) -> PathBuf {
-    root.join(import::STORE)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::Parser;
+    use std::path::Path;
 
     #[derive(Debug, Parser)]
     struct Cli {
@@ -411,17 +265,6 @@ mod tests {
     fn the_commands_are_well_formed() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn laws_of_sizes_are_read() {
-        let lognormal = MessageSize::Lognormal { median: 1024, sigma: 1.5, max: 65536 };
-        assert_eq!(parse_message("lognormal:1KiB,1.5,64KiB"), Ok(lognormal));
-        assert_eq!(parse_message("uniform:1,2"), Ok(MessageSize::Uniform { min: 1, max: 2 }));
-        assert_eq!(parse_message("2 KiB"), Ok(MessageSize::Fixed(2048)));
-        for wrong in ["uniform:1", "normal:1,2", "zipf:9,x", ""] {
-            assert!(parse_message(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

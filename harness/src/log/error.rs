@@ -8,14 +8,14 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum LogError {
     /// A system call failed.
-    #[error("{call} {}: {}{}", path.display(), errno_text(source), advice(source))]
+    #[error("{call} {}: {}{}", path.display(), errno_text(error), advice(error))]
     Io {
         /// The call as the manual page names it.
         call: &'static str,
         /// The file it was made for.
         path: PathBuf,
         /// What the kernel answered.
-        source: io::Error,
+        error: io::Error,
     },
     /// The directory holds no Kafka partition.
     #[error(
@@ -68,7 +68,7 @@ impl LogError {
         call: &'static str,
         path: &'a Path,
     ) -> impl FnOnce(io::Error) -> Self + 'a {
-        move |source| Self::Io { call, path: path.to_path_buf(), source }
+        move |error| Self::Io { call, path: path.to_path_buf(), error }
     }
 }
 

@@ -63,8 +63,10 @@ pub fn show(bytes: u64) -> String {
     let fitting = BINARY.iter().find(|&&(_, factor)| bytes >= factor);
     match fitting {
         None => format!("{bytes} B"),
-        Some(&(unit, factor)) if bytes % factor == 0 => format!("{} {unit}", bytes / factor),
-        Some(&(unit, factor)) => match BINARY.iter().find(|&&(_, f)| bytes % f == 0) {
+        Some(&(unit, factor)) if bytes.is_multiple_of(factor) => {
+            format!("{} {unit}", bytes / factor)
+        }
+        Some(&(unit, factor)) => match BINARY.iter().find(|&&(_, f)| bytes.is_multiple_of(f)) {
             // 1536 KiB is as short as 1.50 MiB, and exact.
             Some(&(smaller, f)) if bytes / f < 10_000 => format!("{} {smaller}", bytes / f),
             _ => format!("{:.2} {unit}", bytes as f64 / factor as f64),

@@ -204,7 +204,7 @@ fn unreadable_files_are_named_with_call_and_errno() {
     let scratch = tempfile::tempdir().expect("a scratch directory");
     let dir = small(scratch.path());
     let path = newest(&dir);
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).expect("no permissions");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("no permissions");
     if fs::File::open(&path).is_ok() {
         println!("SKIPPED: this user may read what nobody may (root)");
         return;

@@ -2,16 +2,17 @@
 //!
 //! The log is opened again with `O_DIRECT`: the device writes straight into our buffer, nothing is
 //! cached, and `send` copies from there: one CPU copy, like `mmap-write`, and none of the upkeep of
-//! the page cache. It wins on cold data that nobody will ask for again, with enough reads in flight;
-//! it loses whenever the data is in memory already, and at depth 1, where device and socket take turns.
+//! the page cache. It wins on cold data that nobody will ask for again, with enough reads in
+//! flight; it loses whenever the data is in memory already, and at depth 1, where device and socket
+//! take turns.
 //!
-//! Offset, length and memory have to be aligned as `statx` says (`STATX_DIOALIGN`). So unaligned heads
-//! and tails are read as whole blocks, of which the wanted part is sent; neighbouring fetches read
-//! their common block twice. Option `depth`: 1 is `pread`, more are reads of an io_uring in flight
-//! ahead of the sends, each into a buffer of its own.
+//! Offset, length and memory have to be aligned as `statx` says (`STATX_DIOALIGN`). So unaligned
+//! heads and tails are read as whole blocks, of which the wanted part is sent; neighbouring fetches
+//! read their common block twice. Option `depth`: 1 is `pread`, more are reads of an io_uring in
+//! flight ahead of the sends, each into a buffer of its own.
 //!
-//! Without direct I/O there is no result: a file system that refuses `O_DIRECT`, or that does not say
-//! how to align (it might serve such reads from its cache), is unsupported.
+//! Without direct I/O there is no result: a file system that refuses `O_DIRECT`, or that does not
+//! say how to align (it might serve such reads from its cache), is unsupported.
 //!
 //! Sources: open(2) `O_DIRECT`, statx(2); `iomap_dio_rw` in `fs/iomap/direct-io.c`.
 //!
@@ -115,7 +116,7 @@ fn alignment(file: &File) -> Result<u64, OpenError> {
         return Err(OpenError::Unsupported {
             call: CALL,
             errno: Errno::EOPNOTSUPP,
-            hint: "no direct I/O on this file, or a kernel (before 6.1) or file system that does not say",
+            hint: "no direct I/O here, or a kernel (before 6.1) or file system that does not say",
         });
     }
     Ok(u64::from(mem.max(offset)).next_power_of_two())
@@ -124,7 +125,9 @@ fn alignment(file: &File) -> Result<u64, OpenError> {
 /// Reads one block: some file systems refuse only then.
 fn probe(files: &[File], slots: &mut Slots, align: u64) -> Result<(), OpenError> {
     for file in files {
-        let block = &mut slots.bytes_mut(0)[..align as usize];
+        // SAFETY: nothing is in flight before the engine exists.
+        let block = unsafe { slots.bytes_mut(0) };
+        let block = &mut block[..align as usize];
         sys::pread(&Calls::default(), file.as_raw_fd(), block, 0)
             .map_err(|errno| OpenError::unsupported("pread(O_DIRECT)", errno))?;
     }
@@ -156,7 +159,7 @@ impl Blocks {
     fn window(self, piece: Piece) -> Window {
         let skip = piece.offset_bytes % self.align;
         let fits = skip + piece.len_bytes <= self.slot_len() as u64;
-        let wanted = if fits { piece.len_bytes } else { self.buffer.max(skip + 1) - skip };
+        let wanted = if fits { piece.len_bytes } else { self.buffer - skip };
         let len = (skip + wanted).next_multiple_of(self.align) as usize;
         Window { offset: piece.offset_bytes - skip, len, skip: skip as usize, wanted }
     }
@@ -187,7 +190,9 @@ impl OneByOne {
             None => self.fill(queue, job.lane, piece)?,
         };
         let more = job.more || (filled.len() as u64) < piece.len_bytes;
-        match sys::send(&queue.calls, job.sink, &self.slots.bytes(0)[filled], more) {
+        // SAFETY: this engine has no ring; its only read was over when `pread` returned.
+        let bytes = &unsafe { self.slots.bytes(0) }[filled];
+        match sys::send(&queue.calls, job.sink, bytes, more) {
             Ok(sent) => {
                 self.residue.sent(sent);
                 queue.advance(job.lane, sent as u64);
@@ -200,10 +205,12 @@ impl OneByOne {
     fn fill(&mut self, q: &Queue, lane: LaneId, piece: Piece) -> Result<Range<usize>, CallError> {
         let window = self.blocks.window(piece);
         let log = self.files[piece.segment as usize].as_raw_fd();
-        let block = &mut self.slots.bytes_mut(0)[..window.len];
+        // SAFETY: this engine has no ring, so nothing is in flight.
+        let block = &mut unsafe { self.slots.bytes_mut(0) }[..window.len];
         let got = sys::pread(&q.calls, log, block, window.offset)
             .map_err(|errno| q.error(lane, "pread(O_DIRECT)", errno))?;
-        // The last block of a file is read short, which is right as long as the wanted part is in it.
+        // The last block of a file is read short, which is right as long as the wanted part is in
+        // it.
         let usable = (got.saturating_sub(window.skip) as u64).min(window.wanted);
         if usable == 0 {
             return Err(q.error(lane, "pread(O_DIRECT)", Errno::ENODATA));

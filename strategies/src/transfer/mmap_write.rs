@@ -1,11 +1,12 @@
 //! Is one copy cheaper than two, when the page table has to be asked for every page?
 //!
-//! The log is mapped and the mapping itself is handed to `send`: the kernel copies straight from the
-//! page cache into the socket's queue. One CPU copy and one call, and no user buffer; but each page
-//! that was not touched before costs a page fault inside the call (fault-around brings 16 pages at a
-//! time), and with `map = "per-fetch"` every fetch pays for `mmap` and `munmap`, which flush other
-//! cores' page-table caches. It wins on small, often repeated ranges of a mapping that lives long; it
-//! loses on logs that are read once. A mapping also holds its pages against eviction.
+//! The log is mapped and the mapping itself is handed to `send`: the kernel copies straight from
+//! the page cache into the socket's queue. One CPU copy and one call, and no user buffer; but each
+//! page that was not touched before costs a page fault inside the call (fault-around brings 16
+//! pages at a time), and with `map = "per-fetch"` every fetch pays for `mmap` and `munmap`, which
+//! flush other cores' page-table caches. It wins on small, often repeated ranges of a mapping that
+//! lives long; it loses on logs that are read once. A mapping also holds its pages against
+//! eviction.
 //!
 //! A file that shrinks under the mapping: the kernel touches it, so it answers `EFAULT`, and this
 //! process gets no SIGBUS. Inside the last page there is no error at all: the bytes behind the end
@@ -14,7 +15,8 @@
 //! Sources: mmap(2), madvise(2); `filemap_map_pages` in `mm/filemap.c`, `tcp_sendmsg_locked` in
 //! `net/ipv4/tcp.c`, `write_null` in `drivers/char/mem.c`.
 //!
-//! Timed: `send`, and with `per-fetch` also `mmap`, `madvise`, `munmap`. Not timed: with `once`, those.
+//! Timed: `send`, and with `per-fetch` also `mmap`, `madvise`, `munmap`. Not timed: with `once`,
+//! those.
 
 use crate::{
     CacheState, CallError, Calls, Disturbance, Engine, Job, LaneId, Mover, OpenError, OptionKind,
@@ -189,7 +191,8 @@ impl Engine for PerFetch {
 }
 
 impl PerFetch {
-    /// The mapping that holds the beginning of `piece` for this lane: the present one, or a new one.
+    /// The mapping that holds the beginning of `piece` for this lane: the present one, or a new
+    /// one.
     fn window(&mut self, queue: &Queue, job: Job, piece: Piece) -> Result<Window, CallError> {
         if let Some(window) = self.map.take() {
             let begins = (window.unsent.segment, window.unsent.offset_bytes);

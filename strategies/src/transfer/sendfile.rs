@@ -1,15 +1,15 @@
 //! Can one call hand a file's pages to a socket, with no copy and no buffer of ours?
 //!
-//! `sendfile` puts references to page-cache pages into a hidden pipe of the task (16 slots, so 64 KiB
-//! a turn) and hands them from there to the socket as fragments: no CPU copy on the sending side, one
-//! system call for as many bytes as the socket takes. It wins when transfers are large and nobody has
-//! to look at the data. It loses where a copy is cheaper than the bookkeeping for pages (a few KiB),
-//! where the device cannot gather fragments (the kernel copies after all, unseen), and where the
-//! data has to be transformed. The pages are shared until the peer has them: bytes that are
-//! rewritten meanwhile go out as rewritten.
+//! `sendfile` puts references to page-cache pages into a hidden pipe of the task (16 slots, so 64
+//! KiB a turn) and hands them from there to the socket as fragments: no CPU copy on the sending
+//! side, one system call for as many bytes as the socket takes. It wins when transfers are large
+//! and nobody has to look at the data. It loses where a copy is cheaper than the bookkeeping for
+//! pages (a few KiB), where the device cannot gather fragments (the kernel copies after all,
+//! unseen), and where the data has to be transformed. The pages are shared until the peer has them:
+//! bytes that are rewritten meanwhile go out as rewritten.
 //!
-//! Sources: sendfile(2); `do_splice_direct`, `splice_to_socket` in `fs/splice.c`, `filemap_splice_read`
-//! in `mm/filemap.c`, `skb_splice_from_iter` in `net/core/skbuff.c`.
+//! Sources: sendfile(2); `do_splice_direct`, `splice_to_socket` in `fs/splice.c`,
+//! `filemap_splice_read` in `mm/filemap.c`, `skb_splice_from_iter` in `net/core/skbuff.c`.
 //!
 //! Timed: the call. Not timed: nothing else is needed.
 

@@ -1,9 +1,10 @@
 //! What does it cost to see the pipe that sendfile hides?
 //!
-//! `splice` joins a file to a pipe or a pipe to a socket, never a file to a socket, so each chunk takes
-//! two calls: log to pipe, pipe to sink. Both hand over page references; no byte is copied. It wins
-//! over `sendfile` only where the pipe is good for something: a larger one than the hidden 64 KiB
-//! (option `pipe`), or one range for several sinks. It loses by its second call when fetches are small.
+//! `splice` joins a file to a pipe or a pipe to a socket, never a file to a socket, so each chunk
+//! takes two calls: log to pipe, pipe to sink. Both hand over page references; no byte is copied.
+//! It wins over `sendfile` only where the pipe is good for something: a larger one than the hidden
+//! 64 KiB (option `pipe`), or one range for several sinks. It loses by its second call when fetches
+//! are small.
 //!
 //! Bytes in a pipe belong to one lane. A sink that is full leaves its lane with a pipe of its own
 //! until it goes on; the number of pipes is bounded, and when all are taken the longest-held one is

@@ -1,20 +1,23 @@
 //! How much of the price of read and send is the two calls, rather than the two copies?
 //!
-//! The same two copies as `read-write`, but as linked operations of an io_uring: READ into a buffer,
-//! SEND from it, a chain for each lane, and one `io_uring_enter` for a whole batch of chains (option
-//! `depth`). It wins where calls are dear and fetches are small; it loses to anything that does not
-//! copy once they are large.
+//! The same two copies as `read-write`, but as linked operations of an io_uring: READ into a
+//! buffer, SEND from it, a chain for each lane, and one `io_uring_enter` for a whole batch of
+//! chains (option `depth`). It wins where calls are dear and fetches are small; it loses to
+//! anything that does not copy once they are large.
 //!
-//! A link is an order: the kernel starts an operation when the one before it was complete. That keeps
-//! each lane's bytes in order, and costs parallel reads within a lane. A short read, a full socket or
-//! a short send breaks the chain and the rest comes back as `ECANCELED`; it is taken up in the next
-//! step, from the buffer where the bytes were read already. A SEND counts as short only with
-//! `MSG_WAITALL`: without it the chain would run on over a gap.
+//! A link is an order: the kernel starts an operation when the one before it was complete. That
+//! keeps each lane's bytes in order, and costs parallel reads within a lane. A short read, a full
+//! socket or a short send breaks the chain and the rest comes back as `ECANCELED`; it is taken up
+//! in the next step, from the buffer where the bytes were read already. A SEND counts as short only
+//! with `MSG_WAITALL`: without it the chain would run on over a gap.
 //!
-//! Sources: io_uring_enter(2), io_uring(7); `io_send` in `io_uring/net.c`, `io_read` in `io_uring/rw.c`.
+//! Sources: io_uring_enter(2), io_uring(7); `io_send` in `io_uring/net.c`, `io_read` in
+//! `io_uring/rw.c`.
 //!
-//! Timed: every `io_uring_enter`. Not timed: the ring and the buffers. When a step ends nothing is in
-//! flight, so the batch waits for its slowest sink, unless that sink is non-blocking.
+//! Timed: every `io_uring_enter`. Not timed: the ring and the buffers. When a step ends nothing is
+//! in flight, so the batch waits for its slowest sink, unless that sink is non-blocking.
+
+mod chain;
 
 use crate::memory::Slots;
 use crate::ring::Ring;
@@ -195,10 +198,9 @@ impl Batcher {
         };
         let mut data = Some(job);
         if let Part::Header(header) = job.part {
-            let whole;
-            (item.header_len, whole) = self.copy_header(queue, header, slot);
-            item.header_more = job.more || !whole;
-            at = queue.ahead(lane, at, item.header_len as u64);
+            let (len, whole) = self.copy_header(queue, header, slot);
+            (item.header_len, item.header_more) = (len, job.more || !whole);
+            at = queue.ahead(lane, at, len as u64);
             data = queue.job_at(lane, at).filter(|next| whole && next.fetch == job.fetch);
         }
         if let Some(Job { part: Part::Log(piece), more, .. }) = data {
@@ -219,7 +221,9 @@ impl Batcher {
     fn copy_header(&mut self, queue: &Queue, header: Header, slot: usize) -> (usize, bool) {
         let bytes = queue.header(header);
         let len = bytes.len().min(self.header_room);
-        self.ring.slots.bytes_mut(slot)[..len].copy_from_slice(&bytes[..len]);
+        // SAFETY: batches are planned when nothing is in flight.
+        let room = unsafe { self.ring.slots.bytes_mut(slot) };
+        room[..len].copy_from_slice(&bytes[..len]);
         (len, len == bytes.len())
     }
 
@@ -284,101 +288,8 @@ impl Batcher {
         let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL | wait | more;
         opcode::Send::new(sink, buffer, len as u32).flags(flags).build()
     }
-
-    /// Reports to the queue what was done, in order; a lane's chain ends where it was broken.
-    fn settle(&mut self, queue: &mut Queue) -> Result<(), CallError> {
-        let mut chain = Chain { lane: LaneId::MAX, broken: false };
-        for id in 0..self.items.len() {
-            let item = self.items[id];
-            if chain.lane != item.lane {
-                chain = Chain { lane: item.lane, broken: false };
-            }
-            if item.header_len > 0 {
-                let call = "io_uring SEND(header)";
-                let sent = chain.take(queue, call, item.results[Op::Header as usize])?;
-                chain.sent(queue, sent, item.header_len as u64);
-            }
-            let mut filled = item.piece;
-            if filled.len_bytes > 0 && !item.held {
-                filled.len_bytes = self.filled(queue, &mut chain, item)?;
-            }
-            let mut sent = 0;
-            if item.piece.len_bytes > 0 {
-                sent = chain.take(queue, "io_uring SEND", item.results[Op::Send as usize])?;
-                chain.sent(queue, sent, item.piece.len_bytes);
-            }
-            self.keep(item, filled, sent);
-        }
-        Ok(())
-    }
-
-    /// How many bytes a READ brought; fewer than asked for break the chain.
-    fn filled(&self, queue: &mut Queue, chain: &mut Chain, item: Item) -> Result<u64, CallError> {
-        let executed = !chain.broken;
-        let filled = chain.take(queue, "io_uring READ", item.results[Op::Read as usize])?;
-        if executed && filled == 0 && !chain.broken {
-            return Err(queue.error(item.lane, "io_uring READ", Errno::ENODATA));
-        }
-        chain.broken |= filled < item.piece.len_bytes;
-        Ok(filled)
-    }
-
-    /// Keeps what was read and not sent for its lane, or frees the slot.
-    fn keep(&mut self, item: Item, filled: Piece, sent: u64) {
-        if sent == filled.len_bytes {
-            self.free.push(item.slot);
-            return;
-        }
-        let piece = Piece {
-            offset_bytes: filled.offset_bytes + sent,
-            len_bytes: filled.len_bytes - sent,
-            ..filled
-        };
-        let start = item.start + sent as usize;
-        self.held[item.lane] = Some(Held { slot: item.slot, start, piece });
-    }
 }
 
 fn begins(piece: Piece) -> (u32, u64) {
     (piece.segment, piece.offset_bytes)
-}
-
-/// The fate of one lane's chain, operation by operation.
-struct Chain {
-    lane: LaneId,
-    broken: bool,
-}
-
-impl Chain {
-    /// The bytes that an operation moved: none if the chain was broken before or at it.
-    fn take(
-        &mut self,
-        queue: &mut Queue,
-        call: &'static str,
-        result: i32,
-    ) -> Result<u64, CallError> {
-        let errno = Errno::from_raw(-result.min(0));
-        match (self.broken, result) {
-            (true, result) if result == -libc::ECANCELED => return Ok(0),
-            // An operation ran after one that had failed: bytes may have been overtaken.
-            (true, _) => return Err(queue.error(self.lane, call, Errno::EPROTO)),
-            (false, 0..) => return Ok(result as u64),
-            (false, _) => {}
-        }
-        self.broken = true;
-        match errno {
-            Errno::EINTR => Ok(0),
-            Errno::EAGAIN => queue.refuse(self.lane, call, errno).map(|_| 0),
-            _ => Err(queue.error(self.lane, call, errno)),
-        }
-    }
-
-    /// Reports bytes that the sink took; fewer than it was offered break the chain.
-    fn sent(&mut self, queue: &mut Queue, sent: u64, offered: u64) {
-        queue.advance(self.lane, sent);
-        if sent < offered && !self.broken {
-            queue.calls.short_write();
-            self.broken = true;
-        }
-    }
 }

@@ -47,15 +47,22 @@ fn options_accept_their_defaults_and_refuse_what_is_out_of_bounds() {
     }
 }
 
-/// A mapping keeps pages from being evicted; nothing else here changes the cache or burns a core.
+/// None of the first strategies changes what is cached or keeps a core busy: while a neighbour
+/// wants the log warm a mapping only helps, and whatever evicts the log runs with no other engine
+/// alive.
 #[test]
 fn disturbances() {
-    for strategy in ALL {
-        let expected = match strategy.name() {
-            "mmap-write" => Disturbance::PageCache,
-            _ => Disturbance::Nothing,
-        };
-        assert_eq!(strategy.disturbs(), expected, "{}", strategy.name());
+    let quiet = [
+        "null",
+        "read-write",
+        "mmap-write",
+        "sendfile",
+        "splice",
+        "uring-read-send",
+        "direct-write",
+    ];
+    for name in quiet {
+        assert_eq!(find(name).unwrap().disturbs(), Disturbance::Nothing, "{name}");
     }
 }
 

@@ -10,21 +10,41 @@ use nix::unistd::Pid;
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 use zclab_strategies::{ALL, Calls, Queue, Sink, SinkKind, find, sys};
 
 const ROLE: &str = "ZCLAB_CONFORMANCE_ROLE";
 const PORT: &str = "ZCLAB_CONFORMANCE_PORT";
+const FOLDER: &str = "ZCLAB_CONFORMANCE_FOLDER";
 
-fn spawn(role: &str, port: u16) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+/// A child and the folder that it leaves its log in; the folder goes when this goes.
+struct Actor {
+    child: Child,
+    _folder: tempfile::TempDir,
+}
+
+fn spawn(role: &str, port: u16) -> Actor {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child::play", "--nocapture"])
         .env(ROLE, role)
         .env(PORT, port.to_string())
+        .env(FOLDER, folder.path())
         .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+        .spawn();
+    Actor { child: child.unwrap(), _folder: folder }
+}
+
+/// In a child: a log of one segment, where the parent will clear it away.
+pub fn log(len: usize) -> Log {
+    Log::inside(&std::env::var(FOLDER).unwrap(), &[len])
+}
+
+/// Plays a role in a child and says how that ended.
+pub fn run_role(role: &str) -> ExitStatus {
+    let _watchdog = Watchdog::over(format!("parent of {role}"));
+    spawn(role, 0).child.wait().unwrap()
 }
 
 /// Does nothing in a parent; in a child, whatever its role says.
@@ -35,23 +55,27 @@ fn play() {
     match role.as_str() {
         "own-touch" => touch_a_truncated_mapping(),
         "kernel-touch" => send_a_truncated_mapping(),
+        refused if refused.starts_with("refused ") => {
+            crate::refusals::play(refused["refused ".len()..].parse().unwrap());
+        }
         name => send_forever(name, std::env::var(PORT).unwrap().parse().unwrap()),
     }
 }
 
 fn touch_a_truncated_mapping() {
-    let log = Log::new(&[100_000]);
+    let log = log(100_000);
     let map = sys::map(&Calls::default(), log.segments[0].file.as_raw_fd(), piece(0, 0, 100_000));
     let map = map.unwrap();
     log.truncate(0, 0);
+    let gone = map.as_ptr().wrapping_add(8192);
     // SAFETY: the address is mapped; that there is no page behind it is the point: SIGBUS ends this
     // process, and nothing else.
-    let byte = unsafe { map.as_ptr().add(8192).read_volatile() };
+    let byte = unsafe { gone.read_volatile() };
     unreachable!("read {byte} from a page that is gone");
 }
 
 fn send_a_truncated_mapping() {
-    let log = Log::new(&[100_000]);
+    let log = log(100_000);
     let (near, _far) = tcp_pair(false);
     let sinks = [Sink { fd: near.as_raw_fd(), kind: SinkKind::TcpLoopback }];
     let fetches = [fetch("", &[piece(0, 0, 100_000)])];
@@ -65,7 +89,7 @@ fn send_a_truncated_mapping() {
 }
 
 fn send_forever(strategy: &str, port: u16) {
-    let log = Log::new(&[1 << 20]);
+    let log = log(1 << 20);
     let near = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
     let sinks = [Sink { fd: near.as_raw_fd(), kind: SinkKind::TcpLoopback }];
     let fetches = vec![fetch("head", &[piece(0, 5, 1_000_000)]); 200];
@@ -79,16 +103,14 @@ fn send_forever(strategy: &str, port: u16) {
 /// Our own touch of a page that is gone: the child dies of SIGBUS, and the parent can say so.
 #[test]
 fn own_touch_of_a_truncated_mapping_is_sigbus() {
-    let _watchdog = Watchdog::over("own touch".to_owned());
-    let status = spawn("own-touch", 0).wait().unwrap();
+    let status = run_role("own-touch");
     assert_eq!(status.signal(), Some(libc::SIGBUS), "{status}");
 }
 
 /// The kernel's touch of the same: an error, and the child lives.
 #[test]
 fn kernel_touch_of_a_truncated_mapping_is_an_error() {
-    let _watchdog = Watchdog::over("kernel touch".to_owned());
-    let status = spawn("kernel-touch", 0).wait().unwrap();
+    let status = run_role("kernel-touch");
     assert!(status.success(), "{status}");
 }
 
@@ -98,7 +120,8 @@ fn a_killed_sender() {
     for strategy in ALL {
         let _watchdog = Watchdog::over(format!("killing {}", strategy.name()));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut child = spawn(strategy.name(), listener.local_addr().unwrap().port());
+        let mut actor = spawn(strategy.name(), listener.local_addr().unwrap().port());
+        let child = &mut actor.child;
         let (mut far, _) = listener.accept().unwrap();
         far.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let mut buffer = vec![0; 1 << 16];

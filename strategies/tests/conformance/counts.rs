@@ -1,7 +1,7 @@
 //! Is every entry of the kernel counted, and none that was not made?
 //!
-//! Exact numbers for transfers whose calls can be told beforehand. An independent witness (`strace`)
-//! checks the counters of a whole sender in the harness.
+//! Exact numbers for transfers whose calls can be told beforehand. An independent witness
+//! (`strace`) checks the counters of a whole sender in the harness.
 
 use crate::far_end::{FarEnd, Manner};
 use crate::world::{Log, Set, drive, fetch_for, fill, open, piece};
@@ -31,12 +31,15 @@ fn counts(name: &str, set: &[(&str, &str)], lanes: usize) -> Option<Vec<(Call, u
     Some(queue.calls.counts().collect())
 }
 
+/// A strategy, its options, and its calls.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [(Call, u64)]);
+
 #[test]
 fn exact_counts() {
     use Call::{Madvise, Mmap, Munmap, Pread, Sendfile, Splice, UringEnter, Write};
     let n = FETCHES;
     let per_fetch = ("map", "per-fetch");
-    let cases: &[(&str, &[(&str, &str)], &[(Call, u64)])] = &[
+    let cases: &[Case] = &[
         ("null", &[], &[(Write, 2 * n)]),
         ("read-write", &[], &[(Pread, n), (Write, 2 * n)]),
         ("read-write", &[("buffer", "32768")], &[(Pread, 2 * n), (Write, 3 * n)]),

@@ -76,12 +76,18 @@ fn a_reader_that_leaves() {
     }
 }
 
-/// Each mover with each way of mapping; numbers at their defaults.
+/// Each mover with each way of mapping and each depth, and with several small buffers in flight.
 fn movers() -> impl Iterator<Item = (&'static dyn Strategy, Set)> {
     let movers = ALL.iter().copied().filter(|strategy| strategy.moves_the_log());
     movers.flat_map(|strategy| {
-        let depth = |set: &Set| !set.contains_key("buffer") && !set.contains_key("pipe");
-        variants(strategy).into_iter().filter(depth).map(move |set| (strategy, set))
+        let sizes = |set: &Set| !set.contains_key("buffer") && !set.contains_key("pipe");
+        let has = |name| strategy.options().iter().any(|spec| spec.name == name);
+        let several = (has("depth") && has("buffer")).then(|| {
+            let number = |name: &str, n| (name.to_owned(), OptionValue::Number(n));
+            Set::from([number("depth", 3), number("buffer", 8192)])
+        });
+        let sets = variants(strategy).into_iter().filter(sizes).chain(several);
+        sets.map(move |set| (strategy, set)).collect::<Vec<_>>()
     })
 }
 
@@ -145,8 +151,8 @@ fn a_log_truncated_before_it_is_read() {
     }
 }
 
-/// The segment is shortened while bytes of it lie in buffers, pipes and mappings. Those may still go
-/// out; the rest is missed.
+/// The segment is shortened while bytes of it lie in buffers, pipes and mappings. Those may still
+/// go out; the rest is missed.
 #[test]
 fn a_log_truncated_under_way() {
     const CUT: u64 = 3 << 20;
@@ -168,8 +174,8 @@ fn a_log_truncated_under_way() {
     }
 }
 
-/// A cut inside a page: who maps it sends zeros up to the end of that page, and no call can tell. Every
-/// other way misses exactly the first byte that is gone.
+/// A cut inside a page: who maps it sends zeros up to the end of that page, and no call can tell.
+/// Every other way misses exactly the first byte that is gone.
 #[test]
 fn a_log_truncated_inside_a_page() {
     const CUT: u64 = 100_001;

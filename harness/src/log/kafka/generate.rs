@@ -49,7 +49,7 @@ pub fn generate(
     let topic_id = uuid::Builder::from_random_bytes(random(&mut rng)).into_uuid();
     let longest = (sizes.max_bytes().max(spec.key_bytes) as usize).max(HEADER_VALUE_BYTES);
     let pool = Pool::new(&mut rng, longest);
-    let compressor = Compressor::new(spec.codec).map_err(|what| refused(dir, 0, &what))?;
+    let compressor = Compressor::new(spec.codec).map_err(refused)?;
     let mut batches = Batches {
         spec,
         names: &header_names,
@@ -65,7 +65,7 @@ pub fn generate(
     };
     let mut writer = Writer::create(dir, spec.segment_bytes)?;
     while writer.bytes() < spec.total_bytes {
-        let header = batches.next().map_err(|what| refused(dir, writer.bytes(), &what))?;
+        let header = batches.next().map_err(refused)?;
         if batches.batch.len() as u64 > spec.segment_bytes {
             let why = format!("{} is less than one batch", size::show(spec.segment_bytes));
             return Err(LogError::Spec { key: "segment_bytes", why });
@@ -76,8 +76,8 @@ pub fn generate(
     writer.finish(topic_id)
 }
 
-fn refused(dir: &Path, position_bytes: u64, what: &Malformed) -> LogError {
-    LogError::Damaged { path: dir.to_path_buf(), position_bytes, what: what.to_string() }
+fn refused(what: Malformed) -> LogError {
+    LogError::Spec { key: "codec", why: what.to_string() }
 }
 
 fn random(rng: &mut ChaCha8Rng) -> [u8; 16] {

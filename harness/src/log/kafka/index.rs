@@ -150,9 +150,9 @@ impl<'a> Lookup<'a> {
     pub fn find(&self, offset: i64) -> Result<Option<(usize, u64)>, LogError> {
         let segments = &self.log.segments;
         let after = segments.partition_point(|segment| segment.base_offset <= offset);
-        for number in after.saturating_sub(1)..segments.len() {
-            let segment = &segments[number];
-            let from = floor(&self.entries[number], offset.saturating_sub(segment.base_offset));
+        let both = segments.iter().zip(&self.entries).enumerate();
+        for (number, (segment, entries)) in both.skip(after.saturating_sub(1)) {
+            let from = floor(entries, offset.saturating_sub(segment.base_offset));
             let mut walk =
                 Walk::open(&segment.path)?.ending_at(segment.len_bytes).starting_at(from);
             while let Some((position, header)) = walk.next_header()? {

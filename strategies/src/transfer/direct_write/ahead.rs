@@ -1,8 +1,9 @@
 //! How are direct reads kept in flight while earlier ones are being sent?
 //!
-//! Every lane has a line of reads that cover its next bytes in order, without a gap; slots are handed
-//! out in the order in which lanes will have their turns. A full sink leaves its lane's reads where
-//! they are; a lane whose turn it is always gets a slot, if need be from the end of another's line.
+//! Every lane has a line of reads that cover its next bytes in order, without a gap; slots are
+//! handed out in the order in which lanes will have their turns. A full sink leaves its lane's
+//! reads where they are; a lane whose turn it is always gets a slot, if need be from the end of
+//! another's line.
 
 use super::{Blocks, File};
 use crate::memory::Slots;
@@ -86,7 +87,8 @@ impl Engine for Ahead {
 }
 
 impl Ahead {
-    /// Starts reads in the slots that are free, half of them at a time so that few calls start many.
+    /// Starts reads in the slots that are free, half of them at a time so that few calls start
+    /// many.
     fn plan(&mut self, queue: &Queue, lane: LaneId) -> Result<(), CallError> {
         self.reap();
         let starved = self.lines[lane].is_empty();
@@ -156,7 +158,8 @@ impl Ahead {
             .offset(window.offset)
             .build()
             .user_data(slot as u64);
-        // SAFETY: the read fills its own slot of this ring, which nobody borrows before the read is over.
+        // SAFETY: the read fills its own slot of this ring, which nobody borrows before the read is
+        // over.
         unsafe { self.ring.push(&entry) }.map_err(|errno| queue.error(lane, CALL, errno))?;
         let piece = Piece { len_bytes: window.wanted, ..piece };
         self.reads[slot] = Read { lane, at, piece, skip: window.skip, state: State::InFlight };
@@ -189,7 +192,9 @@ impl Ahead {
             return Err(queue.error(job.lane, CALL, Errno::ENODATA));
         }
         let more = job.more || (usable as u64) < piece.len_bytes;
-        let bytes = &self.ring.slots.bytes(slot)[read.skip..read.skip + usable];
+        // SAFETY: the slot's read is over, and the slot stays out of the free list until it is
+        // sent.
+        let bytes = &unsafe { self.ring.slots.bytes(slot) }[read.skip..read.skip + usable];
         match sys::send(&queue.calls, job.sink, bytes, more) {
             Ok(sent) => {
                 queue.advance(job.lane, sent as u64);
@@ -200,8 +205,8 @@ impl Ahead {
         Ok(Step::Moved)
     }
 
-    /// Notes what was sent from a buffer. After a read that was shorter than asked for (or interrupted)
-    /// the reads behind it are given up: they would leave a gap.
+    /// Notes what was sent from a buffer. After a read that was shorter than asked for (or
+    /// interrupted) the reads behind it are given up: they would leave a gap.
     fn sent(&mut self, lane: LaneId, slot: usize, sent: usize, used_up: bool) {
         let read = &mut self.reads[slot];
         read.piece.offset_bytes += sent as u64;

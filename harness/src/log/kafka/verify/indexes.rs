@@ -158,7 +158,7 @@ impl Check<'_> {
         let batches = &self.facts.batches;
         let named = self.facts.base_offset.saturating_add(i64::from(entry.relative_offset));
         let number = batches.partition_point(|fact| fact.header.last_offset() < named);
-        let unknown = !self.facts.complete || batches.iter().any(|fact| !fact.sound);
+        let unknown = !self.facts.complete || !self.facts.sound;
         let fact: &Fact = match batches.get(number) {
             Some(fact) if fact.header.base_offset <= named => fact,
             _ if unknown => return Agreement::Unknown,
@@ -182,7 +182,7 @@ impl Check<'_> {
     /// A segment that was closed ends its time index with its largest timestamp.
     fn last_time(&mut self, last: Option<&TimeEntry>) {
         let batches = &self.facts.batches;
-        if !self.facts.complete || batches.iter().any(|fact| !fact.sound) {
+        if !self.facts.complete || !self.facts.sound {
             return;
         }
         let newest = batches.iter().map(|fact| fact.header.max_timestamp_ms).max().unwrap_or(-1);

@@ -132,7 +132,8 @@ fn finding(file: &str, position_bytes: Option<u64>, what: impl ToString) -> Find
 /// 8. Where a batch is damaged, index entries that lead to it and transactions are not judged as well.
 ///
 /// A partition that a live broker writes to may seem truncated at its end. Batches above 256 MiB are
-/// called absurd: a broker takes at most 100 MiB in a request unless told otherwise.
+/// called absurd, and so are records that swell beyond 256 MiB when decompressed: a broker takes at most
+/// 100 MiB in a request unless told otherwise.
 ///
 /// # Errors
 /// When the directory is no partition or a call fails: what could not be read is not called damaged.

@@ -20,6 +20,8 @@ pub(super) struct Facts {
     pub batches: Vec<Fact>,
     /// Whether all batches up to the file's end could be walked.
     pub complete: bool,
+    /// Whether all of them are sound.
+    pub sound: bool,
 }
 
 /// One batch.
@@ -42,7 +44,7 @@ pub(super) fn check(
     let path = partition::file(dir, base_offset, "log");
     let name = name_of(&path);
     let mut walk = Walk::open(&path)?;
-    let mut facts = Facts { base_offset, batches: Vec::new(), complete: true };
+    let mut facts = Facts { base_offset, batches: Vec::new(), complete: true, sound: true };
     let mut bytes = Vec::new();
     if let Some(last) = last_offset.filter(|&last| last >= base_offset) {
         report.damage(&name, None, format!("the segment before it goes up to offset {last}"));
@@ -79,6 +81,7 @@ pub(super) fn check(
             *last_offset = Some(last_offset.unwrap_or(-1).max(header.last_offset()));
         }
         count(&header, report);
+        facts.sound &= sound;
         facts.batches.push(Fact { position_bytes: position, header, sound });
     }
     check_tail(&walk, &name, &mut facts, report);

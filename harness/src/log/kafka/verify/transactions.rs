@@ -41,12 +41,13 @@ impl Transactions {
         let mut transactions =
             Self { open: BTreeMap::new(), blind: first > 0, segments: Vec::new() };
         let path = partition::file(dir, first, "snapshot");
-        if first > 0 && path.exists() {
-            if let Ok(known) = producers::parse(&partition::read(&path)?) {
-                let open = known.iter().filter(|producer| producer.open_since_offset >= 0);
-                transactions.open = open.map(|p| (p.id, p.open_since_offset)).collect();
-                transactions.blind = false;
-            }
+        if first > 0
+            && path.exists()
+            && let Ok(known) = producers::parse(&partition::read(&path)?)
+        {
+            let open = known.iter().filter(|producer| producer.open_since_offset >= 0);
+            transactions.open = open.map(|p| (p.id, p.open_since_offset)).collect();
+            transactions.blind = false;
         }
         Ok(transactions)
     }
