@@ -8,7 +8,7 @@ use super::children::TrialChild;
 use super::turns::{abba, rotation};
 use super::{claims, interrupt};
 use crate::run::logs::Ready;
-use crate::scenario::{self, Budget, Cell, Condition, Receiver};
+use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
 use crate::trial::wire::{Access, Cache, Moved, Order, Spec, Trouble};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -385,6 +385,12 @@ fn refused(cell: &Cell, owned: bool) -> Option<Trouble> {
             }
         }
     }
+    if condition.wait == Wait::Spin && crate::trial::pins().is_none() {
+        return trouble(
+            Status::Refused,
+            "a spinning receiver needs a CPU of its own and there is only one: wait = \"sleep\" or \"auto\"",
+        );
+    }
     if condition.cache != scenario::Cache::Warm && !owned {
         return trouble(
             Status::Refused,
@@ -410,6 +416,7 @@ fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
         OptionValue::Word(word) => Value::from(word.clone()),
     };
     let options = contender.complete_options();
+    let pin = crate::trial::pins();
     Spec {
         strategy: contender.strategy.name().to_owned(),
         bare: contender.bare,
@@ -434,13 +441,18 @@ fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
         sink: condition.sink.name().to_owned(),
         scratch: scratch.to_owned(),
         discard: condition.receiver == Receiver::Discard,
+        spins: match condition.wait {
+            Wait::Auto => pin.is_some(),
+            Wait::Spin => true,
+            Wait::Sleep => false,
+        },
         socket_buffer_bytes: condition.socket_buffer_bytes,
         cache: match condition.cache {
             scenario::Cache::Warm => Cache::Warm,
             scenario::Cache::Cold => Cache::Cold,
             scenario::Cache::Partial { resident } => Cache::Partial(resident),
         },
-        pin: crate::trial::pins(),
+        pin,
         markers: false,
     }
 }

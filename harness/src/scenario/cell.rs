@@ -46,6 +46,7 @@ impl Condition {
             ("cache".to_owned(), json!(self.cache.name())),
             ("sink".to_owned(), json!(self.sink.name())),
             ("receiver".to_owned(), json!(self.receiver.name())),
+            ("wait".to_owned(), json!(self.wait.name())),
             ("transform".to_owned(), json!(self.transform.name())),
             ("socket_buffer".to_owned(), json!(self.socket_buffer_bytes)),
         ]);

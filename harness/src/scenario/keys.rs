@@ -207,6 +207,13 @@ pub const RECEIVER: Key = Key::new(
     Values::Word { default: "copy", of: || words::names(words::RECEIVERS) },
     "what the receiver does with the bytes; discard needs the sink tcp-loopback",
 );
+/// How the receiver waits.
+pub const WAIT: Key = Key::new(
+    "matrix",
+    "wait",
+    Values::Word { default: "auto", of: || words::names(words::WAITS) },
+    "how the receiver waits: spin needs a CPU of its own, auto spins where there is one",
+);
 /// What is done on the way.
 pub const TRANSFORM: Key = Key::new(
     "matrix",
@@ -321,6 +328,7 @@ pub const ALL: &[Key] = &[
     CACHE,
     SINK,
     RECEIVER,
+    WAIT,
     TRANSFORM,
     SOCKET_BUFFER,
     LAUNCHES,

@@ -2,8 +2,8 @@
 
 use super::document::{Item, Reader, Section, describe};
 use super::keys::{self, Key};
-use super::words::{self, RECEIVERS, TRANSFORMS};
-use super::{Access, Cache, Condition, LogChoice, Receiver, Transform};
+use super::words::{self, RECEIVERS, TRANSFORMS, WAITS};
+use super::{Access, Cache, Condition, LogChoice, Receiver, Transform, Wait};
 use crate::log::kafka::MessageSize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -29,6 +29,7 @@ pub(super) enum Setting {
     Cache(Cache),
     Sink(SinkKind),
     Receiver(Receiver),
+    Wait(Wait),
     Transform(Transform),
     SocketBuffer(u64),
 }
@@ -59,6 +60,7 @@ impl Setting {
             Setting::Cache(cache) => json!(cache.name()),
             Setting::Sink(sink) => json!(sink.name()),
             Setting::Receiver(receiver) => json!(receiver.name()),
+            Setting::Wait(wait) => json!(wait.name()),
             Setting::Transform(transform) => json!(transform.name()),
         }
     }
@@ -77,6 +79,7 @@ impl Setting {
             Setting::Cache(cache) => to.cache = cache,
             Setting::Sink(sink) => to.sink = sink,
             Setting::Receiver(receiver) => to.receiver = receiver,
+            Setting::Wait(wait) => to.wait = wait,
             Setting::Transform(transform) => to.transform = transform,
             Setting::SocketBuffer(bytes) => to.socket_buffer_bytes = bytes,
         }
@@ -127,6 +130,7 @@ pub(super) fn base(log: LogChoice) -> Condition {
         cache: Cache::Warm,
         sink: SinkKind::TcpLoopback,
         receiver: Receiver::Copy,
+        wait: Wait::Auto,
         transform: Transform::None,
         socket_buffer_bytes: keys::SOCKET_BUFFER.values.default_number(),
     }
@@ -178,6 +182,10 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
         "receiver" => {
             let word = reader.word(key, item)?;
             words::find(RECEIVERS, word).map(Setting::Receiver)
+        }
+        "wait" => {
+            let word = reader.word(key, item)?;
+            words::find(WAITS, word).map(Setting::Wait)
         }
         "transform" => {
             let word = reader.word(key, item)?;

@@ -94,6 +94,8 @@ pub struct Condition {
     pub sink: SinkKind,
     /// What the receiver does with them.
     pub receiver: Receiver,
+    /// How the receiver waits for them.
+    pub wait: Wait,
     /// What is done to the bytes on the way; only `none` so far.
     pub transform: Transform,
     /// `SO_SNDBUF` and `SO_RCVBUF` asked for, in bytes.
@@ -135,6 +137,17 @@ pub enum Cache {
         /// Resident share.
         resident: f64,
     },
+}
+
+/// How a receiver waits for bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// By spinning where there is a CPU for it, else by sleeping; the record says which.
+    Auto,
+    /// It asks again and again: nobody has to wake it.
+    Spin,
+    /// It sleeps in the kernel and is woken, on loopback at the sender's expense.
+    Sleep,
 }
 
 /// What the receiver does with the bytes.

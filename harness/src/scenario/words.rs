@@ -1,6 +1,6 @@
 //! Which words stand for which value in scenario files, ids and records?
 
-use super::{Access, Cache, LogChoice, Receiver, Transform};
+use super::{Access, Cache, LogChoice, Receiver, Transform, Wait};
 use crate::log::kafka::{Codec, MessageSize};
 use serde_json::{Value, json};
 use zclab_strategies::OptionValue;
@@ -17,6 +17,10 @@ pub const CODECS: &[(&str, Codec)] = &[
 /// What receivers do.
 pub const RECEIVERS: &[(&str, Receiver)] =
     &[("copy", Receiver::Copy), ("discard", Receiver::Discard)];
+
+/// How receivers wait.
+pub const WAITS: &[(&str, Wait)] =
+    &[("auto", Wait::Auto), ("spin", Wait::Spin), ("sleep", Wait::Sleep)];
 
 /// What is done to the bytes on the way.
 pub const TRANSFORMS: &[(&str, Transform)] = &[("none", Transform::None)];
@@ -48,6 +52,14 @@ impl Receiver {
     #[must_use]
     pub fn name(self) -> &'static str {
         name(RECEIVERS, &self)
+    }
+}
+
+impl Wait {
+    /// The word in scenario files and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name(WAITS, &self)
     }
 }
 

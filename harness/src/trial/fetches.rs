@@ -179,6 +179,7 @@ mod tests {
             sink: "null".into(),
             scratch: ".".into(),
             discard: false,
+            spins: false,
             socket_buffer_bytes: 0,
             cache: Cache::Warm,
             pin: None,

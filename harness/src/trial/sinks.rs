@@ -83,7 +83,7 @@ impl Sinks {
             tune(&stream, spec, &mut setup)?;
             owned.push(OwnedFd::from(stream));
         }
-        Sinks::connected(owned, SinkKind::TcpLoopback, receiver, setup)
+        Sinks::connected(owned, SinkKind::TcpLoopback, spec.spins, receiver, setup)
     }
 
     fn unix(spec: &Spec) -> Result<Sinks, Trouble> {
@@ -105,16 +105,19 @@ impl Sinks {
                 .map_err(|e| io("setsockopt(SO_SNDTIMEO)", "sink", &e))?;
             owned.push(OwnedFd::from(stream));
         }
-        Sinks::connected(owned, SinkKind::UnixStream, receiver, setup)
+        Sinks::connected(owned, SinkKind::UnixStream, spec.spins, receiver, setup)
     }
 
     fn connected(
         owned: Vec<OwnedFd>,
         kind: SinkKind,
+        spins: bool,
         mut receiver: Receiver,
         mut setup: BTreeMap<String, Value>,
     ) -> Result<Sinks, Trouble> {
         let hello = receiver.next()?;
+        let waits = if spins { "spins" } else { "sleeps" };
+        setup.insert("receiver_waits".into(), json!(waits));
         setup.insert("receive_buffer_bytes".into(), json!(hello.receive_buffer_bytes));
         let sinks = owned.iter().map(|fd| Sink { fd: fd.as_raw_fd(), kind }).collect();
         Ok(Sinks { sinks, setup, owned, files: Vec::new(), receiver: Some(receiver) })
@@ -223,6 +226,7 @@ impl Receiver {
             address: address.to_owned(),
             connections: spec.consumers,
             discard: spec.discard,
+            spins: spec.spins,
             socket_buffer_bytes: spec.socket_buffer_bytes,
             cpu: spec.pin.map(|(_, receiver)| receiver),
         };

@@ -47,6 +47,8 @@ pub struct Spec {
     pub scratch: PathBuf,
     /// The receiver drops bytes in the kernel instead of copying them.
     pub discard: bool,
+    /// The receiver spins instead of sleeping.
+    pub spins: bool,
     /// `SO_SNDBUF` and `SO_RCVBUF` to ask for.
     pub socket_buffer_bytes: u64,
     /// Which pages are cached when a round begins.
@@ -208,6 +210,8 @@ pub struct ReceiverSpec {
     pub connections: u32,
     /// Drop bytes in the kernel (`MSG_TRUNC`).
     pub discard: bool,
+    /// Spin instead of sleeping.
+    pub spins: bool,
     /// `SO_RCVBUF` to ask for.
     pub socket_buffer_bytes: u64,
     /// CPU to pin to.
@@ -230,7 +234,7 @@ pub struct Counted {
     pub end_ns: u64,
     /// Bytes over all connections.
     pub bytes: u64,
-    /// CPU time of the receiver meanwhile.
+    /// CPU time of the receiver meanwhile; of one that spins, time inside the calls that brought bytes.
     pub cpu_ns: u64,
     /// Voluntary context switches of the receiver meanwhile.
     pub voluntary: u64,

@@ -41,7 +41,7 @@ fn compare(strategy: &str, dir: &std::path::Path, fetch_bytes: u64, consumers: u
         "segments": [[dir.join("log"), 4u64 << 20]], "batches": [[0, 0, 1]],
         "fetch_bytes": fetch_bytes, "header_bytes": 70, "fetches": 16, "access": "sequential",
         "seed": 1, "consumers": consumers, "sink": "tcp-loopback", "scratch": dir,
-        "discard": false, "socket_buffer_bytes": 65536, "cache": "warm", "pin": null,
+        "discard": false, "spins": false, "socket_buffer_bytes": 65536, "cache": "warm", "pin": null,
         "markers": true,
     });
     let exe = zclab().get_program().to_owned();

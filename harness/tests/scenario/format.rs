@@ -110,7 +110,7 @@ fn options_make_contenders_and_labels() {
     assert_eq!(scenario.contenders[1].options["buffer"], OptionValue::Number(65536));
     let ids: Vec<_> = scenario.cells().map(|cell| cell.id()).collect();
     let fixed = "access=sequential,cache=warm,consumers=1,fetch=65536,header=70,log=kafka,\
-                 message=1024,receiver=copy,sink=tcp-loopback,socket_buffer=212992,transform=none";
+                 message=1024,receiver=copy,sink=tcp-loopback,socket_buffer=212992,transform=none,wait=auto";
     assert_eq!(ids[0], format!("group/test/read-write/{fixed}"));
     assert_eq!(
         ids[1],
@@ -129,7 +129,7 @@ fn the_params_of_a_cell_are_complete() {
         json!({
             "access": "sequential", "batch": 16384, "buffer": 1 << 20, "cache": "partial:0.5",
             "codec": "none", "consumers": 1, "fetch": 65536, "header": 70, "headers": 0, "key": 16,
-            "log": "kafka", "log_size": 256 << 20, "message": 1024, "receiver": "copy",
+            "log": "kafka", "log_size": 256 << 20, "message": 1024, "receiver": "copy", "wait": "auto",
             "seed": 1, "segment": 64 << 20, "sink": "tcp-loopback", "socket_buffer": 212_992,
             "transform": "none",
         })
