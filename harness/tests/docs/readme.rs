@@ -68,3 +68,19 @@ fn documents_name_files_that_exist() {
     let len = std::fs::metadata(crate::support::root().join(picture)).expect("the picture").len();
     assert!(len <= 250 << 10, "{picture} has {len} bytes, at most 250 KiB are meant");
 }
+
+#[test]
+fn the_map_names_every_module() {
+    let map = read("ARCHITECTURE.md");
+    let mut missing = Vec::new();
+    for file in files() {
+        let Some((_, below)) = file.split_once("/src/") else { continue };
+        let name = below.split(['/', '.']).next().expect("a name");
+        let roots = ["lib", "main"].contains(&name) || !file.ends_with(".rs");
+        let named = [format!("`{name}`"), format!("`{name}/")].iter().any(|n| map.contains(n));
+        if !roots && !named {
+            missing.push(file);
+        }
+    }
+    assert!(missing.is_empty(), "ARCHITECTURE.md does not name the modules of {missing:?}");
+}
