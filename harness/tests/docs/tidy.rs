@@ -9,10 +9,10 @@ use std::time::Duration;
 const FILE_LINES_MAX: usize = 450;
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// Longer files.
-const LONG_FILES: [&str; 2] = [
-    "report/tests/support/mod.rs", // Made-up records, one builder for each kind of line.
-    "strategies/src/queue.rs",     // A third of it is its tests.
+/// Longer files, each with what it may have.
+const LONG_FILES: [(&str, usize); 1] = [
+    // It measures a condition and says which cannot be; the two may part.
+    ("harness/src/run/condition.rs", 480),
 ];
 
 /// Longer functions, as `file: name`.
@@ -53,11 +53,13 @@ fn files_can_be_read_at_a_sitting() {
     let mut found = Vec::new();
     for (file, text) in rust_files() {
         let lines = text.lines().count();
-        if lines > FILE_LINES_MAX && !LONG_FILES.contains(&file.as_str()) {
-            found.push(format!("{file}: {lines} lines"));
+        let known = LONG_FILES.iter().find(|(name, _)| *name == file);
+        let most = known.map_or(FILE_LINES_MAX, |(_, lines)| *lines);
+        if lines > most {
+            found.push(format!("{file}: {lines} lines, at most {most}"));
         }
     }
-    complain("files of more than 450 lines", &found);
+    complain("files too long to be read at a sitting", &found);
 }
 
 /// The functions of a file as (name, lines): from the line with `fn` to the closing brace at its own indent.
@@ -179,7 +181,7 @@ fn every_module_begins_with_the_question_that_it_answers() {
     for (file, text) in rust_files() {
         let head: Vec<&str> = text.lines().take_while(|line| line.starts_with("//!")).collect();
         let first: Vec<&str> = head.iter().copied().take_while(|line| *line != "//!").collect();
-        let is_source = file.contains("/src/");
+        let is_source = file.contains("/src/") && !file.ends_with("/tests.rs");
         if is_source && head.is_empty() {
             found.push(format!("{file}: no document"));
         } else if is_source && !first.concat().contains('?') && !NO_QUESTION.contains(&&*file) {
