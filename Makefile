@@ -25,12 +25,12 @@ run: build ## The main job: generate a Kafka log, move it by every strategy, wri
 test: setup ## All tests; what this machine cannot run is named as SKIPPED
 	@{ $(CARGO) test --workspace --locked --no-fail-fast -- --show-output; echo "cargo test ended with $$?"; } 2>&1 | sh .ci/summary.sh
 
-# The program's help texts are doc comments, and write <id> where they mean it; nothing here is published as a library.
+# Help texts are doc comments and write <id> where they mean it; links to private items resolve in these documents.
 check: setup ## Format, clippy with warnings denied, tests, documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(MAKE) test
-	RUSTDOCFLAGS="-D warnings -A rustdoc::invalid-html-tags" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+	RUSTDOCFLAGS="-D warnings -A rustdoc::invalid-html-tags -A rustdoc::private-intra-doc-links" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 
 bench: setup ## Criterion benchmarks of log generation and verification
 	$(CARGO) bench --workspace --locked --benches
