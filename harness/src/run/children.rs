@@ -68,14 +68,14 @@ impl TrialChild {
         }
     }
 
-    /// Ends the child; its latencies, encoded, or an empty text.
+    /// Ends the child; its latencies, encoded, or an empty text, and what became of the setup.
     ///
     /// # Errors
     /// Why it did not end well.
-    pub fn finish(mut self) -> Result<String, Trouble> {
+    pub fn finish(mut self) -> Result<(String, BTreeMap<String, Value>), Trouble> {
         self.order(Order::Finish)?;
         match self.reply()? {
-            Reply::Finished { histogram } => Ok(histogram),
+            Reply::Finished { histogram, setup } => Ok((histogram, setup)),
             other => Err(self.nonsense(&other)),
         }
     }

@@ -153,7 +153,10 @@ impl<'a> Measure<'a> {
         self.sampled(&mut children, launch, verify(u64::from(launch) + 1), Pass::Verify)?;
         for (at, child) in children {
             match child.finish() {
-                Ok(histogram) => self.histogram(at, launch, histogram)?,
+                Ok((histogram, setup)) => {
+                    self.entries[at].setup.extend(setup);
+                    self.histogram(at, launch, histogram)?;
+                }
                 Err(trouble) => self.give_up(at, trouble),
             }
         }
@@ -221,7 +224,9 @@ impl<'a> Measure<'a> {
         for (pass, order) in orders {
             samples.push((pass, child.moved(order)?));
         }
-        Ok((samples, child.finish()?))
+        let (histogram, setup) = child.finish()?;
+        self.entries[at].setup.extend(setup);
+        Ok((samples, histogram))
     }
 
     /// Gives the same order to all children; those that fail are dropped, and their cells with them.

@@ -225,8 +225,8 @@ pub const TRANSFORM: Key = Key::new(
 pub const SOCKET_BUFFER: Key = Key::new(
     "matrix",
     "socket_buffer",
-    bytes(212_992, 1, GIB),
-    "SO_SNDBUF and SO_RCVBUF asked for; what the kernel made of it is in the record",
+    bytes(0, 0, GIB),
+    "SO_SNDBUF and SO_RCVBUF asked for, 0 leaves them to the kernel; what came of it is in the record",
 );
 
 /// Repetitions.

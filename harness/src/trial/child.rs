@@ -42,8 +42,8 @@ pub fn run() -> anyhow::Result<()> {
             Order::Slice { block, keep } => worker.slice(block, keep),
             Order::Round { block } => worker.round(block),
             Order::Finish => {
-                let histogram = worker.histogram();
-                return Ok(say(&mut out, &Reply::Finished { histogram })?);
+                let (histogram, setup) = (worker.histogram(), worker.setup_at_end());
+                return Ok(say(&mut out, &Reply::Finished { histogram, setup })?);
             }
         };
         match outcome {

@@ -79,7 +79,6 @@ struct Receiver {
     flags: MsgFlags,
     spins: bool,
     buffer: Vec<u8>,
-    receive_buffer_bytes: u64,
 }
 
 impl Receiver {
@@ -103,11 +102,7 @@ impl Receiver {
                 Some(epoll)
             }
         };
-        let size = |connection: &OwnedFd| {
-            nix::sys::socket::getsockopt(connection, sockopt::RcvBuf).unwrap_or(0) as u64
-        };
         Ok(Receiver {
-            receive_buffer_bytes: connections.first().map_or(0, size),
             left_bytes: vec![0; connections.len()],
             low_water_bytes: vec![1; connections.len()],
             connections,
@@ -118,8 +113,13 @@ impl Receiver {
         })
     }
 
+    /// A count of nothing: what there is to say before bytes come.
     fn hello(&self) -> Counted {
-        Counted { receive_buffer_bytes: self.receive_buffer_bytes, ..Counted::default() }
+        let size = |connection: &OwnedFd| {
+            nix::sys::socket::getsockopt(connection, sockopt::RcvBuf).unwrap_or(0) as u64
+        };
+        let receive_buffer_bytes = self.connections.first().map_or(0, size);
+        Counted { receive_buffer_bytes, ..Counted::default() }
     }
 
     /// Says that it listens, then counts.
@@ -145,6 +145,7 @@ impl Receiver {
         }
         counted.voluntary = used.voluntary;
         counted.involuntary = used.involuntary;
+        counted.receive_buffer_bytes = self.hello().receive_buffer_bytes;
         counted.error = outcome.err().map(|error| format!("{error:#}"));
         counted
     }
@@ -294,7 +295,9 @@ fn connect(spec: &ReceiverSpec, index: u32) -> anyhow::Result<OwnedFd> {
     )
     .context("socket")?;
     let bytes = spec.socket_buffer_bytes as usize;
-    setsockopt(&socket, sockopt::RcvBuf, &bytes).context("setsockopt(SO_RCVBUF)")?;
+    if bytes > 0 {
+        setsockopt(&socket, sockopt::RcvBuf, &bytes).context("setsockopt(SO_RCVBUF)")?;
+    }
     let address: std::net::SocketAddrV4 = spec.address.parse().context("address")?;
     let address = nix::sys::socket::SockaddrIn::from(address);
     nix::sys::socket::connect(socket.as_fd().as_raw_fd(), &address).context("connect")?;

@@ -37,6 +37,7 @@ pub struct Sinks {
     owned: Vec<OwnedFd>,
     files: Vec<File>,
     receiver: Option<Receiver>,
+    receive_buffer_bytes: u64,
 }
 
 struct Receiver {
@@ -120,7 +121,9 @@ impl Sinks {
         setup.insert("receiver_waits".into(), json!(waits));
         setup.insert("receive_buffer_bytes".into(), json!(hello.receive_buffer_bytes));
         let sinks = owned.iter().map(|fd| Sink { fd: fd.as_raw_fd(), kind }).collect();
-        Ok(Sinks { sinks, setup, owned, files: Vec::new(), receiver: Some(receiver) })
+        let receive_buffer_bytes = hello.receive_buffer_bytes;
+        let receiver = Some(receiver);
+        Ok(Sinks { sinks, setup, owned, files: Vec::new(), receiver, receive_buffer_bytes })
     }
 
     fn files(spec: &Spec) -> Result<Sinks, Trouble> {
@@ -141,7 +144,7 @@ impl Sinks {
         let files = (0..spec.consumers).map(open).collect::<Result<Vec<File>, Trouble>>()?;
         let sink = |file: &File| Sink { fd: file.as_raw_fd(), kind: SinkKind::File };
         let sinks = files.iter().map(sink).collect();
-        Ok(Sinks { sinks, setup: BTreeMap::new(), owned: Vec::new(), files, receiver: None })
+        Ok(Sinks::without_receiver(sinks, Vec::new(), files))
     }
 
     fn null(spec: &Spec) -> Result<Sinks, Trouble> {
@@ -152,7 +155,29 @@ impl Sinks {
         let owned = (0..spec.consumers).map(open).collect::<Result<Vec<OwnedFd>, Trouble>>()?;
         let sink = |fd: &OwnedFd| Sink { fd: fd.as_raw_fd(), kind: SinkKind::Null };
         let sinks = owned.iter().map(sink).collect();
-        Ok(Sinks { sinks, setup: BTreeMap::new(), owned, files: Vec::new(), receiver: None })
+        Ok(Sinks::without_receiver(sinks, owned, Vec::new()))
+    }
+
+    fn without_receiver(sinks: Vec<Sink>, owned: Vec<OwnedFd>, files: Vec<File>) -> Sinks {
+        let setup = BTreeMap::new();
+        Sinks { sinks, setup, owned, files, receiver: None, receive_buffer_bytes: 0 }
+    }
+
+    /// The buffers of the first connection, as they are now.
+    #[must_use]
+    pub fn buffers(&self) -> BTreeMap<String, Value> {
+        let mut buffers = BTreeMap::new();
+        let Some(first) = self.owned.first().filter(|_| self.has_receiver()) else {
+            return buffers;
+        };
+        if let Ok(bytes) = getsockopt(first, sockopt::SndBuf) {
+            buffers.insert("send_buffer_bytes".to_owned(), json!(bytes));
+        }
+        if self.receive_buffer_bytes > 0 {
+            let bytes = json!(self.receive_buffer_bytes);
+            buffers.insert("receive_buffer_bytes".to_owned(), bytes);
+        }
+        buffers
     }
 
     /// Whether a receiver counts the bytes.
@@ -193,7 +218,9 @@ impl Sinks {
     /// A receiver that has gone, fell silent, or saw the connection end early.
     pub fn count(&mut self, expect: Expect) -> Result<Option<Counted>, Trouble> {
         if let Some(receiver) = &mut self.receiver {
-            return receiver.next().map(Some);
+            let counted = receiver.next()?;
+            self.receive_buffer_bytes = counted.receive_buffer_bytes;
+            return Ok(Some(counted));
         }
         if self.files.is_empty() {
             return Ok(None);
@@ -345,8 +372,10 @@ fn send_buffer<S: std::os::fd::AsFd>(
     spec: &Spec,
     setup: &mut BTreeMap<String, Value>,
 ) -> Result<(), Trouble> {
-    setsockopt(stream, sockopt::SndBuf, &(spec.socket_buffer_bytes as usize))
-        .map_err(|errno| Trouble::call("setsockopt(SO_SNDBUF)", "sink", errno))?;
+    if spec.socket_buffer_bytes > 0 {
+        setsockopt(stream, sockopt::SndBuf, &(spec.socket_buffer_bytes as usize))
+            .map_err(|errno| Trouble::call("setsockopt(SO_SNDBUF)", "sink", errno))?;
+    }
     let got = getsockopt(stream, sockopt::SndBuf)
         .map_err(|errno| Trouble::call("getsockopt(SO_SNDBUF)", "sink", errno))?;
     setup.insert("send_buffer_bytes".into(), json!(got));

@@ -49,7 +49,7 @@ pub struct Spec {
     pub discard: bool,
     /// The receiver spins instead of sleeping.
     pub spins: bool,
-    /// `SO_SNDBUF` and `SO_RCVBUF` to ask for.
+    /// `SO_SNDBUF` and `SO_RCVBUF` to ask for; 0 leaves them to the kernel's tuning.
     pub socket_buffer_bytes: u64,
     /// Which pages are cached when a round begins.
     pub cache: Cache,
@@ -125,6 +125,8 @@ pub enum Reply {
     Finished {
         /// The encoded histogram.
         histogram: String,
+        /// What the kernel's tuning made of the setup meanwhile: `send_buffer_bytes`, ….
+        setup: BTreeMap<String, Value>,
     },
     /// It could not be done. The child ends.
     Failed(Trouble),
@@ -212,7 +214,7 @@ pub struct ReceiverSpec {
     pub discard: bool,
     /// Spin instead of sleeping.
     pub spins: bool,
-    /// `SO_RCVBUF` to ask for.
+    /// `SO_RCVBUF` to ask for; 0 leaves it to the kernel's tuning.
     pub socket_buffer_bytes: u64,
     /// CPU to pin to.
     pub cpu: Option<usize>,

@@ -112,6 +112,12 @@ impl Worker {
         setup
     }
 
+    /// Buffers as they are now: the kernel's tuning grows those that nobody set.
+    #[must_use]
+    pub fn setup_at_end(&self) -> BTreeMap<String, Value> {
+        self.sinks.buffers()
+    }
+
     fn open_mover(&mut self) -> Result<(), Trouble> {
         self.mover = None;
         let setup = Setup {

@@ -20,7 +20,7 @@ fn a_file_without_tables_means_the_defaults() {
     assert_eq!((condition.fetch_bytes, condition.header_bytes), (65536, 70));
     assert_eq!((condition.consumers, condition.access), (1, Access::Sequential));
     assert_eq!((condition.cache, condition.sink), (Cache::Warm, SinkKind::TcpLoopback));
-    assert_eq!((condition.receiver, condition.socket_buffer_bytes), (Receiver::Copy, 212_992));
+    assert_eq!((condition.receiver, condition.socket_buffer_bytes), (Receiver::Copy, 0));
     let budget = scenario.budget;
     assert_eq!((budget.launches, budget.turns), (4, 12));
     assert_eq!((budget.slice_bytes, budget.fetches_max), (16 << 20, 4096));
@@ -110,7 +110,7 @@ fn options_make_contenders_and_labels() {
     assert_eq!(scenario.contenders[1].options["buffer"], OptionValue::Number(65536));
     let ids: Vec<_> = scenario.cells().map(|cell| cell.id()).collect();
     let fixed = "access=sequential,cache=warm,consumers=1,fetch=65536,header=70,log=kafka,\
-                 message=1024,receiver=copy,sink=tcp-loopback,socket_buffer=212992,transform=none,wait=auto";
+                 message=1024,receiver=copy,sink=tcp-loopback,socket_buffer=0,transform=none,wait=auto";
     assert_eq!(ids[0], format!("group/test/read-write/{fixed}"));
     assert_eq!(
         ids[1],
@@ -130,7 +130,7 @@ fn the_params_of_a_cell_are_complete() {
             "access": "sequential", "batch": 16384, "buffer": 1 << 20, "cache": "partial:0.5",
             "codec": "none", "consumers": 1, "fetch": 65536, "header": 70, "headers": 0, "key": 16,
             "log": "kafka", "log_size": 256 << 20, "message": 1024, "receiver": "copy", "wait": "auto",
-            "seed": 1, "segment": 64 << 20, "sink": "tcp-loopback", "socket_buffer": 212_992,
+            "seed": 1, "segment": 64 << 20, "sink": "tcp-loopback", "socket_buffer": 0,
             "transform": "none",
         })
     );
