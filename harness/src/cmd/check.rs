@@ -5,6 +5,7 @@ use super::run::PlaceArgs;
 use crate::run::Purpose;
 use crate::scenario;
 use anyhow::Context;
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use zclab_report::record::Status;
@@ -49,20 +50,21 @@ fn print(record: &Path, json: bool) -> anyhow::Result<()> {
     let text =
         std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let record = zclab_report::record::read(&text).with_context(|| path.display().to_string())?;
+    let mut out = std::io::stdout().lock();
     let cells: Vec<_> = record.cells.iter().filter_map(|gathered| gathered.cell.as_ref()).collect();
     if json {
-        serde_json::to_writer_pretty(std::io::stdout(), &cells)?;
-        println!();
+        serde_json::to_writer_pretty(&mut out, &cells)?;
+        writeln!(out)?;
         return Ok(());
     }
     for scenario in &record.scenarios {
         let of: Vec<_> = cells.iter().filter(|cell| cell.scenario == scenario.scenario).collect();
         let ok = of.iter().filter(|cell| cell.status == Status::Ok).count();
-        println!("{:<32} {ok} of {} cells ok", scenario.scenario, of.len());
+        writeln!(out, "{:<32} {ok} of {} cells ok", scenario.scenario, of.len())?;
         for cell in of.iter().filter(|cell| cell.status != Status::Ok) {
-            println!("  {:?}: {}\n    {}", cell.status, cell.cell, cell.reasons.join("; "));
+            writeln!(out, "  {:?}: {}\n    {}", cell.status, cell.cell, cell.reasons.join("; "))?;
         }
     }
-    println!("record: {}", path.display());
+    writeln!(out, "record: {}", path.display())?;
     Ok(())
 }

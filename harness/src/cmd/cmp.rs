@@ -1,6 +1,7 @@
 //! `zclab cmp`: the tables of records, in the terminal.
 
 use super::report::{read, record_file};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -40,6 +41,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         (_, true) => zclab_report::table::cmp_csv(&records),
         _ => zclab_report::table::cmp(&records),
     };
-    print!("{text}");
+    std::io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

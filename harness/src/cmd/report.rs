@@ -1,6 +1,7 @@
 //! `zclab report`: pages from a record.
 
 use anyhow::{Context, bail};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -29,10 +30,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.out.is_some() && args.records.len() > 1 {
         bail!("--out takes one record: pages of several would overwrite each other");
     }
+    let mut out = std::io::stdout().lock();
     for record in &args.records {
         let file = record_file(record)?;
         let dir = args.out.as_deref().or(file.parent()).unwrap_or(Path::new("."));
-        println!("{}", write_site(&file, dir)?.display());
+        writeln!(out, "{}", write_site(&file, dir)?.display())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ use super::report::{record_file, write_site};
 use crate::run::{Outcome, Places, Purpose};
 use crate::scenario;
 use anyhow::{Context, bail};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use zclab_report::record::Status;
@@ -115,11 +116,12 @@ pub fn finish(outcome: &Outcome, pages: bool) -> anyhow::Result<ExitCode> {
         .filter(|&(status, _)| count(status) > 0 || status == Status::Ok)
         .map(|(status, word)| format!("{} {word}", count(status)))
         .collect();
-    println!("cells: {}", words.join(", "));
-    println!("record: {}", outcome.record.display());
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "cells: {}", words.join(", "))?;
+    writeln!(out, "record: {}", outcome.record.display())?;
     if pages {
         let dir = outcome.record.parent().unwrap_or(Path::new("."));
-        println!("page: {}", write_site(&outcome.record, dir)?.display());
+        writeln!(out, "page: {}", write_site(&outcome.record, dir)?.display())?;
     }
     if outcome.interrupted {
         let record = outcome.record.display();

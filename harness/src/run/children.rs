@@ -28,10 +28,9 @@ impl TrialChild {
     /// # Errors
     /// The call that failed.
     pub fn spawn(spec: &Spec) -> Result<TrialChild, Trouble> {
-        let exe = std::env::current_exe().map_err(|e| io("readlink", "/proc/self/exe", &e))?;
         let stderr = tempfile::tempfile().map_err(|e| io("open", "a temporary file", &e))?;
         let for_child = stderr.try_clone().map_err(|e| io("dup", "a temporary file", &e))?;
-        let mut command = Command::new(exe);
+        let mut command = Command::new(crate::trial::SELF);
         command.arg("trial").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(for_child);
         die_with_parent(&mut command, nix::unistd::getpid());
         let mut process = command.spawn().map_err(|e| io("spawn", "zclab trial", &e))?;

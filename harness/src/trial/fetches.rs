@@ -3,6 +3,8 @@
 //! A block is a slice's worth of fetches, named by a number; the same number gives the same ranges in
 //! every child. A fetch has exactly the bytes that the scenario says, so that an axis of sizes is exact
 //! (a broker would round up to whole batches); one that crosses the end of a segment has two pieces.
+//! Sequential fetches abut, beginning at the second batch: as with a broker, whose fetches begin at
+//! batches, hardly any begins at a page's beginning, and whole pages would flatter page references.
 
 use super::wire::{Access, Spec};
 use rand::{Rng, SeedableRng};
@@ -68,6 +70,12 @@ impl Planner {
         Ok(Planner { starts, batches, fetch_bytes, fetches, access, seed, zipf })
     }
 
+    /// Where sequential fetches begin: at the second batch, unless that leaves no room for one.
+    fn origin(&self) -> u64 {
+        let second = self.batches[1.min(self.batches.len() - 1)].0;
+        if second + self.fetch_bytes <= self.total_bytes() { second } else { 0 }
+    }
+
     fn total_bytes(&self) -> u64 {
         self.starts[self.starts.len() - 1]
     }
@@ -75,7 +83,7 @@ impl Planner {
     /// How many sequential blocks the log holds; block numbers beyond it begin anew.
     #[must_use]
     pub fn blocks(&self) -> u64 {
-        (self.total_bytes() / (self.fetch_bytes * self.fetches)).max(1)
+        ((self.total_bytes() - self.origin()) / (self.fetch_bytes * self.fetches)).max(1)
     }
 
     /// The block of that number, with at most this many fetches.
@@ -98,8 +106,10 @@ impl Planner {
 
     /// Fetches that abut; the last ones of a log that is no multiple of them are left out.
     fn sequential(&self, number: u64, index: u64) -> u64 {
-        let fits = (self.total_bytes() / self.fetch_bytes).max(1);
-        ((number % self.blocks()) * self.fetches + index) % fits * self.fetch_bytes
+        let origin = self.origin();
+        let fits = ((self.total_bytes() - origin) / self.fetch_bytes).max(1);
+        let place = ((number % self.blocks()) * self.fetches + index) % fits;
+        origin + place * self.fetch_bytes
     }
 
     /// How many batches are far enough from the end to be the start of a fetch.
@@ -193,20 +203,22 @@ mod tests {
         assert_eq!(planner.blocks(), 2);
         let block = planner.block(1, u64::MAX);
         let piece = |segment, offset_bytes, len_bytes| Piece { segment, offset_bytes, len_bytes };
-        assert_eq!(
-            block.fetches,
-            [vec![piece(0, 6_000, 3_000)], vec![piece(0, 9_000, 1_000), piece(1, 0, 2_000)]]
-        );
+        assert_eq!(block.fetches, [vec![piece(0, 7_000, 3_000)], vec![piece(1, 0, 3_000)]]);
         assert_eq!(block.messages, 60);
         assert_eq!(planner.block(3, u64::MAX), block, "numbers beyond the last begin anew");
         assert_eq!(planner.block(1, 1).fetches.len(), 1);
+        let odd = Planner::new(&spec(Access::Sequential, 5_000, 1)).unwrap();
+        let crossing = vec![piece(0, 6_000, 4_000), piece(1, 0, 1_000)];
+        assert_eq!(odd.block(1, 1).fetches, [crossing]);
+        let whole = Planner::new(&spec(Access::Sequential, 16_000, 1)).unwrap();
+        assert_eq!(whole.block(0, 1).fetches[0][0], piece(0, 0, 10_000), "no room to skip a batch");
     }
 
     #[test]
     fn only_whole_batches_count_as_messages() {
         let planner = Planner::new(&spec(Access::Sequential, 1_500, 1)).unwrap();
-        assert_eq!(planner.block(0, 1).messages, 10, "0..1500 holds one batch");
-        assert_eq!(planner.block(1, 1).messages, 10, "1500..3000 holds one batch");
+        assert_eq!(planner.block(0, 1).messages, 10, "1000..2500 holds one batch");
+        assert_eq!(planner.block(1, 1).messages, 10, "2500..4000 holds one batch");
         let tiny = Planner::new(&spec(Access::Sequential, 999, 1)).unwrap();
         assert_eq!(tiny.block(0, 1).messages, 0);
     }

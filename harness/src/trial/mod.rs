@@ -18,6 +18,10 @@ use anyhow::Context;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
+/// This very program, even when its file has been replaced meanwhile: a child of another build would
+/// measure something else.
+pub const SELF: &str = "/proc/self/exe";
+
 /// Pins this process to one CPU.
 ///
 /// # Errors

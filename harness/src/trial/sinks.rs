@@ -239,9 +239,8 @@ impl Sinks {
 
 impl Receiver {
     fn start(spec: &Spec, address: &str) -> Result<Receiver, Trouble> {
-        let exe = std::env::current_exe().map_err(|e| io("readlink", "/proc/self/exe", &e))?;
         let parent = nix::unistd::getpid();
-        let mut command = Command::new(exe);
+        let mut command = Command::new(super::SELF);
         command.arg("receive").stdin(Stdio::piped()).stdout(Stdio::piped());
         die_with_parent(&mut command, parent);
         let mut process = command.spawn().map_err(|e| io("spawn", "zclab receive", &e))?;
