@@ -7,4 +7,5 @@ pub mod log;
 pub mod machine;
 pub mod run;
 pub mod scenario;
+pub mod size;
 pub mod trial;

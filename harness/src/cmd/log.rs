@@ -3,7 +3,7 @@
 use crate::log::kafka::inspect::inspect;
 use crate::log::kafka::verify::verify;
 use crate::log::kafka::{Codec, MessageSize, Spec, generate, import, show};
-use crate::log::size;
+use crate::size;
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -34,7 +34,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   zclab log gen /tmp/zclab-0
-  zclab log gen --total 1GiB --message lognormal:1KiB,1.0,64KiB --codec zstd /tmp/events-0
+  zclab log gen --size 1GiB --message lognormal:1KiB,1.0,64KiB --codec zstd /tmp/events-0
   zclab log gen --message uniform:100,2000 --key 16 --headers 2 --batch 64KiB /tmp/orders-3
 
 The directory must not exist; it appears when the partition is complete.")]
@@ -43,7 +43,7 @@ struct Gen {
     dir: PathBuf,
     /// Bytes of all .log files together; the last batch may exceed it
     #[arg(long, default_value = "256MiB", value_parser = size::parse, value_name = "SIZE")]
-    total: u64,
+    size: u64,
     /// Bytes of a value: SIZE, uniform:MIN,MAX, lognormal:MEDIAN,SIGMA,MAX or zipf:MAX,EXPONENT
     #[arg(long, default_value = "1KiB", value_name = "SIZES")]
     message: MessageSize,
@@ -153,7 +153,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn run_gen(args: Gen) -> anyhow::Result<ExitCode> {
     let spec = Spec {
-        total_bytes: args.total,
+        total_bytes: args.size,
         message: args.message,
         key_bytes: args.key,
         headers: args.headers,
@@ -176,7 +176,7 @@ fn run_gen(args: Gen) -> anyhow::Result<ExitCode> {
             out,
             "{}: {} in {} segments, {} batches, {} records",
             args.dir.display(),
-            size::show(summary.bytes),
+            size::about(summary.bytes),
             summary.segments,
             summary.batches,
             summary.records
@@ -197,7 +197,7 @@ fn run_verify(args: &Verify) -> anyhow::Result<ExitCode> {
             out,
             "{}: {} in {} segments, {} batches, {} records, {} index entries: {}",
             args.dir.display(),
-            size::show(counts.bytes),
+            size::about(counts.bytes),
             counts.segments,
             counts.batches,
             counts.records,
@@ -233,7 +233,7 @@ fn run_inspect(args: &Inspect) -> anyhow::Result<ExitCode> {
 
 fn run_import(args: &Import) -> anyhow::Result<ExitCode> {
     let (name, imported) = import::import(&args.dir, args.name.as_deref(), &args.store, args.copy)?;
-    let bytes = size::show(imported.bytes);
+    let bytes = size::about(imported.bytes);
     let dir = imported.dir.display();
     let mut out = std::io::stdout().lock();
     if imported.owned {
@@ -273,7 +273,7 @@ mod tests {
         let dir = scratch.path().join("t-0").display().to_string();
         let run_with = |words: &[&str]| run(Cli::parse_from(words).args);
         run_with(&["zclab", "verify", &dir]).expect_err("nothing there");
-        run_with(&["zclab", "gen", "--total", "100KiB", &dir]).expect("generated");
+        run_with(&["zclab", "gen", "--size", "100KiB", &dir]).expect("generated");
         let code = run_with(&["zclab", "verify", &dir]).expect("readable");
         assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
         let log = Path::new(&dir).join("00000000000000000000.log");

@@ -2,7 +2,8 @@
 
 use super::list::{duration, print, rendered, table};
 use crate::log::kafka::Spec;
-use crate::scenario::{Contender, LogChoice, Origin, Scenario, load_with_origin, size, words};
+use crate::scenario::{Contender, LogChoice, Origin, Scenario, load_with_origin, words};
+use crate::size;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -2,7 +2,6 @@
 
 mod error;
 pub mod kafka;
-pub mod size;
 pub(crate) mod staging;
 
 pub use error::LogError;

@@ -6,8 +6,9 @@
 use super::document::Reader;
 use super::matrix::{Matrix, Setting};
 use super::parse::Tables;
-use super::{Budget, Cache, LogChoice, keys, size};
+use super::{Budget, Cache, LogChoice, keys};
 use crate::log::kafka::{MessageSize, Spec};
+use crate::size;
 use std::ops::Range;
 
 /// A log has no more segments than this: every trial opens all of them.

@@ -5,7 +5,7 @@
 
 use super::keys::{Key, Values};
 use super::problem::{BadScenario, Problem, Spot, near, printable};
-use super::size;
+use crate::size;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};

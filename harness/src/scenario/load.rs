@@ -228,7 +228,7 @@ fn read(origin: &Origin) -> Result<Vec<u8>> {
                 bail!(
                     "{}: longer than {}, which no scenario file is",
                     path.display(),
-                    super::size::show(FILE_BYTES_MAX)
+                    crate::size::show(FILE_BYTES_MAX)
                 );
             }
             Ok(bytes)

@@ -15,7 +15,6 @@ mod matrix;
 mod parse;
 mod problem;
 pub mod shipped;
-pub mod size;
 mod values;
 pub mod words;
 

@@ -1,6 +1,6 @@
 //! What may a key be set to, and how is that told to people?
 
-use super::size;
+use crate::size;
 
 /// What a key may be set to, and the value when the file is silent.
 #[derive(Clone, Copy, Debug)]

@@ -145,7 +145,7 @@ fn a_fetch_reaches_every_consumer() {
 #[test]
 fn a_users_partition_is_read_in_place_when_warm_and_refused_when_cold_unless_copied() {
     let dir = results();
-    let spec = ["log", "gen", "--total", "4MiB", "--segment", "1MiB"];
+    let spec = ["log", "gen", "--size", "4MiB", "--segment", "1MiB"];
     let partition = dir.path().join("orders-0");
     let (output, out, err) = finish(zclab().args(spec).arg(&partition), LIMIT);
     assert_eq!(output.status.code(), Some(0), "{out}{err}");

@@ -2,7 +2,8 @@
 
 use std::fs;
 use zclab::scenario::keys::{self, Values};
-use zclab::scenario::{CELLS_MAX, SEGMENTS_MAX, parse, size};
+use zclab::scenario::{CELLS_MAX, SEGMENTS_MAX, parse};
+use zclab::size;
 
 fn readme() -> String {
     fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/README.md"))

@@ -7,7 +7,8 @@ use super::record::{Record, RecordHeader};
 use super::sizes::{self, Sizes};
 use super::write::{Summary, Writer};
 use super::{Codec, Malformed, Spec};
-use crate::log::{LogError, size};
+use crate::log::LogError;
+use crate::size;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 use std::path::Path;
@@ -67,7 +68,7 @@ pub fn generate(
     while writer.bytes() < spec.total_bytes {
         let header = batches.next().map_err(refused)?;
         if batches.batch.len() as u64 > spec.segment_bytes {
-            let why = format!("{} is less than one batch", size::show(spec.segment_bytes));
+            let why = format!("{} is less than one batch", size::about(spec.segment_bytes));
             return Err(LogError::Spec { key: "segment_bytes", why });
         }
         writer.append(&header, &batches.batch)?;
@@ -109,10 +110,13 @@ fn check(spec: &Spec, sizes: &Sizes) -> Result<(), LogError> {
     let record = u64::from(sizes.max_bytes()) + u64::from(spec.key_bytes) + headers;
     let record = record + RECORD_OVERHEAD_MAX_BYTES;
     if record + HEADER_BYTES as u64 > u64::from(BATCH_MAX_BYTES) {
-        return wrong("message", format!("{} in a record, of at most 100 MiB", size::show(record)));
+        return wrong(
+            "message",
+            format!("{} in a record, of at most 100 MiB", size::about(record)),
+        );
     }
     if spec.codec == Codec::None && record + HEADER_BYTES as u64 > spec.segment_bytes {
-        let why = format!("{} may be less than one record", size::show(spec.segment_bytes));
+        let why = format!("{} may be less than one record", size::about(spec.segment_bytes));
         return wrong("segment_bytes", why);
     }
     Ok(())

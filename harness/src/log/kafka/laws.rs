@@ -4,7 +4,7 @@
 //! exponent).
 
 use super::MessageSize;
-use crate::log::size;
+use crate::size;
 use std::str::FromStr;
 
 impl FromStr for MessageSize {

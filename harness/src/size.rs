@@ -65,9 +65,21 @@ pub fn show(bytes: u64) -> String {
         .map_or_else(|| format!("{bytes} B"), |(name, unit)| format!("{} {name}", bytes / unit))
 }
 
+/// A number of bytes for people, to two decimals where no unit makes it short: `1.37 MiB`. Unlike
+/// [`show`], [`parse`] need not read it back to the same number.
+#[must_use]
+pub fn about(bytes: u64) -> String {
+    let exact = show(bytes);
+    if exact.len() <= "1023 KiB".len() {
+        return exact;
+    }
+    let fitting = UNITS[..BINARY].iter().find(|(_, unit)| bytes >= *unit);
+    fitting.map_or(exact, |(name, unit)| format!("{:.2} {name}", bytes as f64 / *unit as f64))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{parse, show};
+    use super::{about, parse, show};
     use proptest::prelude::*;
 
     #[test]
@@ -124,6 +136,19 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic(text: String) {
             let _ = parse(&text);
+        }
+    }
+
+    #[test]
+    fn long_numbers_are_rounded() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (65536, "64 KiB"),
+            (1536 << 10, "1536 KiB"),
+            (1_434_451, "1.37 MiB"),
+        ] {
+            assert_eq!(about(bytes), text);
         }
     }
 }
