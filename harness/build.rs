@@ -15,16 +15,10 @@ fn main() {
     let status = git(&[&["-C", "..", "status", "--porcelain"][..], &sources].concat());
     println!("cargo:rustc-env=ZCLAB_REVISION={revision}");
     println!("cargo:rustc-env=ZCLAB_DIRTY={}", status.is_some_and(|text| !text.is_empty()));
-    for path in [
-        "../.git/HEAD",
-        "../.git/index",
-        "src",
-        "../strategies/src",
-        "../report/src",
-        "../scenarios",
-    ] {
-        if Path::new(path).exists() {
-            println!("cargo:rerun-if-changed={path}");
-        }
+    let git_files = ["../.git/HEAD", "../.git/index", "../.git/logs/HEAD", "../.git/refs/heads"];
+    let sources =
+        ["src", "../strategies/src", "../report/src", "../report/templates", "../scenarios"];
+    for path in git_files.into_iter().chain(sources).filter(|path| Path::new(path).exists()) {
+        println!("cargo:rerun-if-changed={path}");
     }
 }

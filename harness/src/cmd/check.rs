@@ -62,9 +62,22 @@ fn print(record: &Path, json: bool) -> anyhow::Result<()> {
         let ok = of.iter().filter(|cell| cell.status == Status::Ok).count();
         writeln!(out, "{:<32} {ok} of {} cells ok", scenario.scenario, of.len())?;
         for cell in of.iter().filter(|cell| cell.status != Status::Ok) {
-            writeln!(out, "  {:?}: {}\n    {}", cell.status, cell.cell, cell.reasons.join("; "))?;
+            writeln!(
+                out,
+                "  {}: {}\n    {}",
+                cell.status.name(),
+                cell.cell,
+                cell.reasons.join("; ")
+            )?;
         }
     }
+    let mut totals = std::collections::BTreeMap::new();
+    for cell in &cells {
+        *totals.entry(cell.status).or_insert(0usize) += 1;
+    }
+    let totals: Vec<String> =
+        totals.iter().map(|(status, count)| format!("{count} {}", status.name())).collect();
+    writeln!(out, "cells: {}", totals.join(", "))?;
     writeln!(out, "record: {}", path.display())?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use zclab_report::record::Status;
+use zclab_report::record::{Record, Status};
 
 /// Measure scenarios: a record and pages in results/runs/<id>, `latest` pointing to it
 #[derive(Debug, clap::Args)]
@@ -71,8 +71,14 @@ impl PlaceArgs {
 /// What kept the run from starting or going on.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let resume = args.resume.as_deref().map(record_file).transpose()?;
+    let mut places = args.places.places();
     let scenarios = match &resume {
-        Some(path) => recorded_scenarios(path)?,
+        Some(path) => {
+            let record = super::report::read(path)?;
+            places.logs = recorded_logs(&record, args.places.logs.as_deref())
+                .with_context(|| path.display().to_string())?;
+            recorded_scenarios(&record, path)?
+        }
         None if args.scenarios.is_empty() => {
             bail!(
                 "name a scenario: `zclab run quick` is the short tour, `zclab list scenarios` the list"
@@ -80,16 +86,29 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         None => scenario::load(&args.scenarios)?,
     };
-    let outcome =
-        crate::run::run(&scenarios, Purpose::Measure, &args.places.places(), resume.as_deref())?;
+    let outcome = crate::run::run(&scenarios, Purpose::Measure, &places, resume.as_deref())?;
     finish(&outcome, !args.no_report)
 }
 
+/// The folder of logs that a record was measured on: a run is never taken up on another one, whose
+/// file system may be another.
+fn recorded_logs(record: &Record, asked: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let recorded = record.run.machine.get("logs").and_then(|logs| logs.as_str());
+    let recorded =
+        recorded.context("the record does not say where its logs lie: start a new run")?;
+    let recorded = PathBuf::from(recorded);
+    match asked.map(std::path::absolute).transpose()? {
+        Some(asked) if asked != recorded => bail!(
+            "the run was measured on logs in {}; it cannot go on in {}",
+            recorded.display(),
+            asked.display()
+        ),
+        _ => Ok(recorded),
+    }
+}
+
 /// The scenarios of a record, from the texts that it holds.
-fn recorded_scenarios(path: &Path) -> anyhow::Result<Vec<scenario::Scenario>> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    let record = zclab_report::record::read(&text).with_context(|| path.display().to_string())?;
+fn recorded_scenarios(record: &Record, path: &Path) -> anyhow::Result<Vec<scenario::Scenario>> {
     let parse = |asked: &zclab_report::record::Scenario| {
         let file = format!("{} of {}", asked.scenario, path.display());
         scenario::parse(&asked.scenario, &file, &asked.source)
@@ -111,13 +130,22 @@ pub fn finish(outcome: &Outcome, pages: bool) -> anyhow::Result<ExitCode> {
         (Status::Invalid, "invalid"),
         (Status::Failed, "failed"),
     ];
+    let over = outcome.statuses.values().sum::<usize>() + outcome.over_before;
     let words: Vec<String> = all
         .into_iter()
         .filter(|&(status, _)| count(status) > 0 || status == Status::Ok)
         .map(|(status, word)| format!("{} {word}", count(status)))
         .collect();
     let mut out = std::io::stdout().lock();
-    writeln!(out, "cells: {}", words.join(", "))?;
+    let earlier = match outcome.over_before {
+        0 => String::new(),
+        count => format!(", {count} were over before"),
+    };
+    let missing = match outcome.planned.saturating_sub(over) {
+        0 => String::new(),
+        count => format!(", {count} not measured"),
+    };
+    writeln!(out, "cells: {}{earlier}{missing}; {} in all", words.join(", "), outcome.planned)?;
     writeln!(out, "record: {}", outcome.record.display())?;
     if pages {
         let dir = outcome.record.parent().unwrap_or(Path::new("."));

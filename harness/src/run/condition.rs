@@ -43,6 +43,7 @@ pub struct Measure<'a> {
     scratch: &'a Path,
     write: &'a mut dyn FnMut(&[Line]) -> anyhow::Result<()>,
     tick: &'a dyn Fn(&str),
+    words: String,
     verbose: bool,
 }
 
@@ -72,8 +73,9 @@ impl<'a> Measure<'a> {
             cell,
         };
         let Around { ready, scratch, write, tick, verbose } = around;
+        let words = words(&cells[0]);
         let entries = cells.into_iter().map(entry).collect();
-        Some(Measure { entries, condition, budget, ready, scratch, write, tick, verbose })
+        Some(Measure { entries, condition, budget, ready, scratch, write, tick, words, verbose })
     }
 
     /// Measures everything, then ends the cells. Whether it came to the end; their statuses.
@@ -287,7 +289,7 @@ impl<'a> Measure<'a> {
             let text = serde_json::to_string(&short).unwrap_or_default();
             eprintln!("{}: zclab trial <<< '{text}' (batches left out)", entry.id);
         }
-        (self.tick)(&entry.id);
+        (self.tick)(&self.words);
         TrialChild::spawn(&spec)
     }
 
@@ -298,7 +300,7 @@ impl<'a> Measure<'a> {
         (launch, turn, slot): (u32, u32, u32),
         moved: Moved,
     ) -> anyhow::Result<()> {
-        (self.tick)(&self.entries[at].id);
+        (self.tick)(&self.words);
         let cell = self.entries[at].id.clone();
         let Moved { bytes, header_bytes, fetches, messages, .. } = moved;
         let Moved { wall_ns, readings, calls, verified, cache, .. } = moved;
@@ -363,6 +365,17 @@ impl<'a> Measure<'a> {
         (self.write)(&lines)?;
         Ok(statuses)
     }
+}
+
+/// The condition in a few words, for the line of progress: the scenario and what it varies.
+fn words(cell: &Cell) -> String {
+    let params = cell.condition.key_params();
+    let axes = cell.scenario.axes.iter().filter_map(|axis| {
+        let value = params.get(&axis.name)?;
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        Some(format!(" {}={text}", axis.name))
+    });
+    cell.scenario.name.clone() + &axes.collect::<String>()
 }
 
 /// Fetches of a slice: as many as make its bytes over all sinks, within the scenario's bound.

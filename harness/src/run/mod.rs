@@ -49,6 +49,10 @@ pub struct Outcome {
     pub record: PathBuf,
     /// How many cells have which status, cells of an earlier part of a resumed run left out.
     pub statuses: BTreeMap<Status, usize>,
+    /// Cells that were over when a resumed run was taken up.
+    pub over_before: usize,
+    /// Cells of all scenarios.
+    pub planned: usize,
     /// It was ended by a signal.
     pub interrupted: bool,
 }
@@ -86,8 +90,9 @@ pub fn run(
     }
     let (mut writer, finished) = match resume {
         Some(path) => taken_up(path)?,
-        None => (begun(scenarios, places)?, HashSet::new()),
+        None => (begun(scenarios, purpose, places)?, HashSet::new()),
     };
+    let over_before = finished.len();
     let scratch = tempfile::tempdir_in(&places.logs)
         .with_context(|| format!("making a directory in {}", places.logs.display()))?;
     let mut session = Session {
@@ -112,14 +117,20 @@ pub fn run(
     outcome?;
     ended?;
     let record = writer.path().to_owned();
-    Ok(Outcome { record, statuses: session.statuses, interrupted })
+    let planned = scenarios.iter().map(|scenario| scenario.cells().count()).sum();
+    let statuses = session.statuses;
+    Ok(Outcome { record, statuses, over_before, planned, interrupted })
 }
 
 /// Begins a record. What all scenarios ask stands at its head, so that it can be resumed from itself.
-fn begun(scenarios: &[Scenario], places: &Places) -> anyhow::Result<Writer> {
+fn begun(scenarios: &[Scenario], purpose: Purpose, places: &Places) -> anyhow::Result<Writer> {
     let run_id = writer::run_id();
     let runs = places.results.join("runs");
     let mut writer = Writer::create(&runs, &run_id)?;
+    if purpose == Purpose::Measure {
+        // A check measures nothing: `latest` stays with the newest run.
+        writer::point_latest(&runs, &run_id)?;
+    }
     let fact = |strategy: &&dyn zclab_strategies::Strategy| StrategyFact {
         name: strategy.name().to_owned(),
         question: strategy.question().to_owned(),

@@ -16,7 +16,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A new record in a directory of its own under `runs`, and `runs/latest` pointing to it.
+    /// A new record in a directory of its own under `runs`.
     ///
     /// # Errors
     /// The call that failed, with the path.
@@ -29,12 +29,6 @@ impl Writer {
             .create_new(true)
             .open(&path)
             .with_context(|| format!("creating {}", path.display()))?;
-        let latest = runs.join("latest");
-        // A link is replaced by renaming over it, so that it never points nowhere.
-        let fresh = runs.join(format!(".latest-{run_id}"));
-        std::os::unix::fs::symlink(run_id, &fresh)
-            .and_then(|()| std::fs::rename(&fresh, &latest))
-            .with_context(|| format!("pointing {} to {run_id}", latest.display()))?;
         Ok(Writer { file, path })
     }
 
@@ -93,6 +87,19 @@ impl Writer {
     }
 }
 
+/// Makes `runs/latest` point to a run.
+///
+/// # Errors
+/// The call that failed, with the path.
+pub fn point_latest(runs: &Path, run_id: &str) -> anyhow::Result<()> {
+    let latest = runs.join("latest");
+    // A link is replaced by renaming over it, so that it never points nowhere.
+    let fresh = runs.join(format!(".latest-{run_id}"));
+    std::os::unix::fs::symlink(run_id, &fresh)
+        .and_then(|()| std::fs::rename(&fresh, &latest))
+        .with_context(|| format!("pointing {} to {run_id}", latest.display()))
+}
+
 /// Now, as the record writes it.
 #[must_use]
 pub fn timestamp() -> String {
@@ -122,11 +129,13 @@ mod tests {
     fn a_new_record_is_found_under_latest_and_never_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = Writer::create(dir.path(), "one").unwrap();
+        point_latest(dir.path(), "one").unwrap();
         writer.lines(&[end()]).unwrap();
         let latest = dir.path().join("latest/run.jsonl");
         assert!(std::fs::read_to_string(&latest).unwrap().ends_with("}\n"));
         assert!(Writer::create(dir.path(), "one").is_err());
         Writer::create(dir.path(), "two").unwrap();
+        point_latest(dir.path(), "two").unwrap();
         assert_eq!(std::fs::read_to_string(&latest).unwrap(), "");
     }
 

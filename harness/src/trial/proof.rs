@@ -14,7 +14,8 @@ const WARM_LEFT: f64 = 0.99;
 /// Pages that have gone between two samples are read in again, untimed, at most so often.
 const REWARM_TRIES: u32 = 3;
 
-/// A partial condition holds when the resident share is this near to the one asked for.
+/// A partial condition holds when the log's resident share is this near to the one asked for. It is a
+/// statement about the log: a sample of a few random pages may have more or fewer of them.
 const SHARE_SLACK: f64 = 0.05;
 
 /// The log's files, watched without touching them, and the device below them.
@@ -28,6 +29,8 @@ pub struct Before {
     ranges: Vec<(usize, u64, u64)>,
     pages: u64,
     resident: u64,
+    /// Pages of the whole log, and of them resident; looked at only where the state speaks of a share.
+    log: Option<(u64, u64)>,
     cachestat: Option<u64>,
     device_bytes: Option<u64>,
 }
@@ -86,7 +89,11 @@ impl Witness {
             .map(|&(file, offset, len)| self.files[file].cachestat(offset, len))
             .sum::<Option<u64>>();
         let device_bytes = self.device.as_ref().ok().and_then(Device::read_bytes);
-        Ok(Before { ranges, pages, resident, cachestat, device_bytes })
+        let log = match wish {
+            Cache::Partial(_) => Some(self.resident(&self.everything())?),
+            _ => None,
+        };
+        Ok(Before { ranges, pages, resident, log, cachestat, device_bytes })
     }
 
     /// Looks again, and puts both looks together.
@@ -113,6 +120,11 @@ impl Witness {
         })
     }
 
+    fn everything(&self) -> Vec<(usize, u64, u64)> {
+        let whole = |(file, watched): (usize, &Watched)| (file, 0, watched.pages() * PAGE_BYTES);
+        self.files.iter().enumerate().map(whole).collect()
+    }
+
     fn resident(&self, ranges: &[(usize, u64, u64)]) -> Result<(u64, u64), Trouble> {
         let mut sum = (0, 0);
         for &(file, offset, len) in ranges {
@@ -129,7 +141,7 @@ impl Before {
     /// # Errors
     /// `invalid`, with the counts.
     pub fn judge(&self, wish: Cache) -> Result<(), Trouble> {
-        let (pages, resident) = (self.pages, self.resident);
+        let (pages, resident) = self.log.unwrap_or((self.pages, self.resident));
         let share = if pages == 0 { 0.0 } else { resident as f64 / pages as f64 };
         let holds = match wish {
             Cache::Warm => resident == pages,
@@ -268,6 +280,7 @@ mod tests {
             ranges: Vec::new(),
             pages: 100,
             resident,
+            log: None,
             cachestat: None,
             device_bytes: None,
         };
