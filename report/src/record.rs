@@ -15,6 +15,15 @@ pub mod reading;
 
 pub use reader::{Measured, Record, RecordError, read};
 
+/// [`Run::purpose`] of a measurement.
+pub const PURPOSE_MEASURE: &str = "measure";
+/// [`Run::purpose`] of a check.
+pub const PURPOSE_CHECK: &str = "check";
+
+fn purpose_measure() -> String {
+    PURPOSE_MEASURE.to_owned()
+}
+
 /// The version of the record format.
 pub const SCHEMA: u32 = 1;
 
@@ -59,6 +68,9 @@ pub struct Run {
     pub run_id: String,
     /// RFC 3339, UTC.
     pub started_at: String,
+    /// `measure`, or `check`: then there is one sample for each cell, and nothing to compare.
+    #[serde(default = "purpose_measure")]
+    pub purpose: String,
     /// The revision of zclab that ran, or `unknown`.
     pub revision: String,
     /// Whether that revision's tree had uncommitted changes when it was built.

@@ -41,6 +41,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let outcome = crate::run::run(&scenarios, Purpose::Check, &args.places.places(), None)?;
     print(&outcome.record, args.json)?;
+    if outcome.interrupted {
+        let measured: usize = outcome.statuses.values().sum();
+        eprintln!("zclab: interrupted: {measured} of {} cells were checked", outcome.planned);
+    }
     Ok(ExitCode::from(outcome.exit_code()))
 }
 

@@ -130,7 +130,13 @@ pub fn finish(outcome: &Outcome, pages: bool) -> anyhow::Result<ExitCode> {
         (Status::Invalid, "invalid"),
         (Status::Failed, "failed"),
     ];
-    let over = outcome.statuses.values().sum::<usize>() + outcome.over_before;
+    let over = outcome.statuses.values().sum::<usize>();
+    let page = match pages {
+        true => {
+            Some(write_site(&outcome.record, outcome.record.parent().unwrap_or(Path::new(".")))?)
+        }
+        false => None,
+    };
     let words: Vec<String> = all
         .into_iter()
         .filter(|&(status, _)| count(status) > 0 || status == Status::Ok)
@@ -139,7 +145,7 @@ pub fn finish(outcome: &Outcome, pages: bool) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     let earlier = match outcome.over_before {
         0 => String::new(),
-        count => format!(", {count} were over before"),
+        count => format!(" ({count} of them before)"),
     };
     let missing = match outcome.planned.saturating_sub(over) {
         0 => String::new(),
@@ -147,9 +153,8 @@ pub fn finish(outcome: &Outcome, pages: bool) -> anyhow::Result<ExitCode> {
     };
     writeln!(out, "cells: {}{earlier}{missing}; {} in all", words.join(", "), outcome.planned)?;
     writeln!(out, "record: {}", outcome.record.display())?;
-    if pages {
-        let dir = outcome.record.parent().unwrap_or(Path::new("."));
-        writeln!(out, "page: {}", write_site(&outcome.record, dir)?.display())?;
+    if let Some(page) = page {
+        writeln!(out, "page: {}", page.display())?;
     }
     if outcome.interrupted {
         let record = outcome.record.display();

@@ -65,16 +65,16 @@ impl<'a> Measure<'a> {
     /// The contenders of a condition.
     pub fn new(cells: Vec<Cell<'a>>, budget: Budget, around: Around<'a>) -> Option<Measure<'a>> {
         let condition = cells.first()?.condition;
-        let owned = around.ready.owned;
+        let ready = &around.ready;
         let entry = |cell: Cell<'a>| Entry {
             id: cell.id(),
-            trouble: refused(&cell, owned),
+            trouble: refused(&cell, ready),
             setup: BTreeMap::new(),
             cell,
         };
-        let Around { ready, scratch, write, tick, verbose } = around;
         let words = words(&cells[0]);
         let entries = cells.into_iter().map(entry).collect();
+        let Around { ready, scratch, write, tick, verbose } = around;
         Some(Measure { entries, condition, budget, ready, scratch, write, tick, words, verbose })
     }
 
@@ -386,9 +386,21 @@ pub fn fetches(condition: &Condition, budget: Budget) -> u32 {
 }
 
 /// What can be refused without trying.
-fn refused(cell: &Cell, owned: bool) -> Option<Trouble> {
+fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
     let condition = cell.condition;
     let trouble = |status, message: &str| Some(Trouble { status, ..Trouble::failed(message) });
+    let log_bytes: u64 = ready.log.segments.iter().map(|segment| segment.len_bytes).sum();
+    if condition.fetch_bytes > log_bytes {
+        let fetch_bytes = condition.fetch_bytes;
+        let message = format!("a fetch of {fetch_bytes} bytes does not fit a log of {log_bytes}");
+        return trouble(Status::Refused, &message);
+    }
+    if condition.cache != scenario::Cache::Warm && lies_in_memory(&ready.log.dir) {
+        return trouble(
+            Status::Unsupported,
+            "the log lies on tmpfs, whose pages are nowhere else: none can be evicted (--logs DIR)",
+        );
+    }
     if condition.receiver == Receiver::Discard {
         match condition.sink {
             SinkKind::TcpLoopback => {}
@@ -409,7 +421,7 @@ fn refused(cell: &Cell, owned: bool) -> Option<Trouble> {
             "a spinning receiver needs a CPU of its own and there is only one: wait = \"sleep\" or \"auto\"",
         );
     }
-    if condition.cache != scenario::Cache::Warm && !owned {
+    if condition.cache != scenario::Cache::Warm && !ready.owned {
         return trouble(
             Status::Refused,
             "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
@@ -425,6 +437,12 @@ fn refused(cell: &Cell, owned: bool) -> Option<Trouble> {
         );
     }
     None
+}
+
+/// Whether a file system keeps its files in the page cache alone.
+fn lies_in_memory(dir: &Path) -> bool {
+    let kind = nix::sys::statfs::statfs(dir).map(|stat| stat.filesystem_type());
+    kind == Ok(nix::sys::statfs::TMPFS_MAGIC)
 }
 
 fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {

@@ -25,6 +25,16 @@ pub fn listen() -> nix::Result<()> {
     Ok(())
 }
 
+/// Leaves the signals to the system for a while: they end the program.
+pub fn leave() {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        // It fails for signals that cannot be caught, and these can.
+        // SAFETY: the system's own action installs no handler.
+        let _ = unsafe { sigaction(signal, &default) };
+    }
+}
+
 /// Whether a signal has come.
 #[must_use]
 pub fn asked() -> bool {

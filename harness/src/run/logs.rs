@@ -1,6 +1,7 @@
 //! Where do the logs of a run come from, and may their pages be evicted?
 
 use crate::log::{Log, kafka, scan};
+use crate::run::interrupt;
 use crate::scenario::LogChoice;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -47,6 +48,17 @@ impl Store {
             return Ok(Ready { log: Rc::clone(log), owned });
         }
         let log = Rc::new(scan(&dir)?);
+        if let LogChoice::Kafka(spec) = choice {
+            let len_bytes: u64 = log.segments.iter().map(|segment| segment.len_bytes).sum();
+            if len_bytes < spec.total_bytes {
+                bail!(
+                    "{} was damaged since it was generated: {len_bytes} bytes of {}; remove it, and it \
+                     is made anew",
+                    dir.display(),
+                    spec.total_bytes
+                );
+            }
+        }
         if log.batches.is_empty() {
             bail!("{} holds no batch: there is nothing to move", dir.display());
         }
@@ -89,9 +101,16 @@ impl Store {
         };
         let style = "generating a Kafka log [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}";
         bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| bar.style()));
-        kafka::generate(spec, &dir, &mut |written_bytes| bar.set_position(written_bytes))?;
+        // Nothing has been measured on it yet: Ctrl-C may end the program here and now.
+        interrupt::leave();
+        let made = kafka::generate(spec, &dir, &mut |bytes| bar.set_position(bytes));
+        interrupt::listen().context("listening for Ctrl-C")?;
         bar.finish_and_clear();
-        Ok(dir)
+        match made {
+            // Another run may have made the same log meanwhile.
+            Err(_) if dir.is_dir() => Ok(dir),
+            made => made.map(|_| dir).map_err(Into::into),
+        }
     }
 }
 

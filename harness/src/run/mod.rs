@@ -15,10 +15,12 @@ use crate::scenario::{Budget, Cell, Condition, Scenario};
 use anyhow::Context;
 use condition::{Around, Measure};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use writer::Writer;
-use zclab_report::record::{End, Line, Resumed, Run, SCHEMA, Status, StrategyFact};
+use zclab_report::record::{
+    End, Line, PURPOSE_CHECK, PURPOSE_MEASURE, Resumed, Run, SCHEMA, Status, StrategyFact,
+};
 
 /// Where things lie and how much is said.
 #[derive(Clone, Debug)]
@@ -47,7 +49,7 @@ pub enum Purpose {
 pub struct Outcome {
     /// Where the record lies.
     pub record: PathBuf,
-    /// How many cells have which status, cells of an earlier part of a resumed run left out.
+    /// How many cells have which status, cells of an earlier part of a resumed run included.
     pub statuses: BTreeMap<Status, usize>,
     /// Cells that were over when a resumed run was taken up.
     pub over_before: usize,
@@ -90,9 +92,13 @@ pub fn run(
     }
     let (mut writer, finished) = match resume {
         Some(path) => taken_up(path)?,
-        None => (begun(scenarios, purpose, places)?, HashSet::new()),
+        None => (begun(scenarios, purpose, places)?, HashMap::new()),
     };
     let over_before = finished.len();
+    let mut statuses = BTreeMap::new();
+    for status in finished.values() {
+        *statuses.entry(*status).or_default() += 1;
+    }
     let scratch = tempfile::tempdir_in(&places.logs)
         .with_context(|| format!("making a directory in {}", places.logs.display()))?;
     let mut session = Session {
@@ -102,7 +108,7 @@ pub fn run(
         store,
         bar: bar(scenarios, purpose, places.quiet),
         finished,
-        statuses: BTreeMap::new(),
+        statuses,
     };
     let outcome = session.scenarios(scenarios, &mut writer);
     session.bar.finish_and_clear();
@@ -139,6 +145,10 @@ fn begun(scenarios: &[Scenario], purpose: Purpose, places: &Places) -> anyhow::R
     writer.lines(&[Line::Run(Box::new(Run {
         schema: SCHEMA,
         run_id,
+        purpose: match purpose {
+            Purpose::Measure => PURPOSE_MEASURE.to_owned(),
+            Purpose::Check => PURPOSE_CHECK.to_owned(),
+        },
         started_at: writer::timestamp(),
         revision: env!("ZCLAB_REVISION").to_owned(),
         dirty: env!("ZCLAB_DIRTY") == "true",
@@ -153,7 +163,7 @@ fn begun(scenarios: &[Scenario], purpose: Purpose, places: &Places) -> anyhow::R
     Ok(writer)
 }
 
-fn taken_up(path: &Path) -> anyhow::Result<(Writer, HashSet<String>)> {
+fn taken_up(path: &Path) -> anyhow::Result<(Writer, HashMap<String, Status>)> {
     let (mut writer, finished) = Writer::resume(path)?;
     let resumed = Resumed { resumed_at: writer::timestamp(), argv: std::env::args().collect() };
     writer.lines(&[Line::Resumed(resumed)])?;
@@ -167,7 +177,7 @@ struct Session<'a> {
     scratch: &'a Path,
     store: logs::Store,
     bar: ProgressBar,
-    finished: HashSet<String>,
+    finished: HashMap<String, Status>,
     statuses: BTreeMap<Status, usize>,
 }
 
@@ -194,7 +204,7 @@ impl Session<'_> {
             .contenders
             .iter()
             .map(|contender| Cell { scenario, contender, condition })
-            .filter(|cell| !self.finished.contains(&cell.id()))
+            .filter(|cell| !self.finished.contains_key(&cell.id()))
             .collect();
         if cells.is_empty() {
             return Ok(());

@@ -1,18 +1,19 @@
 //! How does a run's record reach the disk, so that a killed run loses nothing it had measured?
 
 use anyhow::{Context, bail};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use zclab_report::record::{Line, SCHEMA};
+use zclab_report::record::{Line, PURPOSE_MEASURE, SCHEMA, Status};
 
-/// A record that is being written.
+/// A record that is being written, by nobody else: the file is locked.
 pub struct Writer {
     file: File,
     path: PathBuf,
+    len_bytes: u64,
 }
 
 impl Writer {
@@ -29,29 +30,42 @@ impl Writer {
             .create_new(true)
             .open(&path)
             .with_context(|| format!("creating {}", path.display()))?;
-        Ok(Writer { file, path })
+        lock(&file, &path)?;
+        Ok(Writer { file, path, len_bytes: 0 })
     }
 
-    /// Takes up a record; the ids of its finished cells. A line that was cut off by the end of the
-    /// earlier run is removed.
+    /// Takes up a record; the ids of its finished cells, and what became of them. A line that was cut
+    /// off by the end of the earlier run is removed.
     ///
     /// # Errors
-    /// A file that is no record, or of another schema.
-    pub fn resume(path: &Path) -> anyhow::Result<(Writer, HashSet<String>)> {
+    /// A file that is no record of a measurement, of another schema, or that another run is writing.
+    pub fn resume(path: &Path) -> anyhow::Result<(Writer, HashMap<String, Status>)> {
+        let file = File::options()
+            .append(true)
+            .open(path)
+            .with_context(|| format!("opening {} for appending", path.display()))?;
+        lock(&file, path)?;
         let text =
             std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         let whole = text.rfind('\n').map_or(0, |at| at + 1);
-        let mut finished = HashSet::new();
+        let mut finished = HashMap::new();
         for (index, line) in text[..whole].lines().enumerate() {
             let at = || format!("{} line {}", path.display(), index + 1);
             match (index, serde_json::from_str::<Line>(line).with_context(at)?) {
+                (0, Line::Run(run)) if run.purpose != PURPOSE_MEASURE => {
+                    bail!(
+                        "{}: a record of a {} cannot be resumed: start it anew",
+                        at(),
+                        run.purpose
+                    )
+                }
                 (0, Line::Run(run)) if run.schema == SCHEMA => {}
                 (0, Line::Run(run)) => {
                     bail!("{}: schema {} cannot be resumed by {SCHEMA}", at(), run.schema)
                 }
                 (0, _) => bail!("{}: a record begins with a run line", at()),
                 (_, Line::Cell(cell)) => {
-                    finished.insert(cell.cell);
+                    finished.insert(cell.cell, cell.status);
                 }
                 _ => {}
             }
@@ -59,12 +73,9 @@ impl Writer {
         if whole == 0 {
             bail!("{} has no whole line: there is nothing to resume", path.display());
         }
-        let file = File::options()
-            .append(true)
-            .open(path)
-            .with_context(|| format!("opening {} for appending", path.display()))?;
         file.set_len(whole as u64).with_context(|| format!("truncating {}", path.display()))?;
-        Ok((Writer { file, path: path.to_owned() }, finished))
+        let path = path.to_owned();
+        Ok((Writer { file, path, len_bytes: whole as u64 }, finished))
     }
 
     /// Appends lines in one write.
@@ -77,13 +88,36 @@ impl Writer {
             serde_json::to_writer(&mut text, line).context("encoding a record line")?;
             text.push(b'\n');
         }
-        self.file.write_all(&text).with_context(|| format!("writing to {}", self.path.display()))
+        if let Err(error) = self.file.write_all(&text) {
+            // Half a line would make the rest unreadable; what cannot be cut off now, `resume` cuts.
+            let cut = self.file.set_len(self.len_bytes);
+            let what = format!("writing to {}", self.path.display());
+            return Err(anyhow::Error::from(error).context(match cut {
+                Ok(()) => what,
+                Err(cut) => format!("{what} (and cutting off half a line: {cut})"),
+            }));
+        }
+        self.len_bytes += text.len() as u64;
+        Ok(())
     }
 
     /// Where the record lies.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Two runs that write one record would mix their samples.
+fn lock(file: &File, path: &Path) -> anyhow::Result<()> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            bail!("{} is being written by another run", path.display())
+        }
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("flock {}", path.display()))
+        }
     }
 }
 

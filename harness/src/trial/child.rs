@@ -23,6 +23,7 @@ pub fn run() -> anyhow::Result<()> {
         nix::sys::signal::signal(nix::sys::signal::SIGINT, nix::sys::signal::SigHandler::SigIgn)
     }
     .context("ignoring SIGINT")?;
+    super::raise_files_limit();
     let mut orders = Lines::new(std::io::stdin());
     let mut out = std::io::stdout();
     let spec: Spec = orders.next(IDLE).context("reading the trial's specification")?;

@@ -22,6 +22,15 @@ use nix::unistd::Pid;
 /// measure something else.
 pub const SELF: &str = "/proc/self/exe";
 
+/// Allows this process as many open files as the system lets it: each consumer is one. What is refused
+/// shows when a file cannot be opened.
+pub fn raise_files_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
 /// Pins this process to one CPU.
 ///
 /// # Errors

@@ -48,6 +48,7 @@ pub fn run() -> anyhow::Result<()> {
     if std::io::stdin().is_terminal() {
         bail!("`zclab receive` is a part of a trial and is started by it");
     }
+    super::raise_files_limit();
     let mut orders = Lines::new(std::io::stdin());
     let spec: ReceiverSpec = orders.next(IDLE).context("reading the receiver's specification")?;
     let mut out = std::io::stdout();

@@ -62,3 +62,61 @@ fn an_interrupted_run_is_resumed_where_it_was() {
     let (output, out, _) = finish(zclab().arg("cmp").arg(&record).arg("--json"), LIMIT);
     assert_eq!(output.status.code(), Some(0), "{out}");
 }
+
+#[test]
+fn a_record_that_is_being_written_or_is_of_a_check_is_not_resumed() {
+    let dir = results();
+    let budget = "launches = 40\nturns = 40\nslice = \"1 MiB\"";
+    let file = scenario(dir.path(), "busy", "\"read-write\"", "fetch = \"64 KiB\"", budget);
+    let mut run = zclab();
+    run.arg("run").arg(&file).arg("--quiet").arg("--results").arg(dir.path());
+    let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    while !std::fs::read_to_string(latest(dir.path())).unwrap_or_default().contains("\"sample\"") {
+        assert!(started.elapsed() < LIMIT, "no sample came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let resume = |record: &std::path::Path| {
+        let mut again = zclab();
+        again.arg("run").arg("--quiet").arg("--results").arg(dir.path());
+        finish(again.arg("--resume").arg(record), LIMIT)
+    };
+    let (output, _, err) = resume(&latest(dir.path()));
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.contains("another run"), "{err}");
+
+    let mut check = zclab();
+    check.arg("check").arg(&file).arg("--quiet").arg("--results").arg(dir.path());
+    let (_, out, _) = finish(&mut check, LIMIT);
+    let record = out.lines().find_map(|line| line.strip_prefix("record: ")).unwrap();
+    let (output, _, err) = resume(std::path::Path::new(record));
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.contains("check"), "{err}");
+}
+
+#[test]
+fn a_run_is_taken_up_on_the_logs_that_it_was_measured_on() {
+    let dir = results();
+    let budget = "launches = 1\nturns = 2\nslice = \"1 MiB\"";
+    let file = scenario(dir.path(), "place", "\"read-write\"", "fetch = \"64 KiB\"", budget);
+    let mut run = zclab();
+    run.arg("run").arg(&file).arg("--quiet").arg("--results").arg(dir.path());
+    let logs = dir.path().join("elsewhere");
+    let (output, out, err) = finish(run.arg("--logs").arg(&logs), LIMIT);
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    let resume = |more: &[&str]| {
+        let mut again = zclab();
+        again.arg("run").arg("--quiet").arg("--results").arg(dir.path()).args(more);
+        finish(again.arg("--resume").arg(latest(dir.path())), LIMIT)
+    };
+    let (output, out, err) = resume(&[]);
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    assert!(out.contains("1 ok (1 of them before)"), "{out}");
+    assert!(!dir.path().join("logs").exists(), "no second log");
+    let other = dir.path().join("other").display().to_string();
+    let (output, _, err) = resume(&["--logs", &other]);
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.contains("elsewhere") && err.contains("other"), "{err}");
+}

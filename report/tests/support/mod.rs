@@ -46,6 +46,7 @@ pub struct Builder {
 impl Builder {
     pub fn new() -> Builder {
         let run = Run {
+            purpose: "measure".into(),
             schema: SCHEMA,
             run_id: "20261124T091500Z-1a2b3c".into(),
             started_at: "2026-11-24T09:15:00Z".into(),
