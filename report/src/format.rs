@@ -1,6 +1,6 @@
 //! How is a number written so that a person reads it right?
 
-use crate::stats::Estimate;
+use crate::stats::{DECISIVE_MIN, Estimate};
 use serde_json::Value;
 
 /// What stands where there is no number.
@@ -129,6 +129,9 @@ pub fn ends(low: f64, high: f64) -> (String, String) {
 pub fn ratio(estimate: &Estimate) -> String {
     let mark = if estimate.differs_from(1.0) { "" } else { "~ " };
     match estimate.interval {
+        Some(_) if estimate.launches < DECISIVE_MIN => {
+            format!("{mark}{:.2} ({} launches: too few)", estimate.point, estimate.launches)
+        }
         Some((low, high)) => {
             format!("{mark}{:.2} ({:.2}–{:.2})", estimate.point, low, high)
         }

@@ -15,4 +15,4 @@ pub mod interval;
 pub mod latency;
 pub mod paired;
 
-pub use interval::{Basis, Estimate};
+pub use interval::{Basis, DECISIVE_MIN, Estimate};

@@ -93,11 +93,11 @@ fn header(study: &Study) -> Vec<String> {
         unit(Metric::TotalCpu),
         unit(Metric::Throughput),
         ratio(Metric::Throughput),
+        "held back\nby".into(),
         unit(Metric::Syscalls),
         unit(Metric::ModeSwitches),
         "p50\nfetch".into(),
         "p99\nfetch".into(),
-        "held back\nby".into(),
     ]
 }
 
@@ -127,11 +127,11 @@ fn cells(study: &Study, point: &Point, row: &Row) -> Vec<String> {
         figure(Metric::TotalCpu),
         figure(Metric::Throughput),
         ratio(row, Metric::Throughput),
+        row.bottleneck.name().into(),
         figure(Metric::Syscalls),
         figure(Metric::ModeSwitches),
         latency(|latency| latency.p50_ns),
         latency(|latency| latency.p99_ns),
-        row.bottleneck.name().into(),
     ]);
     cells
 }

@@ -31,16 +31,16 @@ pub struct Answer {
 pub struct PanelAnswer {
     /// The values that the panel's points share; empty when there is one panel.
     pub title: String,
-    /// The whole answer.
+    /// Who needs the least, at the value of the axis that matters most.
     pub sentence: String,
-    /// Its sentences, the weightiest first.
-    pub sentences: Vec<String>,
+    /// How each contender compares with the baseline along the axis.
+    pub clauses: Vec<String>,
     /// Who leads at each point.
     pub standings: Vec<Standing>,
 }
 
 impl Answer {
-    /// The whole answer as plain text, for terminals and exports.
+    /// The lead sentences as plain text, for terminals and exports.
     #[must_use]
     pub fn text(&self) -> String {
         let parts: Vec<String> = self
@@ -64,9 +64,12 @@ pub fn answer(study: &Study) -> Answer {
         .map(|panel| {
             let standings: Vec<Standing> =
                 panel.points.iter().map(|point| standing(study, point)).collect();
-            let sentences = sentence::of_panel(study, panel, &standings);
-            let sentence = sentences.join(" ");
-            PanelAnswer { title: panel.title(), sentence, sentences, standings }
+            PanelAnswer {
+                title: panel.title(),
+                sentence: sentence::of_panel(study, panel, &standings),
+                clauses: sentence::against_baseline(study, panel),
+                standings,
+            }
         })
         .collect();
     Answer { panels, notes: notes(study) }

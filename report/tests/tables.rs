@@ -43,3 +43,26 @@ fn no_record_is_no_text() {
     assert_eq!(table::cmp(&[]), "");
     assert_eq!(table::cmp_csv(&[]), "run_id,scenario\r\n");
 }
+
+#[test]
+fn every_interval_holds_its_value() {
+    let records = [support::showcase().record()];
+    let exported = table::cmp_json(&records);
+    let scenarios = exported["records"][0]["scenarios"].as_array().expect("scenarios");
+    let cells = scenarios.iter().flat_map(|one| one["cells"].as_array().expect("cells"));
+    let mut seen = 0;
+    for cell in cells {
+        for (key, low) in cell.as_object().expect("a cell") {
+            let Some((stem, low)) = key.strip_suffix("_low").zip(low.as_f64()) else { continue };
+            let value = match stem.strip_suffix("_ratio") {
+                Some(_) => &cell[format!("{stem}_to_baseline")],
+                None => &cell[stem],
+            };
+            let high = cell[format!("{stem}_high")].as_f64().expect("a high end");
+            let value = value.as_f64().expect("a value");
+            assert!(low <= value && value <= high, "{stem}: {low} {value} {high}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}

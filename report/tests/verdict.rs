@@ -4,7 +4,7 @@ mod support;
 
 use serde_json::json;
 use support::Builder;
-use zclab_report::record::Record;
+use zclab_report::record::{Line, Record};
 use zclab_report::study::{Bottleneck, studies};
 use zclab_report::verdict::{self, Answer, Lead};
 
@@ -18,6 +18,7 @@ fn the_winner_its_ratio_and_the_crossover() {
     let answers = answers(&record);
     let size = &answers[0].panels[0];
     insta::assert_snapshot!("size", size.sentence);
+    insta::assert_snapshot!("size_clauses", size.clauses.join("\n"));
     // sendfile: 2300 + 104 x, read-write: 1600 + 330 x CPU ns for x KiB: equal at 3.1 KiB.
     let leads: Vec<Vec<String>> = size
         .standings
@@ -117,4 +118,36 @@ fn a_baseline_without_result_leaves_no_ratio_and_the_next_to_compare_with() {
     assert!(studies[0].rows().all(|row| row.ratios.is_empty()));
     let text = verdict::answer(&studies[0]).text();
     assert!(text.contains("sendfile needs the least") && text.contains("than splice"), "{text}");
+}
+
+#[test]
+fn where_many_share_the_lead_those_cheaper_than_the_baseline_are_named() {
+    let mut builder = Builder::new();
+    let scenario = builder.scenario("x", "?", &[("fetch", json!([4_194_304, 16_777_216]))]);
+    builder.measure(&scenario, &|_, _| None);
+    // A third that costs what splice costs, launch by launch.
+    let cpu: std::collections::BTreeMap<_, _> = builder
+        .lines
+        .iter()
+        .filter_map(|line| match line {
+            Line::Sample(sample) if sample.cell.contains("splice") => Some((
+                (sample.cell.replace("splice", "mmap-write"), sample.launch, sample.turn),
+                sample.readings.clone(),
+            )),
+            _ => None,
+        })
+        .collect();
+    for line in &mut builder.lines {
+        if let Line::Sample(sample) = line
+            && let Some(readings) = cpu.get(&(sample.cell.clone(), sample.launch, sample.turn))
+        {
+            sample.readings = readings.clone();
+        }
+    }
+    let record = builder.record();
+    let answer = &answers(&record)[0];
+    let panel = &answer.panels[0];
+    assert!(panel.sentence.contains("are cheaper than read-write"), "{}", panel.sentence);
+    assert!(panel.sentence.contains("; no winner between "), "{}", panel.sentence);
+    assert_eq!(panel.clauses.len(), 5, "{:?}", panel.clauses);
 }

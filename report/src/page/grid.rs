@@ -70,23 +70,24 @@ pub fn cost(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
     let mut columns = Vec::new();
     for metric in Metric::COMPARED {
         columns.push(column(metric));
-        let unit = format!("÷ {}", study.scenario.baseline);
+        let better = if metric.less_is_better() { "" } else { ", higher is better" };
+        let unit = format!("÷ {}{better}", study.scenario.baseline);
         columns.push(Column { title: short(metric).into(), unit });
     }
+    columns.push(Column { title: "Held back by".into(), unit: "≥ 90 % busy".into() });
     for percentile in ["p50", "p99", "p99.9", "max"] {
         columns.push(Column { title: format!("Fetch {percentile}"), unit: "µs".into() });
     }
-    columns.push(Column { title: "Held back by".into(), unit: "≥ 90 % busy".into() });
     let cells = |row: &Row| {
         let mut cells = Vec::new();
         for metric in Metric::COMPARED {
             cells.push(figure(row, metric));
             cells.push(ratio(row, metric));
         }
+        cells.push(bottleneck(row));
         let percentiles: [fn(&Latency) -> u64; 4] =
             [|one| one.p50_ns, |one| one.p99_ns, |one| one.p999_ns, |one| one.max_ns];
         cells.extend(percentiles.map(|percentile| latency(row, percentile)));
-        cells.push(bottleneck(row));
         cells
     };
     let caption = "Medians; ratios paired turn by turn, with 95 % intervals".to_owned();
@@ -179,14 +180,15 @@ fn short(metric: Metric) -> &'static str {
     match metric {
         Metric::SenderCpu => "Sender ratio",
         Metric::TotalCpu => "Total ratio",
-        _ => "Ratio",
+        _ => "Throughput ratio",
     }
 }
 
 fn figure(row: &Row, metric: Metric) -> Entry {
-    match row.figures.get(&metric) {
-        Some(Figure::Known { median, mean, typical, samples, provenance }) => {
-            let interval = match typical.and_then(|typical| typical.interval) {
+    let figure = row.figures.get(&metric);
+    match figure {
+        Some(Figure::Known { median, mean, samples, provenance, .. }) => {
+            let interval = match figure.and_then(Figure::interval) {
                 Some((low, high)) => format!(", {}–{}", format::number(low), format::number(high)),
                 None => String::new(),
             };

@@ -39,7 +39,8 @@ pub struct ScenarioPage {
 struct PanelView {
     id: String,
     title: String,
-    sentences: Vec<String>,
+    sentence: String,
+    clauses: Vec<String>,
     strip: Vec<Place>,
     decisive: Vec<Drawn>,
     small: Vec<Drawn>,
@@ -106,7 +107,8 @@ fn panels(study: &Study, looks: &Looks, answers: &[PanelAnswer]) -> Vec<PanelVie
         let id = format!("p{n}");
         PanelView {
             title: panel.title(),
-            sentences: answer.sentences.clone(),
+            sentence: answer.sentence.clone(),
+            clauses: answer.clauses.clone(),
             strip: answer.standings.iter().map(|one| place(&one.x, &one.lead, looks)).collect(),
             decisive: charts::decisive(study, panel, looks, &format!("{id}-decisive")),
             small: charts::small(study, panel, looks, &id),
@@ -123,18 +125,25 @@ fn place(x: &str, lead: &Lead, looks: &Looks) -> Place {
         Lead::Led { leaders, behind, .. } if !lead.clear() => {
             let more: Vec<&str> = behind.iter().map(|(label, _)| label.as_str()).collect();
             let words = vec![
-                format!("no winner among {}", leaders.len()),
-                format!("more: {}", format::list(&more)),
+                format!("no winner between {}", format::list(leaders)),
+                format!("dearer: {}", format::list(&more)),
             ];
             (Vec::new(), words)
         }
         Lead::Led { leaders, other, ratios, .. } => {
-            let by = ratios.first().map(|ratio| {
-                let interval = ratio.interval.map(|(low, high)| format!("({low:.2}–{high:.2})"));
-                let point = format!("{:.2}× {other}", ratio.point);
-                [Some(point), interval].into_iter().flatten().collect()
-            });
-            (leaders.clone(), by.unwrap_or_default())
+            // A tied leader that cannot be told from `other` does not need the least.
+            let (firm, loose): (Vec<_>, Vec<_>) =
+                leaders.iter().zip(ratios).partition(|(_, ratio)| ratio.differs_from(1.0));
+            let mut words = Vec::new();
+            if let Some((_, ratio)) = firm.first() {
+                words.push(format!("{:.2}× {other}", ratio.point));
+                words.extend(ratio.interval.map(|(low, high)| format!("({low:.2}–{high:.2})")));
+            }
+            if !loose.is_empty() {
+                let labels: Vec<&String> = loose.into_iter().map(|(label, _)| label).collect();
+                words.push(format!("not decided: {}", format::list(&labels)));
+            }
+            (firm.into_iter().map(|(label, _)| label.clone()).collect(), words)
         }
         Lead::Open { .. } => (Vec::new(), vec!["no winner can be named".into()]),
         Lead::Alone(label) => (Vec::new(), vec![format!("only {label} has a result")]),

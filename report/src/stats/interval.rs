@@ -17,6 +17,8 @@ use super::centre;
 
 /// Launches from which on the interval is bootstrapped.
 pub const BOOTSTRAP_MIN: usize = 8;
+/// Launches from which on an interval decides anything: two give one of absurd width.
+pub const DECISIVE_MIN: usize = 3;
 /// Resamples of the bootstrap.
 pub const RESAMPLES: usize = 4000;
 /// The generator's seed: the same record gives the same interval, always.
@@ -66,16 +68,16 @@ impl Estimate {
         Estimate { point: scale(self.point), interval, ..self }
     }
 
-    /// Whether the interval lies wholly below `value`.
+    /// Whether the interval lies wholly below `value`; never with too few launches.
     #[must_use]
     pub fn below(&self, value: f64) -> bool {
-        self.interval.is_some_and(|(_, high)| high < value)
+        self.launches >= DECISIVE_MIN && self.interval.is_some_and(|(_, high)| high < value)
     }
 
-    /// Whether the interval lies wholly above `value`.
+    /// Whether the interval lies wholly above `value`; never with too few launches.
     #[must_use]
     pub fn above(&self, value: f64) -> bool {
-        self.interval.is_some_and(|(low, _)| low > value)
+        self.launches >= DECISIVE_MIN && self.interval.is_some_and(|(low, _)| low > value)
     }
 
     /// Whether `value` can be told from the estimate: the mark `~` stands where it cannot.
@@ -95,6 +97,8 @@ pub fn over_launches(launches: &[f64]) -> Option<Estimate> {
         n if n < BOOTSTRAP_MIN => (Some(student(&values, point)), Basis::StudentT),
         _ => (Some(bootstrap(&values, point)), Basis::Bootstrap),
     };
+    // Equal launches: the last bit of a mean of means may differ.
+    let interval = interval.map(|(low, high)| (low.min(point), high.max(point)));
     Some(Estimate { point, interval, basis, launches: values.len() })
 }
 

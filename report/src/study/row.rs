@@ -138,11 +138,14 @@ impl Figure {
         }
     }
 
-    /// The interval of the typical value, where there is one.
+    /// The interval of the typical value, where there is one; widened to the median, which stands
+    /// beside it, where that lies outside.
     #[must_use]
     pub fn interval(&self) -> Option<(f64, f64)> {
         match self {
-            Figure::Known { typical, .. } => typical.and_then(|typical| typical.interval),
+            Figure::Known { median, typical, .. } => typical
+                .and_then(|typical| typical.interval)
+                .map(|(low, high)| (low.min(*median), high.max(*median))),
             Figure::Unavailable { .. } => None,
         }
     }

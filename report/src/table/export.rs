@@ -43,7 +43,13 @@ fn scenario(study: &Study) -> Value {
         "answers": answer
             .panels
             .iter()
-            .map(|panel| json!({"condition": panel.title, "sentence": panel.sentence}))
+            .map(|panel| {
+                json!({
+                    "condition": panel.title,
+                    "sentence": panel.sentence,
+                    "against_baseline": panel.clauses,
+                })
+            })
             .collect::<Vec<_>>(),
         "notes": answer.notes,
         "cells": cells,

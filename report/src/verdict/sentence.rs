@@ -12,13 +12,170 @@ const ANCHOR: f64 = 65536.0;
 /// Conditions of a categorical axis that a sentence spells out.
 const SPELLED_OUT: usize = 4;
 
-/// The sentences of one panel, the answer first.
-pub(super) fn of_panel(study: &Study, panel: &Panel, standings: &[Standing]) -> Vec<String> {
+/// The lead sentence of one panel.
+pub(super) fn of_panel(study: &Study, panel: &Panel, standings: &[Standing]) -> String {
     let decided = standings.iter().any(|one| matches!(one.lead, Lead::Led { .. }));
-    if !decided {
-        return vec![undecided(standings)];
+    let cheaper = panel.points.iter().any(|point| !cheaper(point).is_empty());
+    if !decided && !cheaper {
+        return undecided(standings);
     }
-    if study.numeric_x() { numeric(study, panel, standings) } else { categorical(study, standings) }
+    if study.numeric_x() {
+        numeric(study, panel, standings)
+    } else {
+        categorical(study, panel, standings)
+    }
+}
+
+/// How each contender compares with the baseline along the axis, a clause for each.
+pub(super) fn against_baseline(study: &Study, panel: &Panel) -> Vec<String> {
+    let Some(axis) = study.x else { return Vec::new() };
+    let baseline = &study.scenario.baseline;
+    let mut clauses = Vec::new();
+    for label in study.scenario.contenders.iter().filter(|label| *label != baseline) {
+        let groups = Groups::of(study, panel, label);
+        if groups.compared() {
+            let turns = turns(study, panel, label, &axis.name, groups.open.is_empty());
+            clauses.push(format!("{label}: {}.{turns}", groups.words(study, panel)));
+        }
+    }
+    clauses
+}
+
+/// The values of the axis by what the contender's ratio to the baseline says there.
+#[derive(Default)]
+struct Groups {
+    cheaper: Vec<(String, f64)>,
+    dearer: Vec<(String, f64)>,
+    open: Vec<String>,
+    none: Vec<String>,
+}
+
+impl Groups {
+    fn of(study: &Study, panel: &Panel, label: &str) -> Groups {
+        let mut groups = Groups::default();
+        for point in &panel.points {
+            let x = study.x_label(point);
+            let ratio = point.row(label).filter(|row| row.ranked());
+            match ratio.and_then(|row| row.ratios.get(&Metric::SenderCpu)) {
+                Some(ratio) if ratio.below(1.0) => groups.cheaper.push((x, ratio.point)),
+                Some(ratio) if ratio.above(1.0) => groups.dearer.push((x, ratio.point)),
+                Some(_) => groups.open.push(x),
+                None => groups.none.push(x),
+            }
+        }
+        groups
+    }
+
+    fn compared(&self) -> bool {
+        !(self.cheaper.is_empty() && self.dearer.is_empty() && self.open.is_empty())
+    }
+
+    fn words(&self, study: &Study, panel: &Panel) -> String {
+        let baseline = &study.scenario.baseline;
+        let all = panel.points.len();
+        let mut parts: Vec<String> = Vec::new();
+        for (word, group) in [("cheaper", &self.cheaper), ("dearer", &self.dearer)] {
+            if group.is_empty() {
+                continue;
+            }
+            let than = if parts.is_empty() { format!(" than {baseline}") } else { String::new() };
+            let xs: Vec<&str> = group.iter().map(|(x, _)| x.as_str()).collect();
+            parts.push(format!("{word}{than} {} ({})", places(study, &xs, all), range(group)));
+        }
+        if !self.open.is_empty() {
+            let xs: Vec<&str> = self.open.iter().map(String::as_str).collect();
+            parts.push(if xs.len() == all && all > 1 {
+                format!("cannot be told apart from {baseline} anywhere")
+            } else {
+                format!("not decided {}", places(study, &xs, all))
+            });
+        }
+        if !self.none.is_empty() {
+            let xs: Vec<&str> = self.none.iter().map(String::as_str).collect();
+            parts.push(format!("not compared {}", places(study, &xs, all)));
+        }
+        parts.join("; ")
+    }
+}
+
+/// `at 4, 16 and 256 KiB`, `with 1 and 4 consumers`, `everywhere`.
+fn places(study: &Study, xs: &[&str], all: usize) -> String {
+    if xs.len() == all && all > 1 {
+        return "everywhere".into();
+    }
+    let name = study.x_name();
+    if xs.iter().all(|x| x.parse::<f64>().is_ok()) {
+        let joined = format::list(xs);
+        let counts = name.ends_with('s');
+        return if counts {
+            format!("with {joined} {name}")
+        } else {
+            format!("at {name} {joined}")
+        };
+    }
+    if !study.numeric_x() {
+        return format!("with {}", format::list(xs));
+    }
+    let split: Option<Vec<(&str, &str)>> = xs.iter().map(|x| x.split_once(' ')).collect();
+    match split.as_deref() {
+        Some([(_, unit), ..]) if split.iter().flatten().all(|(_, other)| other == unit) => {
+            let numbers: Vec<&str> = split.iter().flatten().map(|(number, _)| *number).collect();
+            format!("at {} {unit}", format::list(&numbers))
+        }
+        _ => format!("at {}", format::list(xs)),
+    }
+}
+
+/// The point ratios from the smallest to the largest: `0.52–0.86×`.
+fn range(group: &[(String, f64)]) -> String {
+    let points = || group.iter().map(|(_, ratio)| *ratio);
+    let low = multiple(points().fold(f64::INFINITY, f64::min));
+    let high = multiple(points().fold(f64::NEG_INFINITY, f64::max));
+    if low == high { format!("{low}×") } else { format!("{low}–{high}×") }
+}
+
+/// A ratio with as many digits as it takes to tell it from 1, two at least.
+fn multiple(ratio: f64) -> String {
+    (2..=5)
+        .map(|digits| format::significant(ratio, digits))
+        .find(|shown| shown.parse::<f64>() != Ok(1.0))
+        .unwrap_or_else(|| format::significant(ratio, 2))
+}
+
+/// The places where the ratio to the baseline passes 1, as a sentence of its own. It speaks for a
+/// whole side only where every point is decided.
+fn turns(study: &Study, panel: &Panel, label: &str, axis: &str, decided: bool) -> String {
+    if !study.numeric_x() {
+        return String::new();
+    }
+    let found = crossovers(&ratios_along(panel, label));
+    let at: Vec<String> = found
+        .iter()
+        .map(|Crossover { x, low, high, .. }| {
+            let (low, high) = format::span(axis, *low, *high);
+            format!("{} ({low}–{high})", format::position(axis, *x))
+        })
+        .collect();
+    let baseline = &study.scenario.baseline;
+    match (found.as_slice(), at.as_slice()) {
+        ([], _) => String::new(),
+        ([only], [at]) if decided => {
+            let side = if only.cheaper_above { "Below" } else { "Above" };
+            format!(" {side} about {at} {baseline} is cheaper.")
+        }
+        _ => format!(" The order turns at about {}.", format::list(&at)),
+    }
+}
+
+/// Contenders whose ratio to the baseline lies wholly below 1.
+fn cheaper(point: &Point) -> Vec<(String, f64)> {
+    let ranked = point.rows.iter().filter(|row| row.ranked() && !row.baseline);
+    ranked
+        .filter_map(|row| {
+            let ratio = row.ratios.get(&Metric::SenderCpu).filter(|ratio| ratio.below(1.0))?;
+            Some((row.label.to_owned(), ratio.point))
+        })
+        .collect()
 }
 
 fn undecided(standings: &[Standing]) -> String {
@@ -37,12 +194,12 @@ fn undecided(standings: &[Standing]) -> String {
 }
 
 /// Each value of a categorical axis in a clause of its own.
-fn categorical(study: &Study, standings: &[Standing]) -> Vec<String> {
+fn categorical(study: &Study, panel: &Panel, standings: &[Standing]) -> String {
     if let Some(sentence) = always_the_same(study, standings) {
-        return vec![sentence];
+        return sentence;
     }
     let mut clauses: Vec<String> = Vec::new();
-    for standing in standings.iter().take(SPELLED_OUT) {
+    for (standing, point) in standings.iter().zip(&panel.points).take(SPELLED_OUT) {
         let place = match study.x {
             Some(axis) if standing.x.parse::<f64>().is_ok() => {
                 format!("With {} {} ", format::parameter_name(&axis.name), standing.x)
@@ -50,12 +207,16 @@ fn categorical(study: &Study, standings: &[Standing]) -> Vec<String> {
             Some(axis) => format!("With {} = {}, ", format::parameter_name(&axis.name), standing.x),
             None => String::new(),
         };
-        clauses.push(format!("{place}{}.", leads(&standing.lead)));
+        let words = leads(study, point, &standing.lead);
+        // A contender's name keeps its case.
+        let words =
+            if place.is_empty() && words.starts_with("no ") { capital(&words) } else { words };
+        clauses.push(format!("{place}{words}."));
     }
     if standings.len() > SPELLED_OUT {
         clauses.push("The table has the others.".into());
     }
-    clauses
+    clauses.join(" ")
 }
 
 /// Leaders with their sender CPU as a share of another's.
@@ -77,7 +238,10 @@ fn always_the_same(study: &Study, standings: &[Standing]) -> Option<String> {
     let same = led.iter().all(|(_, pairs, against)| {
         against == other && pairs.iter().map(|(label, _)| *label).eq(labels.iter().copied())
     });
-    if !same || led.len() != standings.len() || !(2..=SPELLED_OUT).contains(&led.len()) {
+    let decided =
+        led.iter().all(|(_, pairs, _)| pairs.iter().all(|(_, ratio)| ratio.differs_from(1.0)));
+    if !same || !decided || led.len() != standings.len() || !(2..=SPELLED_OUT).contains(&led.len())
+    {
         return None;
     }
     let each = led.iter().enumerate().filter_map(|(n, (x, pairs, other))| {
@@ -101,32 +265,26 @@ fn always_the_same(study: &Study, standings: &[Standing]) -> Option<String> {
     })
 }
 
-/// The decisive size, then where the order changes.
-fn numeric(study: &Study, panel: &Panel, standings: &[Standing]) -> Vec<String> {
-    let Some(anchor) = anchor(panel, standings) else { return vec![undecided(standings)] };
+/// The decisive size.
+fn numeric(study: &Study, panel: &Panel, standings: &[Standing]) -> String {
+    let Some(anchor) = anchor(panel, standings) else { return undecided(standings) };
     let at = &standings[anchor];
-    let mut sentences = vec![format!("{} {}.", at_x(study, &at.x), leads(&at.lead))];
-    if let Lead::Led { leaders, .. } = &at.lead
-        && at.lead.clear()
-    {
-        if let Some(leader) = leaders.iter().find(|label| **label != study.scenario.baseline) {
-            sentences.extend(against_baseline(study, panel, leader));
-        }
-        sentences.extend(elsewhere(standings, leaders));
-    }
-    sentences
+    format!("{} {}.", at_x(study, &at.x), leads(study, &panel.points[anchor], &at.lead))
 }
 
-/// The point that the sentence quotes: 64 KiB where one or two lead there, else the largest x where
-/// they do, else a point where at least somebody is behind.
+/// The point that the sentence quotes: 64 KiB where one or two lead there or some are cheaper than
+/// the baseline, else the largest x where that holds, else a point where at least somebody is
+/// behind.
 fn anchor(panel: &Panel, standings: &[Standing]) -> Option<usize> {
     let clear = |index: &usize| standings[*index].lead.clear();
+    let saves = |index: &usize| !cheaper(&panel.points[*index]).is_empty();
     let decided = |index: &usize| matches!(standings[*index].lead, Lead::Led { .. });
     let x = |point: &Point| point.x.and_then(|value| value.as_f64());
     let at_anchor = (0..standings.len()).find(|index| x(&panel.points[*index]) == Some(ANCHOR));
     at_anchor
-        .filter(clear)
+        .filter(|index| clear(index) || saves(index))
         .or_else(|| (0..standings.len()).rev().find(clear))
+        .or_else(|| (0..standings.len()).rev().find(saves))
         .or(at_anchor.filter(decided))
         .or_else(|| (0..standings.len()).rev().find(decided))
 }
@@ -142,38 +300,67 @@ fn at_x(study: &Study, x: &str) -> String {
 }
 
 /// Who leads, against whom, by how much.
-fn leads(lead: &Lead) -> String {
+fn leads(study: &Study, point: &Point, lead: &Lead) -> String {
     match lead {
-        Lead::Led { leaders, reference, behind, .. } if !lead.clear() => {
-            format!(
-                "no winner can be named between {}; {}",
-                format::list(leaders),
-                trailing(behind, reference)
-            )
-        }
-        Lead::Led { leaders, other, ratios, .. } => match (leaders.as_slice(), ratios.as_slice()) {
-            ([leader], [ratio]) => {
-                format!("{leader} needs the least sender CPU per KiB: {}", less(ratio, Some(other)))
-            }
-            _ => {
-                let each: Vec<String> = leaders
-                    .iter()
-                    .zip(ratios)
-                    .enumerate()
-                    .map(|(n, (leader, ratio))| {
-                        format!("{leader} {}", less(ratio, (n == 0).then_some(other.as_str())))
-                    })
-                    .collect();
-                format!(
-                    "{} need the least sender CPU per KiB, with no winner between them: {}",
-                    format::list(leaders),
-                    each.join(", ")
-                )
-            }
-        },
-        Lead::Open { .. } => "no winner can be named".into(),
+        Lead::Led { leaders, other, ratios, .. } if lead.clear() => least(leaders, other, ratios),
+        Lead::Led { .. } | Lead::Open { .. } => tied(study, point, lead),
         Lead::Alone(label) => format!("only {label} has a result"),
         Lead::Nobody => "no contender has a result".into(),
+    }
+}
+
+/// One or two that need the least; whoever cannot be told from `other` does not count among them.
+fn least(leaders: &[String], other: &str, ratios: &[Estimate]) -> String {
+    let both = || leaders.iter().zip(ratios);
+    let firm: Vec<(&String, &Estimate)> =
+        both().filter(|(_, ratio)| ratio.differs_from(1.0)).collect();
+    let loose: Vec<&String> =
+        both().filter(|(_, ratio)| !ratio.differs_from(1.0)).map(|(label, _)| label).collect();
+    let labels: Vec<&String> = firm.iter().map(|(label, _)| *label).collect();
+    let words = match firm.as_slice() {
+        [] => return format!("no winner can be named between {}", format::list(leaders)),
+        [(leader, ratio)] => {
+            format!("{leader} needs the least sender CPU per KiB: {}", less(ratio, Some(other)))
+        }
+        _ => {
+            let each = firm.iter().enumerate().map(|(n, (leader, ratio))| {
+                format!("{leader} {}", less(ratio, (n == 0).then_some(other)))
+            });
+            format!(
+                "{} need the least sender CPU per KiB, with no winner between them: {}",
+                format::list(&labels),
+                each.collect::<Vec<_>>().join(", ")
+            )
+        }
+    };
+    if loose.is_empty() {
+        return words;
+    }
+    let apart = format::list(&loose);
+    format!("{words}; {apart} cannot be told apart from {} or {other}", format::list(&labels))
+}
+
+/// Three or more that share the lead, and who is cheaper than the baseline all the same.
+fn tied(study: &Study, point: &Point, lead: &Lead) -> String {
+    let cheaper = cheaper(point);
+    let baseline = &study.scenario.baseline;
+    let saving: Vec<&String> = cheaper.iter().map(|(label, _)| label).collect();
+    let is = if saving.len() == 1 { "is" } else { "are" };
+    let saves = format!("{} {is} cheaper than {baseline}", format::list(&saving));
+    match lead {
+        Lead::Led { leaders, behind, reference, .. } if cheaper.is_empty() => format!(
+            "no winner can be named between {}; {}",
+            format::list(leaders),
+            trailing(behind, reference)
+        ),
+        Lead::Led { leaders, .. } => {
+            let same =
+                leaders.len() == saving.len() && saving.iter().all(|one| leaders.contains(one));
+            let between = if same { "them".into() } else { format::list(leaders) };
+            format!("{saves} ({}); no winner between {between}", range(&cheaper))
+        }
+        _ if cheaper.is_empty() => "no winner can be named".into(),
+        _ => format!("{saves} ({}); no winner among all contenders", range(&cheaper)),
     }
 }
 
@@ -236,54 +423,6 @@ fn amount(ratio: f64) -> String {
     }
 }
 
-/// Where the leader stops being cheaper than the baseline, along the axis.
-fn against_baseline(study: &Study, panel: &Panel, leader: &str) -> Option<String> {
-    let baseline = &study.scenario.baseline;
-    let axis = study.x?;
-    let points = ratios_along(panel, leader);
-    if points.len() < 2 {
-        return None;
-    }
-    let found = crossovers(&points);
-    if let Some(Crossover { x, low, high, cheaper_above }) = found.first().copied() {
-        let side = if cheaper_above { "below" } else { "above" };
-        let (low, high) = format::span(&axis.name, low, high);
-        let x = format::position(&axis.name, x);
-        let more = if found.len() > 1 { ", and the order turns again further on" } else { "" };
-        return Some(format!(
-            "{} about {x} ({low}–{high}) {baseline} is cheaper than {leader}{more}.",
-            capital(side)
-        ));
-    }
-    let open: Vec<String> = points
-        .iter()
-        .filter(|(_, ratio)| !ratio.differs_from(1.0))
-        .map(|(x, _)| format::position(&axis.name, *x))
-        .collect();
-    if !open.is_empty() {
-        return Some(format!(
-            "At {} no winner can be named between {leader} and {baseline}.",
-            format::list(&open)
-        ));
-    }
-    let all_below = points.iter().all(|(_, ratio)| ratio.below(1.0));
-    let (first, last) = (points.first()?, points.last()?);
-    all_below.then(|| {
-        format!(
-            "Against {baseline}, {leader} is cheaper at every {} measured: {} at {}, {} at {}.",
-            if study.x_name().ends_with('s') {
-                format!("number of {}", study.x_name())
-            } else {
-                study.x_name()
-            },
-            amount(first.1.point),
-            format::position(&axis.name, first.0),
-            amount(last.1.point),
-            format::position(&axis.name, last.0),
-        )
-    })
-}
-
 /// The contender's sender CPU ratio to the baseline at each numeric x that has one.
 #[must_use]
 pub(super) fn ratios_along(panel: &Panel, label: &str) -> Vec<(f64, Estimate)> {
@@ -296,36 +435,6 @@ pub(super) fn ratios_along(panel: &Panel, label: &str) -> Vec<(f64, Estimate)> {
             Some((x, *row.ratios.get(&Metric::SenderCpu)?))
         })
         .collect()
-}
-
-/// Points at which others lead, or nobody does.
-fn elsewhere(standings: &[Standing], leaders: &[String]) -> Option<String> {
-    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
-    for standing in standings {
-        let words = match &standing.lead {
-            lead @ Lead::Led { leaders: here, .. }
-                if lead.clear() && here.iter().any(|one| leaders.contains(one)) =>
-            {
-                continue;
-            }
-            lead @ Lead::Led { .. } if !lead.clear() => "no winner can be named".into(),
-            Lead::Led { leaders: here, .. } if here.len() == 1 => {
-                format!("{} needs the least", here[0])
-            }
-            Lead::Led { leaders: here, .. } => format!("{} need the least", format::list(here)),
-            Lead::Open { .. } => "no winner can be named".into(),
-            Lead::Alone(_) | Lead::Nobody => continue,
-        };
-        match groups.iter_mut().find(|(known, _)| *known == words) {
-            Some((_, places)) => places.push(&standing.x),
-            None => groups.push((words, vec![&standing.x])),
-        }
-    }
-    let clauses: Vec<String> = groups
-        .iter()
-        .map(|(words, places)| format!("at {} {words}", format::list(places)))
-        .collect();
-    (!clauses.is_empty()).then(|| format!("{}.", capital(&clauses.join("; "))))
 }
 
 /// The text with a capital first letter.
