@@ -230,6 +230,14 @@ mod tests {
     }
 
     #[test]
+    fn two_launches_give_no_interval_to_print() {
+        let basis = crate::stats::Basis::StudentT;
+        let two = Estimate { point: 0.95, interval: Some((0.90, 0.99)), basis, launches: 2 };
+        assert_eq!(ratio(&two), "~ 0.95 (2 launches: too few)");
+        assert_eq!(ratio(&Estimate { launches: 3, ..two }), "0.95 (0.90–0.99)");
+    }
+
+    #[test]
     fn parameters_of_every_shape() {
         assert_eq!(parameter("fetch", &json!(1_048_576)), "1 MiB");
         assert_eq!(parameter("consumers", &json!(4)), "4");

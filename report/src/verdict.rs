@@ -6,7 +6,7 @@
 //! - whoever's paired ratio to the leader does not lie wholly above 1 shares the lead, and between
 //!   those who share it no winner is named; when all share it, no winner is named at all;
 //! - only cells that are `ok` and move the log take part;
-//! - one launch gives no interval, hence no winner.
+//! - one launch gives no interval, and two give one of absurd width, hence no winner.
 
 mod sentence;
 mod standing;
@@ -14,6 +14,7 @@ mod standing;
 pub use standing::{Lead, Standing, standing};
 
 use crate::format;
+use crate::stats::DECISIVE_MIN;
 use crate::study::{Bottleneck, Panel, State, Study};
 use std::collections::BTreeMap;
 
@@ -102,6 +103,9 @@ fn notes(study: &Study) -> Vec<String> {
              is named."
                 .into(),
         );
+    } else if study.rows().any(|row| row.state == State::Ok && row.launches() < DECISIVE_MIN) {
+        notes
+            .push("Cells measured in two launches decide nothing: an interval takes three.".into());
     }
     notes
 }

@@ -50,6 +50,14 @@ fn newer_unknown_and_misplaced_lines_are_refused_by_number() {
 }
 
 #[test]
+fn a_file_of_another_kind_is_called_no_record() {
+    for text in ["[scenario]\nname = \"x\"\n", "{\"records\": []}\n", "\u{7f}ELF"] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.starts_with("not a zclab record: line 1: "), "{error}");
+    }
+}
+
+#[test]
 fn resuming_voids_cells_that_were_not_over() {
     let mut builder = Builder::new();
     builder.launches = 2;

@@ -6,8 +6,8 @@ use super::look::Looks;
 use super::scale::Unit;
 use crate::format;
 use crate::metric::Metric;
-use crate::stats::Estimate;
 use crate::stats::latency::Latency;
+use crate::stats::{DECISIVE_MIN, Estimate};
 use crate::study::{Figure, Panel, Row, State, Study};
 
 /// A drawing and the line below it.
@@ -240,7 +240,9 @@ fn places(study: &Study, panel: &Panel) -> Vec<f64> {
 }
 
 fn mark_of(estimate: &Estimate) -> Mark {
-    Mark { y: estimate.point, interval: estimate.interval }
+    // Two launches' interval would squeeze everything else into a corner.
+    let interval = estimate.interval.filter(|_| estimate.launches >= DECISIVE_MIN);
+    Mark { y: estimate.point, interval }
 }
 
 fn mark(figure: &Figure) -> Option<Mark> {

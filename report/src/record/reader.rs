@@ -53,6 +53,9 @@ pub enum RecordError {
     /// There is no line at all.
     #[error("the record is empty: its first line should have kind \"run\"")]
     Empty,
+    /// The first line is no line of a record at all.
+    #[error("not a zclab record: {0}")]
+    NotARecord(Box<RecordError>),
     /// The first line is something else than a `run` line.
     #[error("line {line}: expected kind \"run\" first, found {found:?}")]
     NoRun {
@@ -128,7 +131,15 @@ pub fn read(text: &str) -> Result<Record, RecordError> {
         .filter(|(_, line)| !line.trim().is_empty())
         .peekable();
     let (number, first) = lines.next().ok_or(RecordError::Empty)?;
-    let run = match parse(number, first)? {
+    let line = parse(number, first).map_err(|error| match error {
+        // A `run` line that lacks a field is a damaged record; this is some other file.
+        RecordError::UnknownKind { .. } => RecordError::NotARecord(Box::new(error)),
+        RecordError::Malformed { .. } if serde_json::from_str::<Value>(first).is_err() => {
+            RecordError::NotARecord(Box::new(error))
+        }
+        _ => error,
+    })?;
+    let run = match line {
         Line::Run(run) => *run,
         other => return Err(RecordError::NoRun { line: number, found: kind_of(&other).into() }),
     };

@@ -444,3 +444,30 @@ fn capital(text: &str) -> String {
         first.to_uppercase().collect::<String>() + letters.as_str()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::Basis;
+
+    fn estimate(point: f64, low: f64, high: f64) -> Estimate {
+        Estimate { point, interval: Some((low, high)), basis: Basis::StudentT, launches: 5 }
+    }
+
+    #[test]
+    fn a_tied_leader_that_is_not_told_from_the_other_does_not_need_the_least() {
+        let leaders = ["sendfile".to_owned(), "splice".to_owned()];
+        let ratios = [estimate(0.8, 0.7, 0.9), estimate(0.72, 0.35, 1.49)];
+        assert_eq!(
+            least(&leaders, "read-write", &ratios),
+            "sendfile needs the least sender CPU per KiB: 20\u{a0}% less than read-write \
+            (10–30\u{a0}%); splice cannot be told apart from sendfile or read-write"
+        );
+    }
+
+    #[test]
+    fn a_decided_ratio_is_never_shown_as_1() {
+        assert_eq!(multiple(0.9968), "0.997");
+        assert_eq!(range(&[("a".into(), 0.52), ("b".into(), 0.86)]), "0.52–0.86×");
+    }
+}
