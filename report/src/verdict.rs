@@ -10,6 +10,7 @@
 
 mod sentence;
 mod standing;
+mod words;
 
 pub use standing::{Lead, Standing, standing};
 

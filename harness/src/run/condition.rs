@@ -4,17 +4,17 @@
 //! whose samples need their own preparation (a cold or partial cache), and strategies that would
 //! disturb their neighbours, run in rounds, ABBA, each with a fresh child.
 
+use super::cells::{fetches, refused, spec, words};
 use super::children::TrialChild;
+use super::logs::Ready;
 use super::turns::{abba, rotation};
 use super::{claims, interrupt};
-use crate::run::logs::Ready;
-use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
-use crate::trial::wire::{Access, Cache, Moved, Order, Spec, Trouble};
+use crate::scenario::{self, Budget, Cell, Condition};
+use crate::trial::wire::{Cache, Moved, Order, Spec, Trouble};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use zclab_report::record::{self, Failure, Histogram, Line, Pass, Sample, Status};
-use zclab_strategies::{OptionValue, Place, SinkKind};
 
 /// Fetches that are content-checked before and after a launch.
 const VERIFY_FETCHES: u32 = 32;
@@ -364,131 +364,5 @@ impl<'a> Measure<'a> {
         }
         (self.write)(&lines)?;
         Ok(statuses)
-    }
-}
-
-/// The condition in a few words, for the line of progress: the scenario and what it varies.
-fn words(cell: &Cell) -> String {
-    let params = cell.condition.key_params();
-    let axes = cell.scenario.axes.iter().filter_map(|axis| {
-        let value = params.get(&axis.name)?;
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        Some(format!(" {}={text}", axis.name))
-    });
-    cell.scenario.name.clone() + &axes.collect::<String>()
-}
-
-/// Fetches of a slice: as many as make its bytes over all sinks, within the scenario's bound.
-#[must_use]
-pub fn fetches(condition: &Condition, budget: Budget) -> u32 {
-    let each = condition.fetch_bytes.max(1) * u64::from(condition.consumers.max(1));
-    (budget.slice_bytes / each).clamp(1, u64::from(budget.fetches_max.max(1))) as u32
-}
-
-/// What can be refused without trying.
-fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
-    let condition = cell.condition;
-    let trouble = |status, message: &str| Some(Trouble { status, ..Trouble::failed(message) });
-    let log_bytes: u64 = ready.log.segments.iter().map(|segment| segment.len_bytes).sum();
-    if condition.fetch_bytes > log_bytes {
-        let fetch_bytes = condition.fetch_bytes;
-        let message = format!("a fetch of {fetch_bytes} bytes does not fit a log of {log_bytes}");
-        return trouble(Status::Refused, &message);
-    }
-    if condition.cache != scenario::Cache::Warm && lies_in_memory(&ready.log.dir) {
-        return trouble(
-            Status::Unsupported,
-            "the log lies on tmpfs, whose pages are nowhere else: none can be evicted (--logs DIR)",
-        );
-    }
-    if condition.receiver == Receiver::Discard {
-        match condition.sink {
-            SinkKind::TcpLoopback => {}
-            SinkKind::UnixStream => {
-                return trouble(
-                    Status::Unsupported,
-                    "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
-                );
-            }
-            SinkKind::File | SinkKind::Null => {
-                return trouble(Status::Refused, "this sink has no receiver that could discard");
-            }
-        }
-    }
-    if condition.wait == Wait::Spin && crate::trial::pins().is_none() {
-        return trouble(
-            Status::Refused,
-            "a spinning receiver needs a CPU of its own and there is only one: wait = \"sleep\" or \"auto\"",
-        );
-    }
-    if condition.cache != scenario::Cache::Warm && !ready.owned {
-        return trouble(
-            Status::Refused,
-            "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
-        );
-    }
-    let strategy = cell.contender.strategy;
-    let path = strategy.path(&claims::route(cell));
-    let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
-    if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
-        return trouble(
-            Status::Refused,
-            "on its way to this sink the strategy never looks at the log, so no cache state can matter",
-        );
-    }
-    None
-}
-
-/// Whether a file system keeps its files in the page cache alone.
-fn lies_in_memory(dir: &Path) -> bool {
-    let kind = nix::sys::statfs::statfs(dir).map(|stat| stat.filesystem_type());
-    kind == Ok(nix::sys::statfs::TMPFS_MAGIC)
-}
-
-fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
-    let Cell { contender, condition, .. } = cell;
-    let value = |value: &OptionValue| match value {
-        OptionValue::Number(number) => Value::from(*number),
-        OptionValue::Word(word) => Value::from(word.clone()),
-    };
-    let options = contender.complete_options();
-    let pin = crate::trial::pins();
-    Spec {
-        strategy: contender.strategy.name().to_owned(),
-        bare: contender.bare,
-        options: options.iter().map(|(name, v)| (name.to_owned(), value(v))).collect(),
-        segments: ready.log.segments.iter().map(|s| (s.path.clone(), s.len_bytes)).collect(),
-        batches: ready
-            .log
-            .batches
-            .iter()
-            .map(|batch| (batch.segment, batch.position_bytes, batch.records))
-            .collect(),
-        fetch_bytes: condition.fetch_bytes,
-        header_bytes: condition.header_bytes,
-        fetches,
-        access: match condition.access {
-            scenario::Access::Sequential => Access::Sequential,
-            scenario::Access::Random => Access::Random,
-            scenario::Access::Zipf { exponent } => Access::Zipf(exponent),
-        },
-        seed: 1,
-        consumers: condition.consumers,
-        sink: condition.sink.name().to_owned(),
-        scratch: scratch.to_owned(),
-        discard: condition.receiver == Receiver::Discard,
-        spins: match condition.wait {
-            Wait::Auto => pin.is_some(),
-            Wait::Spin => true,
-            Wait::Sleep => false,
-        },
-        socket_buffer_bytes: condition.socket_buffer_bytes,
-        cache: match condition.cache {
-            scenario::Cache::Warm => Cache::Warm,
-            scenario::Cache::Cold => Cache::Cold,
-            scenario::Cache::Partial { resident } => Cache::Partial(resident),
-        },
-        pin,
-        markers: false,
     }
 }

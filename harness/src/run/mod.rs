@@ -3,6 +3,7 @@
 //! `scenarios → cells → logs → trials (child processes) → run.jsonl`. Everything else (statistics,
 //! verdicts, pages, exports) is made from the record, by `zclab report` as well as at the end of a run.
 
+pub mod cells;
 pub mod children;
 pub mod claims;
 pub mod condition;

@@ -64,14 +64,22 @@ fn the_quick_ones_share_a_log_and_take_two_minutes() {
 #[test]
 fn the_checks_are_small_and_use_the_whole_catalogue() {
     for scenario in group("check") {
-        if scenario.name == "check/harness-tax" {
-            assert!(scenario.contenders.iter().filter(|one| one.bare).count() == 4);
-            continue;
-        }
         for log in scenario.generated_logs() {
             assert!(log.total_bytes <= 16 << 20, "{}", scenario.name);
         }
         assert!(scenario.cells().count() <= 150, "{}", scenario.name);
+    }
+}
+
+#[test]
+fn overhead_pairs_every_bare_loop_with_its_strategy() {
+    let group = group("overhead");
+    assert_eq!(group.len(), zclab::trial::bare::NAMES.len());
+    for scenario in group {
+        let (bare, full): (Vec<_>, Vec<_>) = scenario.contenders.iter().partition(|one| one.bare);
+        assert_eq!((bare.len(), full.len()), (1, 1), "{}", scenario.name);
+        assert_eq!(bare[0].strategy.name, full[0].strategy.name, "{}", scenario.name);
+        assert_eq!(scenario.baseline, bare[0].label, "{}", scenario.name);
     }
 }
 
