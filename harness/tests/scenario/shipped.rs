@@ -78,7 +78,7 @@ fn overhead_pairs_every_bare_loop_with_its_strategy() {
     for scenario in group {
         let (bare, full): (Vec<_>, Vec<_>) = scenario.contenders.iter().partition(|one| one.bare);
         assert_eq!((bare.len(), full.len()), (1, 1), "{}", scenario.name);
-        assert_eq!(bare[0].strategy.name, full[0].strategy.name, "{}", scenario.name);
+        assert_eq!(bare[0].strategy.name(), full[0].strategy.name(), "{}", scenario.name);
         assert_eq!(scenario.baseline, bare[0].label, "{}", scenario.name);
     }
 }
