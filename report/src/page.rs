@@ -22,25 +22,43 @@ use crate::study;
 use askama::Template;
 use look::Looks;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// The pages of a record: `index.html` first, then one for each scenario, as (relative path, HTML).
 #[must_use]
 pub fn site(record: &Record) -> Vec<(String, String)> {
     let looks = Looks::of(record);
     let studies = study::studies(record);
-    let mut pages =
-        vec![("index.html".to_owned(), render(&index::IndexPage::new(record, &studies, &looks)))];
-    pages.extend(studies.iter().map(|study| {
+    let files = file_names(studies.iter().map(|study| study.scenario.scenario.as_str()));
+    let index = index::IndexPage::new(record, &studies, &files, &looks);
+    let mut pages = vec![("index.html".to_owned(), render(&index))];
+    pages.extend(studies.iter().zip(files).map(|(study, file)| {
         let page = scenario::ScenarioPage::new(study, &looks);
-        (file_name(&study.scenario.scenario), render(&page))
+        (file, render(&page))
     }));
     pages
 }
 
+/// The files of the pages of these scenarios, no two alike: a number is added where two names differ
+/// only in what a URL would not carry, or on a file system that ignores case.
+fn file_names<'a>(scenarios: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut taken = BTreeSet::from(["index.html".to_owned()]);
+    scenarios
+        .map(|scenario| {
+            let wanted = file_name(scenario);
+            let stem = wanted.trim_end_matches(".html");
+            let numbered = (2..).map(|n| format!("{stem}-{n}.html"));
+            let file = std::iter::once(wanted.clone())
+                .chain(numbered)
+                .find(|file| taken.insert(file.to_ascii_lowercase()));
+            file.unwrap_or(wanted)
+        })
+        .collect()
+}
+
 /// The file of a scenario's page: its name with `/` (and whatever else a URL would not carry)
 /// replaced by `-`.
-#[must_use]
-pub fn file_name(scenario: &str) -> String {
+fn file_name(scenario: &str) -> String {
     let safe: String = scenario
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' })
@@ -159,6 +177,10 @@ mod tests {
         assert_eq!(file_name("consume/size-sweep"), "consume-size-sweep.html");
         assert_eq!(file_name("../x y"), "-x-y.html");
         assert_eq!(file_name("index"), "scenario-index.html");
+        let alike = ["a/b", "a-b", "A b", "index", "scenario-index", "a-b-2"];
+        let files = file_names(alike.into_iter());
+        let expected = ["a-b", "a-b-2", "A-b-3", "scenario-index", "scenario-index-2", "a-b-2-2"];
+        assert_eq!(files, expected.map(|stem| format!("{stem}.html")));
     }
 
     #[test]

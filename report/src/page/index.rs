@@ -1,7 +1,7 @@
 //! What ran, and what came out, on one page?
 
 use super::look::Looks;
-use super::{Shell, charts, file_name};
+use super::{Shell, charts};
 use crate::format;
 use crate::record::Record;
 use crate::study::{State, Study};
@@ -36,9 +36,9 @@ struct Card {
 const ANSWERS: usize = 2;
 
 impl IndexPage {
-    /// Gathers what the page shows.
+    /// Gathers what the page shows; `files` are the pages of the studies, in their order.
     #[must_use]
-    pub fn new(record: &Record, studies: &[Study], looks: &Looks) -> IndexPage {
+    pub fn new(record: &Record, studies: &[Study], files: &[String], looks: &Looks) -> IndexPage {
         let mut tally: Vec<(String, usize)> = Vec::new();
         for row in studies.iter().flat_map(Study::rows) {
             let status = match &row.state {
@@ -57,14 +57,20 @@ impl IndexPage {
             ended: ended(record),
             remarks: record.remarks.clone(),
             tally,
-            cards: studies.iter().enumerate().map(|(n, study)| card(n, study, looks)).collect(),
+            cards: studies
+                .iter()
+                .zip(files)
+                .enumerate()
+                .map(|(n, (study, file))| card(n, study, file, looks))
+                .collect(),
             troubles: studies
                 .iter()
-                .flat_map(|study| {
+                .zip(files)
+                .flat_map(|(study, file)| {
                     let name = &study.scenario.scenario;
                     verdict::without_result(study)
                         .into_iter()
-                        .map(move |none| (name.clone(), file_name(name), none))
+                        .map(move |none| (name.clone(), file.clone(), none))
                 })
                 .collect(),
             catalogue: record
@@ -77,13 +83,13 @@ impl IndexPage {
     }
 }
 
-fn card(n: usize, study: &Study, looks: &Looks) -> Card {
+fn card(n: usize, study: &Study, file: &str, looks: &Looks) -> Card {
     let answer = verdict::answer(study);
     let answers: Vec<(String, String)> =
         answer.panels.into_iter().map(|panel| (panel.title, panel.sentence)).collect();
     Card {
         name: study.scenario.scenario.clone(),
-        file: file_name(&study.scenario.scenario),
+        file: file.to_owned(),
         question: study.scenario.question.clone(),
         more: answers.len().saturating_sub(ANSWERS),
         answers: answers.into_iter().take(ANSWERS).collect(),
