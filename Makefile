@@ -3,7 +3,7 @@ CARGO ?= cargo
 ZCLAB = $(or $(CARGO_TARGET_DIR),target)/release/zclab
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check bench report fixtures gate clean
+.PHONY: help setup build run test check bench bpf report fixtures gate clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,10 @@ check: setup ## Format, clippy with warnings denied, tests, documentation
 
 bench: setup ## Criterion benchmarks of log generation and verification
 	$(CARGO) bench --workspace --locked --benches
+
+bpf: ## Compile the kernel programs anew: harness/bpf/ledger.bpf.o (clang, llvm-strip, libbpf's headers)
+	sh harness/bpf/build.sh harness/bpf/ledger.bpf.o
+	clang --version | sed -n 's/.*clang version \([^ ]*\).*/\1/p' >harness/bpf/compiler.txt
 
 report: build ## Pages of the newest run, made anew from its record
 	$(ZCLAB) report results/runs/latest

@@ -315,6 +315,12 @@ pub struct Ledger {
     /// The hop that contradicts, or why nothing was observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What was counted during the counting sample, by name; what was seen zero times is left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<String, u64>,
+    /// System calls of the sender during it, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub syscalls: BTreeMap<String, u64>,
 }
 
 /// A claimed and an observed value of the same thing.

@@ -5,10 +5,11 @@ use super::run::PlaceArgs;
 use crate::run::Purpose;
 use crate::scenario;
 use anyhow::Context;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use zclab_report::record::Status;
+use zclab_report::record::{Agreement, Measured, Status};
 
 /// Move every cell of scenarios once and check every byte at the far end
 #[derive(Debug, clap::Args)]
@@ -30,7 +31,7 @@ Examples:
   zclab check check quick      two groups of them
   zclab check my.toml --json   your own scenario, for a machine to read";
 
-/// Runs the command: exit code 1 when a cell failed.
+/// Runs the command: exit code 1 when a cell failed, or evidence contradicts a claim.
 ///
 /// # Errors
 /// What kept it from starting or going on.
@@ -40,27 +41,38 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         false => scenario::load(&args.scenarios)?,
     };
     let outcome = crate::run::run(&scenarios, Purpose::Check, &args.places.places(), None)?;
-    print(&outcome.record, args.json)?;
+    let contradictions = print(&outcome.record, args.json)?;
     if outcome.interrupted {
         let measured: usize = outcome.statuses.values().sum();
         eprintln!("zclab: interrupted: {measured} of {} cells were checked", outcome.planned);
     }
-    Ok(ExitCode::from(outcome.exit_code()))
+    Ok(ExitCode::from(match outcome.exit_code() {
+        0 if contradictions > 0 => 1,
+        code => code,
+    }))
 }
 
-/// A line for each scenario, and one for each cell that is not `ok`.
-fn print(record: &Path, json: bool) -> anyhow::Result<()> {
+/// A line for each scenario, and one for each cell that is not `ok` or whose evidence contradicts the
+/// claim. How many of the latter there are.
+fn print(record: &Path, json: bool) -> anyhow::Result<usize> {
     let path = record_file(record)?;
     let text =
         std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let record = zclab_report::record::read(&text).with_context(|| path.display().to_string())?;
     let mut out = std::io::stdout().lock();
-    let cells: Vec<_> = record.cells.iter().filter_map(|gathered| gathered.cell.as_ref()).collect();
+    let measured = |agreement: Agreement| {
+        let of =
+            move |cell: &&Measured| cell.ledger.as_ref().is_some_and(|l| l.agreement == agreement);
+        record.cells.iter().filter(of)
+    };
+    let contradictions = measured(Agreement::Contradicts).count();
     if json {
+        let cells: Vec<Value> = record.cells.iter().filter_map(checked).collect();
         serde_json::to_writer_pretty(&mut out, &cells)?;
         writeln!(out)?;
-        return Ok(());
+        return Ok(contradictions);
     }
+    let cells: Vec<_> = record.cells.iter().filter_map(|gathered| gathered.cell.as_ref()).collect();
     for scenario in &record.scenarios {
         let of: Vec<_> = cells.iter().filter(|cell| cell.scenario == scenario.scenario).collect();
         let ok = of.iter().filter(|cell| cell.status == Status::Ok).count();
@@ -75,6 +87,10 @@ fn print(record: &Path, json: bool) -> anyhow::Result<()> {
             )?;
         }
     }
+    for ledger in measured(Agreement::Contradicts).filter_map(|cell| cell.ledger.as_ref()) {
+        let reason = ledger.reason.as_deref().unwrap_or_default();
+        writeln!(out, "  contradicts: {}\n    {reason}", ledger.cell)?;
+    }
     let mut totals = std::collections::BTreeMap::new();
     for cell in &cells {
         *totals.entry(cell.status).or_insert(0usize) += 1;
@@ -82,6 +98,23 @@ fn print(record: &Path, json: bool) -> anyhow::Result<()> {
     let totals: Vec<String> =
         totals.iter().map(|(status, count)| format!("{count} {}", status.name())).collect();
     writeln!(out, "cells: {}", totals.join(", "))?;
+    writeln!(
+        out,
+        "evidence: {} agree with the claim, {contradictions} contradict it, {} unobserved",
+        measured(Agreement::Agrees).count(),
+        measured(Agreement::Unobserved).count()
+    )?;
     writeln!(out, "record: {}", path.display())?;
-    Ok(())
+    Ok(contradictions)
+}
+
+/// A cell that is over, with its evidence.
+fn checked(measured: &Measured) -> Option<Value> {
+    let mut cell = serde_json::to_value(measured.cell.as_ref()?).ok()?;
+    if let Some(ledger) = &measured.ledger {
+        cell["agreement"] = json!(ledger.agreement);
+        cell["reason"] = json!(ledger.reason);
+        cell["cpu_copies_per_byte"] = json!(ledger.cpu_copies_per_byte);
+    }
+    Some(cell)
 }

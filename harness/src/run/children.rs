@@ -1,7 +1,8 @@
 //! How does the parent keep a trial child, and what if that child dies, hangs or talks nonsense?
 
+use crate::ledger::Watched;
 use crate::trial::sinks::{die_with_parent, io};
-use crate::trial::wire::{Lines, Moved, NoLine, Order, Reply, Spec, Trouble, say};
+use crate::trial::wire::{FarEnd, Lines, Moved, NoLine, Order, Reply, Spec, Trouble, say};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -20,6 +21,7 @@ pub struct TrialChild {
     orders: ChildStdin,
     replies: Lines<ChildStdout>,
     stderr: File,
+    far: FarEnd,
 }
 
 impl TrialChild {
@@ -37,7 +39,8 @@ impl TrialChild {
         let (Some(orders), Some(replies)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(Trouble::failed("the child has no pipes"));
         };
-        let mut child = TrialChild { process, orders, replies: Lines::new(replies), stderr };
+        let (replies, far) = (Lines::new(replies), FarEnd::default());
+        let mut child = TrialChild { process, orders, replies, stderr, far };
         if let Err(error) = say(&mut child.orders, spec) {
             return Err(child.obituary(&format!("writing its specification: {error}")));
         }
@@ -50,7 +53,10 @@ impl TrialChild {
     /// Why they are not, with the cell's status.
     pub fn ready(&mut self) -> Result<BTreeMap<String, Value>, Trouble> {
         match self.reply()? {
-            Reply::Ready { setup } => Ok(setup),
+            Reply::Ready { setup, far } => {
+                self.far = far;
+                Ok(setup)
+            }
             other => Err(self.nonsense(&other)),
         }
     }
@@ -123,6 +129,13 @@ impl TrialChild {
             Some(last) => format!("{how} ({what}): {last}"),
             None => format!("{how} ({what})"),
         })
+    }
+
+    /// Whose work to count; known once it is ready.
+    #[must_use]
+    pub fn watched(&self) -> Watched {
+        let FarEnd { receiver, ports } = self.far.clone();
+        Watched { sender: self.id(), receiver, ports }
     }
 
     /// The process id, for tracers and tests.

@@ -2,15 +2,12 @@
 
 use crate::machine::{ETHTOOL_GSG, ETHTOOL_GTXCSUM, offload};
 use crate::scenario::{Cache, Cell, Receiver};
+use std::collections::BTreeMap;
 use zclab_report::record::{Agreement, Compared, Hop, Ledger};
 use zclab_strategies::{CacheState, Route, SinkKind};
 
 /// Hops are predicted for this many bytes as long as nothing is observed.
 const CLAIM_BYTES: u64 = 1 << 20;
-
-/// Why there is no evidence.
-const UNOBSERVED: &str =
-    "unavailable: this version has no kernel counters for copies; the path is the strategy's claim";
 
 /// The route of a cell as it is: offloads of the loopback device are read back.
 #[must_use]
@@ -31,9 +28,9 @@ pub fn route(cell: &Cell) -> Route {
     }
 }
 
-/// The claim of a cell. Nothing in it is observed, and it says so.
+/// The claim of a cell of which nothing was observed, and why not.
 #[must_use]
-pub fn ledger(cell: &Cell) -> Ledger {
+pub fn ledger(cell: &Cell, why: &str) -> Ledger {
     let path = cell.contender.strategy.path(&route(cell));
     let hop = |hop: &zclab_strategies::Hop| Hop {
         from: hop.from.name().to_owned(),
@@ -41,7 +38,7 @@ pub fn ledger(cell: &Cell) -> Ledger {
         by: hop.by.name().to_owned(),
         predicted_bytes: (hop.share * CLAIM_BYTES as f64).round() as u64,
         observed_bytes: None,
-        evidence: UNOBSERVED.to_owned(),
+        evidence: format!("unavailable: {why}"),
         why: hop.why.to_owned(),
     };
     Ledger {
@@ -54,6 +51,8 @@ pub fn ledger(cell: &Cell) -> Ledger {
         mode_switches_per_mib: Compared { predicted: None, observed: None },
         hops: path.hops.iter().map(hop).collect(),
         agreement: Agreement::Unobserved,
-        reason: Some(UNOBSERVED.to_owned()),
+        reason: Some(why.to_owned()),
+        counts: BTreeMap::new(),
+        syscalls: BTreeMap::new(),
     }
 }

@@ -6,9 +6,10 @@
 
 use super::cells::{fetches, refused, spec, words};
 use super::children::TrialChild;
+use super::evidence::{Counted, Evidence};
+use super::interrupt;
 use super::logs::Ready;
 use super::turns::{abba, rotation};
-use super::{claims, interrupt};
 use crate::scenario::{self, Budget, Cell, Condition};
 use crate::trial::wire::{Cache, Moved, Order, Spec, Trouble};
 use serde_json::Value;
@@ -31,6 +32,7 @@ struct Entry<'a> {
     id: String,
     trouble: Option<Trouble>,
     setup: BTreeMap<String, Value>,
+    counted: Option<Counted>,
 }
 
 /// Measures a condition. Lines go to `write` as they come; those that end the cells come last, in one
@@ -41,10 +43,13 @@ pub struct Measure<'a> {
     budget: Budget,
     ready: Ready,
     scratch: &'a Path,
+    evidence: &'a mut Evidence,
     write: &'a mut dyn FnMut(&[Line]) -> anyhow::Result<()>,
     tick: &'a dyn Fn(&str),
     words: String,
     verbose: bool,
+    /// A check times nothing, so its only block may be counted.
+    checks: bool,
 }
 
 /// What a measurement needs besides its cells.
@@ -53,6 +58,8 @@ pub struct Around<'a> {
     pub ready: Ready,
     /// A directory for file sinks.
     pub scratch: &'a Path,
+    /// Kernel counters, where they can be had.
+    pub evidence: &'a mut Evidence,
     /// Takes lines of the record.
     pub write: &'a mut dyn FnMut(&[Line]) -> anyhow::Result<()>,
     /// Called once for each block moved, with what is being measured.
@@ -70,12 +77,25 @@ impl<'a> Measure<'a> {
             id: cell.id(),
             trouble: refused(&cell, ready),
             setup: BTreeMap::new(),
+            counted: None,
             cell,
         };
         let words = words(&cells[0]);
         let entries = cells.into_iter().map(entry).collect();
-        let Around { ready, scratch, write, tick, verbose } = around;
-        Some(Measure { entries, condition, budget, ready, scratch, write, tick, words, verbose })
+        let Around { ready, scratch, evidence, write, tick, verbose } = around;
+        Some(Measure {
+            entries,
+            condition,
+            budget,
+            ready,
+            scratch,
+            evidence,
+            write,
+            tick,
+            words,
+            verbose,
+            checks: false,
+        })
     }
 
     /// Measures everything, then ends the cells. Whether it came to the end; their statuses.
@@ -95,7 +115,45 @@ impl<'a> Measure<'a> {
                 return Ok(None);
             }
         }
+        self.counting(&together, &apart)?;
+        if interrupt::asked() {
+            return Ok(None);
+        }
         self.close().map(Some)
+    }
+
+    /// Moves one block of each cell that is well while the kernel's work on it is counted.
+    fn counting(&mut self, together: &[usize], apart: &[usize]) -> anyhow::Result<()> {
+        self.evidence.begin(&self.ready.log);
+        let fresh = |&at: &usize| (at, true);
+        for (at, fresh) in together.iter().map(|&at| (at, false)).chain(apart.iter().map(fresh)) {
+            if self.entries[at].trouble.is_some() || interrupt::asked() || !self.evidence.counts() {
+                continue;
+            }
+            if let Err(trouble) = self.count_one(at, fresh) {
+                self.give_up(at, trouble);
+            }
+        }
+        self.evidence.end();
+        for at in 0..self.entries.len() {
+            if let Some(counted) = &self.entries[at].counted {
+                let moved = counted.moved.clone();
+                self.sample(at, Pass::Counting, (self.budget.launches, 0, 0), moved)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count_one(&mut self, at: usize, fresh: bool) -> Result<(), Trouble> {
+        let mut child = self.spawn(at)?;
+        child.ready()?;
+        let block = self.block(0, 0, at);
+        if !fresh {
+            child.moved(Order::Slice { block, keep: false })?;
+        }
+        let (moved, counts) = self.evidence.count(&mut child, block, fresh)?;
+        self.entries[at].counted = counts.map(|counts| Counted { moved, counts });
+        child.finish().map(drop)
     }
 
     /// Checks each cell once by content, without timing: `zclab check`.
@@ -103,11 +161,14 @@ impl<'a> Measure<'a> {
     /// # Errors
     /// As for [`run`](Self::run).
     pub fn check(mut self) -> anyhow::Result<Option<Vec<Status>>> {
+        self.checks = true;
         let all: Vec<usize> = (0..self.entries.len()).collect();
         if self.condition.cache == scenario::Cache::Warm {
             self.warm_log(&all);
         }
+        self.evidence.begin(&self.ready.log);
         self.round(&all, 0)?;
+        self.evidence.end();
         if interrupt::asked() {
             return Ok(None);
         }
@@ -200,7 +261,7 @@ impl<'a> Measure<'a> {
             match self.one_round(at, launch) {
                 Ok((samples, histogram)) => {
                     for (turn, (pass, moved)) in samples.into_iter().enumerate() {
-                        let turn = if pass == Pass::Timing { 0 } else { turn as u32 };
+                        let turn = if pass != Pass::Verify { 0 } else { turn as u32 };
                         self.sample(at, pass, (launch, turn, slot as u32), moved)?;
                     }
                     self.histogram(at, launch, histogram)?;
@@ -224,7 +285,13 @@ impl<'a> Measure<'a> {
         ];
         let mut samples = Vec::with_capacity(orders.len());
         for (pass, order) in orders {
-            samples.push((pass, child.moved(order)?));
+            if pass == Pass::Timing && self.checks && self.evidence.counts() {
+                let (moved, counts) = self.evidence.count(&mut child, block, true)?;
+                samples.push((Pass::Counting, moved.clone()));
+                self.entries[at].counted = counts.map(|counts| Counted { moved, counts });
+            } else {
+                samples.push((pass, child.moved(order)?));
+            }
         }
         let (histogram, setup) = child.finish()?;
         self.entries[at].setup.extend(setup);
@@ -344,7 +411,7 @@ impl<'a> Measure<'a> {
         let mut lines = Vec::new();
         let mut statuses = Vec::new();
         for entry in self.entries {
-            lines.push(Line::Ledger(claims::ledger(&entry.cell)));
+            lines.push(Line::Ledger(self.evidence.ledger(&entry.cell, entry.counted.as_ref())));
             let status = entry.trouble.as_ref().map_or(Status::Ok, |trouble| trouble.status);
             if let Some(Trouble { status, call, errno, message }) = entry.trouble.clone() {
                 let cell = entry.id.clone();

@@ -7,6 +7,7 @@ pub mod cells;
 pub mod children;
 pub mod claims;
 pub mod condition;
+pub mod evidence;
 pub mod interrupt;
 pub mod logs;
 pub mod turns;
@@ -15,6 +16,7 @@ pub mod writer;
 use crate::scenario::{Budget, Cell, Condition, Scenario};
 use anyhow::Context;
 use condition::{Around, Measure};
+use evidence::Evidence;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -110,6 +112,7 @@ pub fn run(
         bar: bar(scenarios, purpose, places.quiet),
         finished,
         statuses,
+        evidence: evidence(),
     };
     let outcome = session.scenarios(scenarios, &mut writer);
     session.bar.finish_and_clear();
@@ -180,6 +183,7 @@ struct Session<'a> {
     bar: ProgressBar,
     finished: HashMap<String, Status>,
     statuses: BTreeMap<Status, usize>,
+    evidence: Evidence,
 }
 
 impl Session<'_> {
@@ -224,6 +228,7 @@ impl Session<'_> {
         let around = Around {
             ready,
             scratch: self.scratch,
+            evidence: &mut self.evidence,
             write: &mut write,
             tick: &tick,
             verbose: self.places.verbose,
@@ -238,6 +243,18 @@ impl Session<'_> {
         }
         Ok(())
     }
+}
+
+/// The kernel counters, or one line that says what is missing and how to get it.
+fn evidence() -> Evidence {
+    let evidence = Evidence::load();
+    if let Some(why) = evidence.refusal() {
+        eprintln!(
+            "zclab: no kernel counters, so no copy is observed ({why}); as root, or after \
+             `sudo setcap cap_bpf,cap_perfmon+ep` on the program, there are"
+        );
+    }
+    evidence
 }
 
 /// A check moves every cell once, and no more bytes than it takes to see its fetches through.

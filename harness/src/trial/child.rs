@@ -31,7 +31,7 @@ pub fn run() -> anyhow::Result<()> {
         Ok(worker) => worker,
         Err(trouble) => return Ok(say(&mut out, &Reply::Failed(trouble))?),
     };
-    say(&mut out, &Reply::Ready { setup: worker.setup() })?;
+    say(&mut out, &Reply::Ready { setup: worker.setup(), far: worker.far_end() })?;
     loop {
         let order = match orders.next::<Order>(IDLE) {
             Ok(order) => order,
@@ -42,6 +42,7 @@ pub fn run() -> anyhow::Result<()> {
             Order::Verify { block, fetches_max } => worker.verify(block, fetches_max),
             Order::Slice { block, keep } => worker.slice(block, keep),
             Order::Round { block } => worker.round(block),
+            Order::Count { block, fresh } => worker.count(block, fresh),
             Order::Finish => {
                 let (histogram, setup) = (worker.histogram(), worker.setup_at_end());
                 return Ok(say(&mut out, &Reply::Finished { histogram, setup })?);

@@ -8,6 +8,7 @@ pub mod bare;
 pub mod child;
 pub mod drive;
 pub mod fetches;
+pub mod opening;
 pub mod proof;
 pub mod receiver;
 pub mod sinks;

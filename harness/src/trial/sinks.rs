@@ -3,9 +3,11 @@
 //! The sender plays the broker: it listens, the receiver process connects. Files and `/dev/null` have
 //! no receiver; a file's length, and on demand its content, is read back.
 
-use super::wire::{Counted, Expect, Lines, NoLine, ReceiverSpec, Spec, Trouble, say};
+use super::wire::{Counted, Expect, FarEnd, Lines, NoLine, ReceiverSpec, Spec, Trouble, say};
 use nix::errno::Errno;
-use nix::sys::socket::{getsockopt, setsockopt, sockopt};
+use nix::sys::socket::{
+    SockaddrIn as SocketAddr4, getpeername, getsockname, getsockopt, setsockopt, sockopt,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -178,6 +180,21 @@ impl Sinks {
             buffers.insert("receive_buffer_bytes".to_owned(), bytes);
         }
         buffers
+    }
+
+    /// What tells these connections from all others.
+    #[must_use]
+    pub fn far_end(&self) -> FarEnd {
+        let port = |address: Option<SocketAddr4>| address.map_or(0, |address| address.port());
+        let tcp = |fd: &OwnedFd| {
+            let (local, remote) =
+                (getsockname(fd.as_raw_fd()).ok(), getpeername(fd.as_raw_fd()).ok());
+            (port(local), port(remote))
+        };
+        FarEnd {
+            receiver: self.receiver.as_ref().map(|receiver| receiver.process.id()),
+            ports: self.owned.iter().map(tcp).filter(|ports| *ports != (0, 0)).collect(),
+        }
     }
 
     /// Whether a receiver counts the bytes.

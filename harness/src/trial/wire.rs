@@ -106,6 +106,13 @@ pub enum Order {
         /// Which part of the log.
         block: u64,
     },
+    /// Move a block between two marker calls, for programs that count.
+    Count {
+        /// Which part of the log.
+        block: u64,
+        /// Arrange the cache and open a fresh engine first, as for a round.
+        fresh: bool,
+    },
     /// Send the latencies and end.
     Finish,
 }
@@ -118,6 +125,8 @@ pub enum Reply {
     Ready {
         /// By name: `congestion`, `send_buffer_bytes`, `sender_cpu`, ….
         setup: BTreeMap<String, Value>,
+        /// The far end, for programs that count.
+        far: FarEnd,
     },
     /// A block was moved.
     Moved(Box<Moved>),
@@ -130,6 +139,15 @@ pub enum Reply {
     },
     /// It could not be done. The child ends.
     Failed(Trouble),
+}
+
+/// What tells a trial's packets and processes from all others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FarEnd {
+    /// The receiver's process; none for files and `/dev/null`.
+    pub receiver: Option<u32>,
+    /// Local and remote port of each of the sender's connections.
+    pub ports: Vec<(u16, u16)>,
 }
 
 /// A block that was moved.

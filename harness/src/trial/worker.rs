@@ -6,9 +6,10 @@
 use super::bare::Bare;
 use super::drive::drive;
 use super::fetches::{Block, Planner};
+use super::opening::{header, options, refusal};
 use super::proof::{Witness, block_bytes_read, judge_after};
 use super::sinks::{Sinks, io};
-use super::wire::{Counted, Expect, Moved, Spec, Trouble, errno_name};
+use super::wire::{Counted, Expect, FarEnd, Moved, Spec, Trouble};
 use crate::counters::{ProcessIo, Usage, now, process_io, steal};
 use base64::Engine as _;
 use hdrhistogram::Histogram;
@@ -17,10 +18,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use zclab_report::record::{CacheProof, Status, Verified, reading};
+use zclab_report::record::{CacheProof, Verified, reading};
 use zclab_strategies::{
-    Bytes, Calls, Engine, LaneId, OpenError, OptionValue, Options, Queue, Segment, Setup, Strategy,
-    find,
+    Bytes, Calls, Engine, LaneId, Options, Queue, Segment, Setup, Strategy, find,
 };
 
 /// Latencies are kept between a nanosecond and a minute, to three significant digits.
@@ -118,6 +118,12 @@ impl Worker {
         self.sinks.buffers()
     }
 
+    /// What tells this trial's packets and processes from others.
+    #[must_use]
+    pub fn far_end(&self) -> FarEnd {
+        self.sinks.far_end()
+    }
+
     fn open_mover(&mut self) -> Result<(), Trouble> {
         self.mover = None;
         let setup = Setup {
@@ -161,11 +167,30 @@ impl Worker {
     /// As for [`slice`](Self::slice).
     pub fn round(&mut self, block: u64) -> Result<Moved, Trouble> {
         let block = self.planner.block(block, u64::MAX);
+        self.prepare_round()?;
+        self.proven(&block, true)
+    }
+
+    /// The same as a slice or a round, between marker calls. Nothing else of the trial is.
+    ///
+    /// # Errors
+    /// As for [`slice`](Self::slice).
+    pub fn count(&mut self, block: u64, fresh: bool) -> Result<Moved, Trouble> {
+        let block = self.planner.block(block, u64::MAX);
+        if fresh {
+            self.prepare_round()?;
+        }
+        let markers = std::mem::replace(&mut self.spec.markers, true);
+        let moved = self.proven(&block, false);
+        self.spec.markers = markers;
+        moved
+    }
+
+    fn prepare_round(&mut self) -> Result<(), Trouble> {
         self.mover = None;
         self.warm_connections()?;
         self.witness.arrange(self.spec.cache)?;
-        self.open_mover()?;
-        self.proven(&block, true)
+        self.open_mover()
     }
 
     fn proven(&mut self, block: &Block, keep: bool) -> Result<Moved, Trouble> {
@@ -394,45 +419,5 @@ fn mark(wanted: bool) {
     if wanted {
         // SAFETY: lseek takes three integers; descriptor -1 makes it fail with EBADF and change nothing.
         unsafe { libc::lseek(-1, MARKER, libc::SEEK_SET) };
-    }
-}
-
-fn options(strategy: &dyn Strategy, spec: &Spec) -> Options {
-    let value = |value: &Value| match value {
-        Value::Number(number) => OptionValue::Number(number.as_u64().unwrap_or(0)),
-        other => OptionValue::Word(other.as_str().unwrap_or_default().to_owned()),
-    };
-    let set = spec.options.iter().map(|(name, v)| (name.clone(), value(v))).collect();
-    Options::new(strategy.options(), &set)
-}
-
-/// A frame header as a broker sends it before the records: the frame's size, a correlation number, and
-/// zeros where Kafka has topic, partition and watermarks.
-fn header(len: usize, fetch_bytes: u64) -> Vec<u8> {
-    let mut header = vec![0u8; len];
-    let size = (fetch_bytes + len.saturating_sub(4) as u64) as u32;
-    for (to, from) in header.iter_mut().zip(size.to_be_bytes().into_iter().chain([0, 0, 0, 1])) {
-        *to = from;
-    }
-    header
-}
-
-fn refusal(error: OpenError) -> Trouble {
-    let message = error.to_string();
-    match error {
-        OpenError::Unsupported { call, errno, .. } => Trouble {
-            status: Status::Unsupported,
-            call: Some(call.to_owned()),
-            errno: Some(errno_name(errno)),
-            message,
-        },
-        OpenError::Refused { .. } => {
-            Trouble { status: Status::Refused, ..Trouble::failed(message) }
-        }
-        OpenError::Failed { call, errno } => Trouble {
-            call: Some(call.to_owned()),
-            errno: Some(errno_name(errno)),
-            ..Trouble::failed(message)
-        },
     }
 }

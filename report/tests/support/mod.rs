@@ -303,6 +303,8 @@ fn ledger(id: &str, model: &Model, params: &BTreeMap<String, Value>) -> Ledger {
         hops,
         agreement: Agreement::Unobserved,
         reason: Some("unavailable: the ledger is not built yet".into()),
+        counts: BTreeMap::new(),
+        syscalls: BTreeMap::new(),
     }
 }
 

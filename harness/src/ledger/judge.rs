@@ -1,0 +1,139 @@
+//! Does what was counted agree with what the strategy claims?
+//!
+//! A pure function of a claim and of counts. The claim is for the route as it is, so a copy that the
+//! route forces (a device without scatter-gather) is part of it. Observed bytes never come from the
+//! claim: what no program counted is absent, and the cell is `unobserved` when that matters.
+
+mod facts;
+
+use super::counts::Counts;
+use facts::Fact;
+use std::collections::BTreeMap;
+use zclab_report::record::{self, Agreement, Compared};
+use zclab_strategies::{Hop, Mover, Path, Place, Route};
+
+/// What there is to judge.
+pub struct Case<'a> {
+    /// The claim.
+    pub path: &'a Path,
+    /// The route that it was made for.
+    pub route: &'a Route,
+    /// Payload bytes that reached the sinks.
+    pub payload_bytes: u64,
+    /// Header bytes that reached them: always sent plainly.
+    pub header_bytes: u64,
+    /// What was counted meanwhile.
+    pub counts: &'a Counts,
+    /// What this kernel does not show, and why, by purpose.
+    pub gaps: &'a BTreeMap<&'static str, String>,
+}
+
+/// What the evidence says.
+pub struct Judgement {
+    /// The claimed hops in order, then those that were observed beyond the claim.
+    pub hops: Vec<record::Hop>,
+    /// CPU copies for each payload byte on the sending side.
+    pub copies: Compared,
+    /// User-kernel crossings of the sender for each MiB of payload.
+    pub mode_switches: Compared,
+    /// The verdict.
+    pub agreement: Agreement,
+    /// The hop that contradicts, or what was not observed.
+    pub reason: Option<String>,
+}
+
+/// Judges a case.
+#[must_use]
+pub fn judge(case: &Case) -> Judgement {
+    let facts = case.facts();
+    let slack = case.slack(case.payload_bytes);
+    let (mut hops, mut wrong, mut unseen) = (Vec::new(), None, None);
+    for hop in &case.path.hops {
+        let predicted = (hop.share * case.payload_bytes as f64).round() as u64;
+        let fact = facts.iter().find(|fact| fact.is(hop.from, hop.to, hop.by));
+        let (observed, evidence) = match fact.map(|fact| (&fact.bytes, fact.evidence)) {
+            Some((Ok(bytes), evidence)) => (Some(*bytes), evidence.to_owned()),
+            Some((Err(why), _)) => (None, format!("unavailable: {why}")),
+            None => (None, "unavailable: no program counts this hop".to_owned()),
+        };
+        let overshoots = fact.is_some_and(|fact| fact.overshoots);
+        match observed {
+            Some(bytes) if !within(bytes, predicted, slack, overshoots) => {
+                wrong.get_or_insert(contradiction(hop, predicted, bytes, case.payload_bytes));
+            }
+            None if hop.to != Place::Nowhere => {
+                let why = evidence.trim_start_matches("unavailable: ");
+                unseen.get_or_insert(format!("{} → {}: {why}", hop.from.name(), hop.to.name()));
+            }
+            _ => {}
+        }
+        hops.push(shown(hop, predicted, observed, evidence));
+    }
+    let claimed = |fact: &&Fact| case.path.hops.iter().any(|h| fact.is(h.from, h.to, h.by));
+    for fact in facts.iter().filter(|fact| fact.by == Mover::CpuCopy && !claimed(fact)) {
+        let Ok(bytes) = fact.bytes else { continue };
+        if bytes > slack {
+            let hop = Hop::new(fact.from, fact.to, fact.by, "not claimed");
+            wrong.get_or_insert(contradiction(&hop, 0, bytes, case.payload_bytes));
+            hops.push(shown(&hop, 0, Some(bytes), fact.evidence.to_owned()));
+        }
+    }
+    let (agreement, reason) = match (wrong, unseen) {
+        (Some(wrong), _) => (Agreement::Contradicts, Some(wrong)),
+        (None, Some(unseen)) => (Agreement::Unobserved, Some(unseen)),
+        (None, None) => (Agreement::Agrees, None),
+    };
+    let crossings = case
+        .calls_are_counted()
+        .map(|()| 2.0 * case.counts.syscalls_of("sender") as f64 / mib(case.payload_bytes));
+    Judgement {
+        hops,
+        copies: Compared {
+            predicted: Some(case.path.sender_copies_per_byte()),
+            observed: copies(&facts, case.payload_bytes),
+        },
+        mode_switches: Compared { predicted: None, observed: crossings.ok() },
+        agreement,
+        reason,
+    }
+}
+
+fn shown(hop: &Hop, predicted: u64, observed: Option<u64>, evidence: String) -> record::Hop {
+    record::Hop {
+        from: hop.from.name().to_owned(),
+        to: hop.to.name().to_owned(),
+        by: hop.by.name().to_owned(),
+        predicted_bytes: predicted,
+        observed_bytes: observed,
+        evidence,
+        why: hop.why.to_owned(),
+    }
+}
+
+fn within(bytes: u64, predicted: u64, slack: u64, overshoots: bool) -> bool {
+    bytes.abs_diff(predicted) <= slack || (overshoots && bytes > predicted)
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes.max(1) as f64 / f64::from(1 << 20)
+}
+
+fn contradiction(hop: &Hop, predicted: u64, bytes: u64, payload: u64) -> String {
+    let (from, to, by) = (hop.from.name(), hop.to.name(), hop.by.name());
+    let share = |bytes: u64| bytes as f64 / payload.max(1) as f64;
+    format!(
+        "{from} → {to} by {by}: {:.2} bytes per payload byte observed, {:.2} claimed",
+        share(bytes),
+        share(predicted)
+    )
+}
+
+/// Sender-side copies of everything observed; absent as soon as one copying hop is.
+fn copies(facts: &[Fact], payload_bytes: u64) -> Option<f64> {
+    let copying = facts.iter().filter(|f| f.by == Mover::CpuCopy && f.to != Place::Receiver);
+    let sum = copying.map(|fact| fact.bytes.as_ref().ok().copied()).sum::<Option<u64>>()?;
+    Some(sum as f64 / payload_bytes.max(1) as f64)
+}
+
+#[cfg(test)]
+mod tests;

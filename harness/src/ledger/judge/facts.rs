@@ -1,0 +1,286 @@
+//! How many bytes were seen to take each hop that a sink lets be seen?
+
+use super::super::counts::{Classes, Counts};
+use super::super::moves::End;
+use super::Case;
+use zclab_strategies::{Mover, Place, SinkKind};
+
+/// A hop of other size than claimed by more than this share of the payload contradicts.
+const SLACK_SHARE: f64 = 0.01;
+/// Of a few fetches of a byte each, so many bytes may differ.
+const SLACK_BYTES: u64 = 16;
+
+/// Bytes that were seen to take a hop, or why nobody can say.
+pub struct Fact {
+    pub from: Place,
+    pub to: Place,
+    pub by: Mover,
+    pub bytes: Result<u64, String>,
+    pub evidence: &'static str,
+    /// May exceed the claim: read-ahead and alignment fetch more than was asked for.
+    pub overshoots: bool,
+}
+
+impl Fact {
+    /// Whether it is of this hop.
+    pub fn is(&self, from: Place, to: Place, by: Mover) -> bool {
+        self.from == from && self.to == to && self.by == by
+    }
+}
+
+impl Case<'_> {
+    /// Everything that this sink lets be seen.
+    pub fn facts(&self) -> Vec<Fact> {
+        let counts = self.counts;
+        let reads = |direct: bool| {
+            self.calls_are_counted().map(|()| {
+                let from = |end| end == End::Log || (direct && end == End::File);
+                counts.moved(|m| from(m.from) && m.to == End::User && m.direct == direct)
+            })
+        };
+        let fact = |from, to, by, bytes, evidence| Fact {
+            from,
+            to,
+            by,
+            bytes,
+            evidence,
+            overshoots: by == Mover::Device,
+        };
+        let fills = self.seen_by("cache-fill").map(|()| counts.single("cache_fill_bytes"));
+        let mut facts = vec![
+            fact(
+                Place::Disk,
+                Place::PageCache,
+                Mover::Device,
+                fills,
+                "mm_filemap_add_to_page_cache of the log's mappings",
+            ),
+            fact(
+                Place::Disk,
+                Place::UserBuffer,
+                Mover::Device,
+                reads(true),
+                "bytes returned by reads of an O_DIRECT descriptor",
+            ),
+            fact(
+                Place::PageCache,
+                Place::UserBuffer,
+                Mover::CpuCopy,
+                reads(false),
+                "bytes returned by reads of the log",
+            ),
+        ];
+        match self.route.sink {
+            SinkKind::TcpLoopback | SinkKind::UnixStream => self.through_a_socket(&mut facts),
+            SinkKind::File => self.into(&mut facts, Place::SinkPageCache, End::File),
+            SinkKind::Null => self.into(&mut facts, Place::Nowhere, End::Other),
+        }
+        facts
+    }
+
+    /// Bytes that plain calls took from the process's memory, without the headers; and those that
+    /// splicing calls handed on.
+    fn sent(&self, end: End) -> (Result<u64, String>, Result<u64, String>) {
+        let plain =
+            |m: &super::super::moves::Move| m.from == End::User && m.to == end && !m.zerocopy;
+        let all = self.calls_are_counted().map(|()| self.counts.moved(plain));
+        let payload = all.map(|bytes| bytes.saturating_sub(self.header_bytes));
+        (payload, self.calls_are_counted().map(|()| self.counts.spliced_to(end)))
+    }
+
+    /// A file or the null device: only the calls' own results are to be seen.
+    fn into(&self, facts: &mut Vec<Fact>, to: Place, end: End) {
+        let by = if to == Place::Nowhere { Mover::Reference } else { Mover::CpuCopy };
+        let (plain, spliced) = self.sent(end);
+        let from = self.source(to, by);
+        let mut push = |from, to, by, bytes, evidence| {
+            facts.push(Fact { from, to, by, bytes, evidence, overshoots: false });
+        };
+        push(from, to, by, plain, "bytes returned by writes");
+        push(Place::Pipe, to, by, spliced, "bytes returned by splicing calls");
+        let unseen = "no tracepoint shows what a splice into a file or device refers to";
+        for by in [Mover::Reference, Mover::CpuCopy] {
+            let bytes = match self.sent(end).1 {
+                Ok(0) => Ok(0),
+                _ => Err(unseen.to_owned()),
+            };
+            push(Place::PageCache, Place::Pipe, by, bytes, "bytes returned by splicing calls");
+        }
+    }
+
+    /// From where plain calls take their bytes, in the claim's words: that the memory is a mapping of
+    /// the log cannot be seen, but that no read filled it can, in the hop before.
+    fn source(&self, to: Place, by: Mover) -> Place {
+        let claimed = self.path.hops.iter().find(|hop| {
+            hop.to == to
+                && hop.by == by
+                && [Place::UserBuffer, Place::PageCache].contains(&hop.from)
+        });
+        claimed.map_or(Place::UserBuffer, |hop| hop.from)
+    }
+
+    fn through_a_socket(&self, facts: &mut Vec<Fact>) {
+        let counts = self.counts;
+        let (plain, spliced) = self.sent(End::Socket);
+        let tcp = self.route.sink == SinkKind::TcpLoopback;
+        let (pages, evidence) = if tcp {
+            let seen = self.seen_by("queue").and_then(|()| self.whole(counts.queued, "queued"));
+            (seen, "pages of the log in packets at net_dev_queue")
+        } else {
+            let seen = self.seen_by("receive").and_then(|()| self.whole(counts.received, "copied"));
+            (seen, "pages of the log in packets at skb_copy_datagram_iovec")
+        };
+        let mut push = |from, to, by, bytes, evidence| {
+            facts.push(Fact { from, to, by, bytes, evidence, overshoots: false });
+        };
+        // What plain calls copied lies in private pages or linear parts; what else does was spliced
+        // from pages that somebody copied (or a device filled, for an O_DIRECT descriptor).
+        let copied = pages.clone().and_then(|pages| {
+            let plain = plain.clone()? + self.header_bytes;
+            Ok((pages.private + pages.linear).saturating_sub(plain))
+        });
+        let shared = pages.clone().map(|pages| pages.log);
+        let (device, copied) = self.device_filled(copied);
+        push(Place::PageCache, Place::Pipe, Mover::Reference, shared, evidence);
+        push(
+            Place::PageCache,
+            Place::Pipe,
+            Mover::CpuCopy,
+            copied,
+            "private pages of splicing sends that no device filled",
+        );
+        push(
+            Place::Disk,
+            Place::Pipe,
+            Mover::Device,
+            device,
+            "private pages of splices from an O_DIRECT descriptor, matched by device bytes",
+        );
+        let source = self.source(Place::SocketBuffer, Mover::CpuCopy);
+        push(source, Place::SocketBuffer, Mover::CpuCopy, plain, "bytes returned by plain sends");
+        push(
+            Place::Pipe,
+            Place::SocketBuffer,
+            Mover::Reference,
+            spliced,
+            "bytes returned by splicing calls",
+        );
+        if tcp {
+            self.over_the_wire(&mut push);
+        }
+        let last = if tcp { Place::Wire } else { Place::SocketBuffer };
+        let received = if self.route.receiver_copies {
+            self.seen_by("receive")
+                .and_then(|()| self.all(counts.single("received_bytes"), "copied"))
+                .map(|bytes| bytes.saturating_sub(self.header_bytes))
+        } else {
+            Err("the receiver drops its bytes, and no tracepoint fires".to_owned())
+        };
+        push(last, Place::Receiver, Mover::CpuCopy, received, "skb_copy_datagram_iovec");
+    }
+
+    fn over_the_wire(
+        &self,
+        push: &mut impl FnMut(Place, Place, Mover, Result<u64, String>, &'static str),
+    ) {
+        let Counts { queued, wire, received, .. } = *self.counts;
+        let whole = self
+            .seen_by("transmit")
+            .and_then(|()| self.seen_by("queue"))
+            .and_then(|()| self.whole(wire, "transmitted"));
+        let linearised = whole.clone().map(|wire| wire.linear.saturating_sub(queued.linear));
+        let referred = whole.and_then(|wire| {
+            let linear = linearised.clone()?;
+            Ok((wire.total() - linear).saturating_sub(self.header_bytes))
+        });
+        let (from, to) = (Place::SocketBuffer, Place::Wire);
+        push(from, to, Mover::Reference, referred, "fragments at net_dev_start_xmit");
+        push(
+            from,
+            to,
+            Mover::CpuCopy,
+            linearised,
+            "bytes that became linear between net_dev_queue and net_dev_start_xmit",
+        );
+        let deferred = if !self.route.receiver_copies {
+            // Nobody looks at the bytes on that side, so there is no copy to be seen either.
+            Ok(0)
+        } else {
+            self.seen_by("receive")
+                .and_then(|()| self.whole(received, "copied"))
+                .map(|received| wire.shared().saturating_sub(received.shared()))
+        };
+        push(
+            Place::Wire,
+            Place::KernelPages,
+            Mover::CpuCopy,
+            deferred,
+            "shared at net_dev_start_xmit, private at skb_copy_datagram_iovec",
+        );
+    }
+
+    /// Private pages of a splice from a descriptor with O_DIRECT count as filled by a device only when
+    /// device bytes match them; those of another descriptor were copied.
+    fn device_filled(
+        &self,
+        private: Result<u64, String>,
+    ) -> (Result<u64, String>, Result<u64, String>) {
+        let bytes = match private {
+            Ok(bytes) => bytes,
+            Err(why) => return (Err(why.clone()), Err(why)),
+        };
+        let direct = self.counts.moved(|m| m.direct && m.call.splices());
+        if bytes == 0 || direct == 0 {
+            return (Ok(0), Ok(bytes));
+        }
+        let device: u64 = self.counts.device_reads.values().sum();
+        if self.gaps.contains_key("device") || (device as f64) < bytes as f64 * (1.0 - SLACK_SHARE)
+        {
+            let why = format!(
+                "{bytes} bytes lie in private pages of an O_DIRECT splice, and only \
+                               {device} came from a device"
+            );
+            return (Err(why.clone()), Err(why));
+        }
+        (Ok(bytes), Ok(0))
+    }
+
+    fn seen_by(&self, purpose: &str) -> Result<(), String> {
+        match self.gaps.get(purpose) {
+            Some(why) => Err(why.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Every call that moves bytes was seen.
+    pub fn calls_are_counted(&self) -> Result<(), String> {
+        self.seen_by("enter")?;
+        self.seen_by("leave")?;
+        if self.counts.single("uring_submitted") > 0 {
+            self.seen_by("complete")?;
+        }
+        if self.counts.single("lost") > 0 {
+            return Err(format!("{} events found no room in a map", self.counts.single("lost")));
+        }
+        Ok(())
+    }
+
+    /// The classes of a stage at which every byte was seen.
+    fn whole(&self, seen: Classes, what: &str) -> Result<Classes, String> {
+        self.all(seen.total() - seen.unwalked, what).map(|_| seen)
+    }
+
+    /// As many bytes as were delivered, or the observation has holes.
+    fn all(&self, counted: u64, what: &str) -> Result<u64, String> {
+        let wanted = self.payload_bytes + self.header_bytes;
+        if counted.abs_diff(wanted) <= self.slack(wanted) {
+            return Ok(counted);
+        }
+        Err(format!("{counted} of {wanted} bytes were seen {what}"))
+    }
+
+    /// How far two counts of so many bytes may differ.
+    pub fn slack(&self, bytes: u64) -> u64 {
+        ((bytes as f64 * SLACK_SHARE) as u64).max(SLACK_BYTES)
+    }
+}

@@ -1,0 +1,165 @@
+//! The judge on counts as kernels were seen to give them.
+
+use super::super::counts::{Classes, Counts};
+use super::super::moves::Move;
+use super::{Case, Judgement, judge};
+use std::collections::BTreeMap;
+use zclab_report::record::Agreement;
+use zclab_strategies::{CacheState, Path, Route, SinkKind, find};
+
+const MIB: u64 = 1 << 20;
+const USER: u8 = 1;
+const LOG: u8 = 2;
+const FILE: u8 = 3;
+const SOCKET: u8 = 5;
+const READ: u16 = 0;
+const WRITE: u16 = 1;
+const SENDFILE: u16 = 40;
+
+fn route(sink: SinkKind, scatter_gather: bool) -> Route {
+    let cache = CacheState::Warm;
+    Route { sink, cache, scatter_gather, tx_checksum: true, receiver_copies: true }
+}
+
+fn counts(moves: &[(u16, u8, u8, u64)], queued: Classes, wire: Classes, got: Classes) -> Counts {
+    let mut counts = Counts { queued, wire, received: got, ..Counts::default() };
+    counts.moves = moves
+        .iter()
+        .map(|&(call, from, to, bytes)| Move::of(call, [from, to, 0], 1, bytes))
+        .collect();
+    counts.singles.insert("received_bytes", got.total());
+    counts
+}
+
+fn case(
+    strategy: &str,
+    route: &Route,
+    counts: &Counts,
+    gaps: &[(&'static str, &str)],
+) -> Judgement {
+    let path = find(strategy).map_or_else(Path::default, |strategy| strategy.path(route));
+    let gaps: BTreeMap<_, _> = gaps.iter().map(|(gap, why)| (*gap, (*why).to_owned())).collect();
+    let (payload_bytes, header_bytes) = (MIB, 0);
+    judge(&Case { path: &path, route, payload_bytes, header_bytes, counts, gaps: &gaps })
+}
+
+fn private(bytes: u64) -> Classes {
+    Classes { private: bytes, ..Classes::default() }
+}
+
+fn log(bytes: u64) -> Classes {
+    Classes { log: bytes, ..Classes::default() }
+}
+
+fn linear(bytes: u64) -> Classes {
+    Classes { linear: bytes, ..Classes::default() }
+}
+
+#[test]
+fn two_copies_of_read_and_write_agree() {
+    let tcp = route(SinkKind::TcpLoopback, true);
+    let all = private(MIB);
+    let seen = counts(&[(READ, LOG, USER, MIB), (WRITE, USER, SOCKET, MIB)], all, all, all);
+    let judged = case("read-write", &tcp, &seen, &[]);
+    assert_eq!(judged.agreement, Agreement::Agrees, "{:?}", judged.reason);
+    assert_eq!(judged.copies.observed, Some(2.0));
+}
+
+#[test]
+fn page_cache_on_the_wire_agrees_with_sendfile_and_private_pages_do_not() {
+    let tcp = route(SinkKind::TcpLoopback, true);
+    let moves = [(SENDFILE, LOG, SOCKET, MIB)];
+    let honest = case("sendfile", &tcp, &counts(&moves, log(MIB), log(MIB), log(MIB)), &[]);
+    assert_eq!(honest.agreement, Agreement::Agrees, "{:?}", honest.reason);
+    assert_eq!(honest.copies.observed, Some(0.0));
+    // The call says sendfile, and yet the pages are nobody's: its splice read copied.
+    let all = private(MIB);
+    let copied = case("sendfile", &tcp, &counts(&moves, all, all, all), &[]);
+    assert_eq!(copied.agreement, Agreement::Contradicts);
+    assert_eq!(copied.copies.observed, Some(1.0));
+    // So does a library that reads and writes instead.
+    let moves = [(READ, LOG, USER, MIB), (WRITE, USER, SOCKET, MIB)];
+    let lied = case("sendfile", &tcp, &counts(&moves, all, all, all), &[]);
+    assert_eq!(lied.agreement, Agreement::Contradicts);
+    assert_eq!(lied.copies.observed, Some(2.0));
+    assert!(lied.reason.unwrap().contains("page-cache → pipe"));
+}
+
+#[test]
+fn pages_of_another_file_are_not_the_log() {
+    let tcp = route(SinkKind::TcpLoopback, true);
+    let other = Classes { file: MIB, ..Classes::default() };
+    let moves = [(SENDFILE, FILE, SOCKET, MIB)];
+    let judged = case("sendfile", &tcp, &counts(&moves, other, other, other), &[]);
+    assert_eq!(judged.agreement, Agreement::Contradicts);
+}
+
+#[test]
+fn a_device_that_cannot_gather_costs_a_copy_that_the_claim_must_name() {
+    let moves = [(SENDFILE, LOG, SOCKET, MIB)];
+    let seen = counts(&moves, log(MIB), linear(MIB), linear(MIB));
+    let aware = case("sendfile", &route(SinkKind::TcpLoopback, false), &seen, &[]);
+    assert_eq!(aware.agreement, Agreement::Agrees, "{:?}", aware.reason);
+    assert_eq!(aware.copies.observed, Some(1.0));
+    let unaware = case("sendfile", &route(SinkKind::TcpLoopback, true), &seen, &[]);
+    assert_eq!(unaware.agreement, Agreement::Contradicts);
+    // A plain send has three copies there, not one: its linear bytes are an extra copy.
+    let moves = [(READ, LOG, USER, MIB), (WRITE, USER, SOCKET, MIB)];
+    let seen = counts(&moves, private(MIB), linear(MIB), linear(MIB));
+    let plain = case("read-write", &route(SinkKind::TcpLoopback, false), &seen, &[]);
+    assert_eq!(plain.agreement, Agreement::Agrees, "{:?}", plain.reason);
+    assert_eq!(plain.copies.observed, Some(3.0));
+}
+
+#[test]
+fn a_copy_on_delivery_is_seen() {
+    let tcp = route(SinkKind::TcpLoopback, true);
+    let moves = [(SENDFILE, LOG, SOCKET, MIB)];
+    let judged = case("sendfile", &tcp, &counts(&moves, log(MIB), log(MIB), private(MIB)), &[]);
+    assert_eq!(judged.agreement, Agreement::Contradicts);
+    assert!(judged.reason.unwrap().contains("wire → kernel-pages"));
+}
+
+#[test]
+fn an_o_direct_splice_needs_device_bytes() {
+    let tcp = route(SinkKind::TcpLoopback, true);
+    let all = private(MIB);
+    let mut seen = counts(&[], all, all, all);
+    seen.moves.push(Move::of(SENDFILE, [LOG, SOCKET, 1], 16, MIB));
+    let unmatched = case("sendfile", &tcp, &seen, &[]);
+    assert_eq!(unmatched.copies.observed, None);
+    seen.device_reads.insert(1, MIB);
+    let matched = case("sendfile", &tcp, &seen, &[]);
+    assert_eq!(matched.copies.observed, Some(0.0));
+}
+
+#[test]
+fn what_was_not_seen_is_never_zero() {
+    let tcp = route(SinkKind::TcpLoopback, true);
+    let moves = [(SENDFILE, LOG, SOCKET, MIB)];
+    let seen = counts(&moves, log(MIB), log(MIB), log(MIB));
+    for gap in ["queue", "transmit", "receive", "enter", "leave"] {
+        let judged = case("sendfile", &tcp, &seen, &[(gap, "no such tracepoint")]);
+        assert_eq!(judged.agreement, Agreement::Unobserved, "{gap}");
+        assert!(judged.reason.unwrap().contains("no such tracepoint"), "{gap}");
+        assert_eq!(judged.copies.observed, None, "{gap}");
+    }
+    let half = counts(&moves, log(MIB / 2), log(MIB / 2), log(MIB / 2));
+    let judged = case("sendfile", &tcp, &half, &[]);
+    assert_eq!((judged.agreement, judged.copies.observed), (Agreement::Unobserved, None));
+    let mut lost = seen.clone();
+    lost.singles.insert("lost", 1);
+    assert_eq!(case("sendfile", &tcp, &lost, &[]).agreement, Agreement::Unobserved);
+}
+
+#[test]
+fn a_splice_into_a_file_is_unobserved() {
+    let file = route(SinkKind::File, true);
+    let none = Classes::default();
+    let moves = [(SENDFILE, LOG, FILE, MIB)];
+    let judged = case("sendfile", &file, &counts(&moves, none, none, none), &[]);
+    assert_eq!((judged.agreement, judged.copies.observed), (Agreement::Unobserved, None));
+    let moves = [(READ, LOG, USER, MIB), (WRITE, USER, FILE, MIB)];
+    let judged = case("read-write", &file, &counts(&moves, none, none, none), &[]);
+    assert_eq!(judged.agreement, Agreement::Agrees, "{:?}", judged.reason);
+}

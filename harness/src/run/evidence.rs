@@ -1,0 +1,137 @@
+//! How are kernel counters had for a cell, and what becomes of them in the record?
+//!
+//! Counting has blocks of its own, in children of their own: programs are attached for them and for
+//! nothing else. Where the kernel lets nobody count, every cell says so with the reason.
+
+use super::children::TrialChild;
+use super::claims;
+use crate::ledger::Ledger;
+use crate::ledger::counts::Counts;
+use crate::ledger::judge::{Case, judge};
+use crate::ledger::object::Unavailable;
+use crate::log::Log;
+use crate::scenario::Cell;
+use crate::trial::wire::{Moved, Order, Trouble};
+use std::path::PathBuf;
+use zclab_report::record;
+
+/// The ledger of a run, loaded once, and why it cannot count if it cannot.
+pub struct Evidence {
+    ledger: Result<Ledger, String>,
+    /// Why the log at hand cannot be told from other files, if so.
+    unlearnt: Option<String>,
+}
+
+/// What was counted while a block moved.
+pub struct Counted {
+    /// The block.
+    pub moved: Moved,
+    /// The counts.
+    pub counts: Counts,
+}
+
+impl Evidence {
+    /// Loads the programs, unless the kernel refuses.
+    #[must_use]
+    pub fn load() -> Evidence {
+        let ledger = Ledger::load().map_err(|error| error.to_string());
+        Evidence { ledger, unlearnt: None }
+    }
+
+    /// Why nothing can be counted, if so.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        self.ledger.as_ref().err().map(String::as_str)
+    }
+
+    /// Attaches the programs and learns the log's mappings. What goes wrong is kept as the reason.
+    pub fn begin(&mut self, log: &Log) {
+        self.unlearnt = None;
+        let Ok(ledger) = &mut self.ledger else { return };
+        let segments: Vec<(PathBuf, u64)> =
+            log.segments.iter().map(|segment| (segment.path.clone(), segment.len_bytes)).collect();
+        match ledger.attach() {
+            Ok(()) => self.unlearnt = ledger.learn(&segments).err(),
+            Err(error) => self.ledger = Err(error.to_string()),
+        }
+    }
+
+    /// Detaches the programs.
+    pub fn end(&mut self) {
+        if let Ok(ledger) = &mut self.ledger {
+            ledger.detach();
+        }
+    }
+
+    /// Whether counting is possible now.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.ledger.is_ok() && self.unlearnt.is_none()
+    }
+
+    /// Moves a block while everything of this child is counted.
+    ///
+    /// # Errors
+    /// The child's trouble. A map that fails is no trouble of the cell: then the ledger is given up.
+    pub fn count(
+        &mut self,
+        child: &mut TrialChild,
+        block: u64,
+        fresh: bool,
+    ) -> Result<(Moved, Option<Counts>), Trouble> {
+        let order = Order::Count { block, fresh };
+        let Ok(ledger) = &mut self.ledger else { return Ok((child.moved(order)?, None)) };
+        if let Err(error) = ledger.arm(&child.watched()) {
+            self.give_up(&error);
+            return Ok((child.moved(order)?, None));
+        }
+        let moved = child.moved(order)?;
+        match ledger.read() {
+            Ok(counts) => Ok((moved, Some(counts))),
+            Err(error) => {
+                self.give_up(&error);
+                Ok((moved, None))
+            }
+        }
+    }
+
+    fn give_up(&mut self, error: &Unavailable) {
+        self.ledger = Err(error.to_string());
+    }
+
+    /// The ledger line of a cell: its claim, and what was counted of it.
+    #[must_use]
+    pub fn ledger(&self, cell: &Cell, counted: Option<&Counted>) -> record::Ledger {
+        let (counted, ledger) = match (counted, &self.ledger) {
+            (Some(counted), Ok(ledger)) => (counted, ledger),
+            (_, Err(why)) => return claims::ledger(cell, why),
+            (None, Ok(_)) => {
+                let why = self.unlearnt.as_deref();
+                return claims::ledger(cell, why.unwrap_or("the cell was not counted"));
+            }
+        };
+        let route = claims::route(cell);
+        let path = cell.contender.strategy.path(&route);
+        let Counted { moved, counts } = counted;
+        let case = Case {
+            path: &path,
+            route: &route,
+            payload_bytes: moved.bytes,
+            header_bytes: moved.header_bytes,
+            counts,
+            gaps: ledger.gaps(),
+        };
+        let judgement = judge(&case);
+        record::Ledger {
+            cell: cell.id(),
+            payload_bytes: moved.bytes,
+            cpu_copies_per_byte: judgement.copies,
+            mode_switches_per_mib: judgement.mode_switches,
+            hops: judgement.hops,
+            agreement: judgement.agreement,
+            reason: judgement.reason,
+            counts: counts.raw(),
+            syscalls: counts.calls_of("sender"),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The ledger: its object, its lists, and what it counts on this machine.
+
+mod object;
