@@ -117,6 +117,14 @@ impl Watched {
     /// Pages of the byte range that `cachestat(2)` counts as cached; nothing where it does not exist.
     #[must_use]
     pub fn cachestat(&self, offset_bytes: u64, len_bytes: u64) -> Option<u64> {
+        self.try_cachestat(offset_bytes, len_bytes).ok()
+    }
+
+    /// The same, with the reason where it is refused.
+    ///
+    /// # Errors
+    /// What the kernel said: `ENOSYS` before Linux 6.5.
+    pub fn try_cachestat(&self, offset_bytes: u64, len_bytes: u64) -> Result<u64, Errno> {
         const SYS_CACHESTAT: libc::c_long = 451;
         let range = [offset_bytes, len_bytes];
         let mut stat = [0u64; 5];
@@ -131,7 +139,7 @@ impl Watched {
                 0,
             )
         };
-        (answer == 0).then_some(stat[0])
+        Errno::result(answer).map(|_| stat[0])
     }
 
     /// Reads every byte once, so that every page is cached.
@@ -169,6 +177,14 @@ impl Watched {
     /// # Errors
     /// A failed call, or pages that stayed for [`EVICT_PATIENCE`].
     pub fn evict(&self) -> Result<(), CacheError> {
+        self.evict_within(EVICT_PATIENCE)
+    }
+
+    /// The same with a patience of one's own.
+    ///
+    /// # Errors
+    /// A failed call, or pages that stayed for that long.
+    pub fn evict_within(&self, patience: Duration) -> Result<(), CacheError> {
         // Dirty pages are skipped by DONTNEED.
         nix::unistd::fsync(&self.file).map_err(|errno| self.error("fsync", errno))?;
         let started = Instant::now();
@@ -180,7 +196,7 @@ impl Watched {
             if resident == 0 {
                 return Ok(());
             }
-            if started.elapsed() > EVICT_PATIENCE {
+            if started.elapsed() > patience {
                 return Err(CacheError::Stays { path: self.path.clone(), resident, pages });
             }
             std::thread::sleep(pause);
@@ -258,11 +274,16 @@ impl Device {
     /// The device's read-ahead in KiB.
     #[must_use]
     pub fn read_ahead_kib(&self) -> Option<u64> {
-        let queue = self.stat.parent()?;
-        let own = queue.join("queue/read_ahead_kb");
-        let parents = queue.parent()?.join("queue/read_ahead_kb");
-        let text = std::fs::read_to_string(own).or_else(|_| std::fs::read_to_string(parents));
-        text.ok()?.trim().parse().ok()
+        std::fs::read_to_string(self.queue("read_ahead_kb")?).ok()?.trim().parse().ok()
+    }
+
+    /// The file of a setting of its queue; a partition has none of its own, but its disk has.
+    #[must_use]
+    pub fn queue(&self, setting: &str) -> Option<PathBuf> {
+        let node = self.stat.parent()?;
+        let below = |node: &Path| node.join("queue").join(setting);
+        let files = [below(node), below(node.parent()?)];
+        files.into_iter().find(|file| file.exists())
     }
 }
 

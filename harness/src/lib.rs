@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod cmd;
 pub mod counters;
+pub mod doctor;
 pub mod ledger;
 pub mod log;
 pub mod machine;

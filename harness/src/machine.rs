@@ -4,17 +4,16 @@
 //! `unavailable: <reason>`; nothing is guessed.
 
 use crate::cache::Device;
+use crate::doctor;
 use nix::errno::Errno;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 fn read(path: impl AsRef<Path>) -> Result<String, String> {
-    let path = path.as_ref();
-    let text = std::fs::read_to_string(path);
-    text.map(|t| t.trim().to_owned()).map_err(|e| format!("unavailable: {}: {e}", path.display()))
+    doctor::read(path).map_err(|reason| format!("unavailable: {reason}"))
 }
 
 fn text(result: Result<String, String>) -> Value {
@@ -43,7 +42,8 @@ pub fn facts(logs: &Path) -> BTreeMap<String, Value> {
     storage(&mut set, logs);
     network(&mut set);
     set("load_average", text(read("/proc/loadavg")));
-    set("irq_time_accounting", text(irq_time_accounting()));
+    let irq_time = irq_time_accounting().map(|on| on.to_string());
+    set("irq_time_accounting", text(irq_time.map_err(|why| format!("unavailable: {why}"))));
     set("effective_uid", json!(nix::unistd::geteuid().as_raw()));
     facts
 }
@@ -125,14 +125,10 @@ fn memory(set: &mut impl FnMut(&str, Value) -> Option<Value>) {
 
 /// Whether a DAMON thread runs, which may reclaim cached pages while memory is free.
 fn proactive_reclaim() -> String {
-    let threads = std::fs::read_dir("/proc").map(|entries| {
-        let name = |entry: std::fs::DirEntry| read(entry.path().join("comm")).unwrap_or_default();
-        entries.flatten().map(name).any(|name| name.starts_with("kdamond"))
-    });
-    match threads {
+    match doctor::memory::proactive_reclaim() {
         Ok(true) => "a DAMON thread runs (kdamond): cached pages may go at any time".into(),
         Ok(false) => "no DAMON thread".into(),
-        Err(error) => format!("unavailable: /proc: {error}"),
+        Err(reason) => format!("unavailable: {reason}"),
     }
 }
 
@@ -143,7 +139,7 @@ fn storage(set: &mut impl FnMut(&str, Value) -> Option<Value>, logs: &Path) {
             set("mount_options", json!(options));
         }
         Err(reason) => {
-            set("filesystem", json!(reason));
+            set("filesystem", json!(format!("unavailable: {reason}")));
         }
     }
     match Device::under(logs) {
@@ -162,10 +158,13 @@ fn storage(set: &mut impl FnMut(&str, Value) -> Option<Value>, logs: &Path) {
 }
 
 /// File system type and mount options of the mount that holds a path, from `/proc/self/mountinfo`.
-fn mount_of(path: &Path) -> Result<(String, String), String> {
+///
+/// # Errors
+/// Why the mount cannot be found.
+pub(crate) fn mount_of(path: &Path) -> Result<(String, String), String> {
     let path = std::fs::canonicalize(path)
-        .map_err(|error| format!("unavailable: {}: {error}", path.display()))?;
-    let table = read("/proc/self/mountinfo")?;
+        .map_err(|error| doctor::failed(&path.display().to_string(), &error))?;
+    let table = doctor::read("/proc/self/mountinfo")?;
     let row = |line: &str| -> Option<(usize, String, String)> {
         let (left, right) = line.split_once(" - ")?;
         let left: Vec<&str> = left.split(' ').collect();
@@ -178,7 +177,7 @@ fn mount_of(path: &Path) -> Result<(String, String), String> {
     // Of mounts on the same point the last one is on top.
     let best = table.lines().filter_map(row).max_by_key(|(len, ..)| *len);
     best.map(|(_, filesystem, options)| (filesystem, options))
-        .ok_or_else(|| format!("unavailable: no mount holds {}", path.display()))
+        .ok_or_else(|| format!("no mount holds {}", path.display()))
 }
 
 fn network(set: &mut impl FnMut(&str, Value) -> Option<Value>) {
@@ -200,6 +199,15 @@ pub const ETHTOOL_GTXCSUM: u32 = 0x16;
 /// `ETHTOOL_GSG` of `linux/ethtool.h`: does the device gather fragments?
 pub const ETHTOOL_GSG: u32 = 0x18;
 
+/// A socket to ask about devices by. It is not bound, since a new namespace's loopback is down.
+///
+/// # Errors
+/// What the kernel said.
+pub(crate) fn control_socket() -> Result<OwnedFd, Errno> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+    socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
+}
+
 /// Reads one offload of a device back, by the `SIOCETHTOOL` ioctl.
 ///
 /// # Errors
@@ -213,8 +221,7 @@ pub fn offload(device: &str, command: u32) -> Result<bool, Errno> {
         room: [u8; 16],
     }
     const SIOCETHTOOL: libc::c_ulong = 0x8946;
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0")
-        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
+    let socket = control_socket()?;
     let mut value = [command, 0];
     let mut request = Request { name: [0; libc::IFNAMSIZ], data: &raw mut value, room: [0; 16] };
     for (to, from) in request.name.iter_mut().zip(device.bytes().take(libc::IFNAMSIZ - 1)) {
@@ -222,15 +229,16 @@ pub fn offload(device: &str, command: u32) -> Result<bool, Errno> {
     }
     // SAFETY: `request` is a struct ifreq whose data pointer leads to a struct ethtool_value (two u32);
     // both live on this stack frame and the kernel uses them only during the call.
-    let answer = unsafe {
-        libc::ioctl(std::os::fd::AsRawFd::as_raw_fd(&socket), SIOCETHTOOL as _, &raw mut request)
-    };
+    let answer = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &raw mut request) };
     Errno::result(answer).map(|_| value[1] != 0)
 }
 
 /// Whether the kernel accounts for softirq time apart, from its configuration.
-fn irq_time_accounting() -> Result<String, String> {
-    let release = read("/proc/sys/kernel/osrelease")?;
+///
+/// # Errors
+/// Why the configuration cannot be read.
+pub(crate) fn irq_time_accounting() -> Result<bool, String> {
+    let release = doctor::read("/proc/sys/kernel/osrelease")?;
     let packed = std::fs::read("/proc/config.gz").ok().and_then(|bytes| {
         let mut text = String::new();
         let mut decoder = flate2::read::GzDecoder::new(&bytes[..]);
@@ -239,58 +247,24 @@ fn irq_time_accounting() -> Result<String, String> {
     });
     let config = match packed {
         Some(config) => config,
-        None => read(format!("/boot/config-{release}")).map_err(|_| {
-            "unavailable: neither /proc/config.gz nor /boot/config-* can be read".to_owned()
-        })?,
+        None => doctor::read(format!("/boot/config-{release}"))
+            .map_err(|reason| format!("/proc/config.gz cannot be read, nor {reason}"))?,
     };
-    Ok(config.lines().any(|line| line == "CONFIG_IRQ_TIME_ACCOUNTING=y").to_string())
+    Ok(config.lines().any(|line| line == "CONFIG_IRQ_TIME_ACCOUNTING=y"))
 }
 
-/// What the machine lets zclab do: `yes`, or `no: <reason>`.
+/// What the machine lets zclab do: `yes`, or `no: <reason>`, from the probes of `doctor`.
 #[must_use]
 pub fn capabilities(logs: &Path) -> BTreeMap<String, String> {
-    let yes_or = |result: Result<(), String>| match result {
-        Ok(()) => "yes".to_owned(),
-        Err(reason) => format!("no: {reason}"),
-    };
-    let mut all = BTreeMap::new();
-    let ring = io_uring::IoUring::new(2).map(drop).map_err(|e| format!("io_uring_setup: {e}"));
-    all.insert("io_uring".to_owned(), yes_or(ring));
-    all.insert("direct_io".to_owned(), yes_or(direct_io(logs)));
-    all.insert("cachestat".to_owned(), yes_or(cachestat(logs)));
-    let io = crate::counters::process_io().map(drop);
-    let io = io.ok_or_else(|| "/proc/self/io cannot be read".to_owned());
-    all.insert("process_io".to_owned(), yes_or(io));
-    let pins = crate::trial::pins().map(drop);
-    all.insert("pinning".to_owned(), yes_or(pins.ok_or_else(|| "only one CPU".to_owned())));
-    all
-}
-
-fn probe_file(logs: &Path) -> Result<tempfile::NamedTempFile, String> {
-    let mut file = tempfile::NamedTempFile::new_in(logs).map_err(|e| e.to_string())?;
-    std::io::Write::write_all(&mut file, &[1; 8192]).map_err(|e| e.to_string())?;
-    Ok(file)
-}
-
-fn direct_io(logs: &Path) -> Result<(), String> {
-    let file = probe_file(logs)?;
-    let direct = std::fs::File::options()
-        .read(true)
-        .custom_flags(libc::O_DIRECT)
-        .open(file.path())
-        .map(drop);
-    direct.map_err(|error| format!("open(O_DIRECT) under {}: {error}", logs.display()))
-}
-
-fn cachestat(logs: &Path) -> Result<(), String> {
-    let file = probe_file(logs)?;
-    let watched = crate::cache::Watched::open(file.path()).map_err(|e| e.to_string())?;
-    let cached =
-        watched.cachestat(0, 8192).ok_or("the system call is refused (Linux 6.5 has it)")?;
-    match cached {
-        0 => Err("it says 0 for a cached file here, as on overlayfs; mincore decides".into()),
-        _ => Ok(()),
-    }
+    let place = doctor::storage::Place::open(logs);
+    let all = [
+        ("io_uring", doctor::uring::setup()),
+        ("direct_io", doctor::storage::direct_io(&place)),
+        ("cachestat", doctor::storage::cachestat(&place)),
+        ("process_io", doctor::accounting::process_io()),
+        ("pinning", doctor::accounting::pinning()),
+    ];
+    all.into_iter().map(|(name, row)| (name.to_owned(), row.answer())).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod cmp;
 pub mod completions;
+pub mod doctor;
 pub mod list;
 pub mod log;
 pub mod man;
@@ -23,6 +24,7 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  zclab doctor                    what this machine can do, and how to unlock the rest
   zclab run quick                 the short tour: size, fan-out, access and cache
   zclab check                     every strategy through every shipped condition, content-checked
   zclab show quick/size           what a scenario resolves to
@@ -34,6 +36,7 @@ was found · 2 could not run, or was interrupted · 3 a condition could not be p
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Doctor(doctor::Args),
     List(list::Args),
     Show(show::Args),
     Check(check::Args),
@@ -57,6 +60,7 @@ enum Command {
 /// What kept it from running: exit code 2.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
+        Command::Doctor(args) => doctor::run(args),
         Command::List(args) => list::run(args),
         Command::Show(args) => show::run(args),
         Command::Check(args) => check::run(args),

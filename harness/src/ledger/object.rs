@@ -15,7 +15,7 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/ledger.bpf.o");
 
 /// Something to observe: its name, and the programs that can, as (program, tracepoint). A kernel
 /// takes one of them at most; an older form stands first where the newer would read nonsense there.
-type Purpose = (&'static str, &'static [(&'static str, &'static str)]);
+pub type Purpose = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// What is observed. Names are those of gaps in records.
 pub const PURPOSES: [Purpose; 18] = [

@@ -28,7 +28,7 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Congestion controls to ask for, in this order: unpaced ones, since a paced one such as bbr distorts
 /// loopback. The one that was set is read back and recorded.
-const CONGESTION: [&str; 2] = ["cubic", "reno"];
+pub const CONGESTION: [&str; 2] = ["cubic", "reno"];
 
 /// The open sinks of a trial, and the process at their far end.
 pub struct Sinks {
