@@ -1,11 +1,13 @@
-//! Are the system calls that the lab counts those that strace sees, to the last one?
+//! Are the system calls that the lab counts those that strace sees, to the last one? And those that
+//! the kernel programs count?
 
 use crate::support::{finish, results, zclab};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 use std::time::Duration;
+use zclab::ledger::{Ledger, Watched};
 
 /// As in `trial::worker::MARKER`.
 const MARKER: &str = "lseek(-1, 2053336161, SEEK_SET)";
@@ -27,14 +29,23 @@ fn calls_equal_strace_between_the_markers() {
     let dir = results();
     let log = dir.path().join("log");
     std::fs::write(&log, (0..4u32 << 20).map(|n| (n / 7) as u8).collect::<Vec<u8>>()).unwrap();
+    let mut ledger = Ledger::load().and_then(|mut ledger| ledger.attach().map(|()| ledger));
+    if let Err(why) = &ledger {
+        println!("SKIPPED: kernel programs beside strace: {why}");
+    }
     for strategy in zclab_strategies::ALL {
         for (fetch, consumers) in [(100_000, 1), (4096, 3)] {
-            compare(strategy.name(), dir.path(), fetch, consumers);
+            compare(strategy.name(), dir.path(), (fetch, consumers), ledger.as_mut().ok());
         }
     }
 }
 
-fn compare(strategy: &str, dir: &std::path::Path, fetch_bytes: u64, consumers: u32) {
+fn compare(
+    strategy: &str,
+    dir: &std::path::Path,
+    (fetch_bytes, consumers): (u64, u32),
+    ledger: Option<&mut Ledger>,
+) {
     let trace = dir.join("trace");
     let spec = json!({
         "strategy": strategy, "bare": false, "options": {},
@@ -55,24 +66,38 @@ fn compare(strategy: &str, dir: &std::path::Path, fetch_bytes: u64, consumers: u
         .spawn()
         .unwrap();
     let mut orders = child.stdin.take().unwrap();
-    let order = json!({"do": "verify", "block": 0, "fetches_max": 16});
-    write!(orders, "{spec}\n{order}\n{}\n", json!({"do": "finish"})).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let replies: Vec<Value> = String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    if replies[0]["reply"] == "failed" && replies[0]["status"] == "unsupported" {
-        println!("SKIPPED: {strategy}: {}", replies[0]["message"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut reply = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    writeln!(orders, "{spec}").unwrap();
+    let ready = reply();
+    if ready["reply"] == "failed" && ready["status"] == "unsupported" {
+        println!("SKIPPED: {strategy}: {}", ready["message"]);
         return;
     }
-    assert_eq!(replies[1]["reply"], "moved", "{strategy}: {replies:?}");
-    let counted: BTreeMap<String, u64> =
-        serde_json::from_value(replies[1]["calls"].clone()).unwrap();
+    let tracer = child.id();
+    let children =
+        std::fs::read_to_string(format!("/proc/{tracer}/task/{tracer}/children")).unwrap();
+    let sender = children.trim().parse().unwrap();
+    let mut ledger = ledger;
+    if let Some(ledger) = &mut ledger {
+        ledger.arm(&Watched { sender, ..Watched::default() }).unwrap();
+    }
+    writeln!(orders, "{}", json!({"do": "verify", "block": 0, "fetches_max": 16})).unwrap();
+    let moved = reply();
+    let by_kernel = ledger.as_mut().map(|ledger| ledger.read().unwrap().calls_of("sender"));
+    writeln!(orders, "{}", json!({"do": "finish"})).unwrap();
+    reply();
+    child.wait().unwrap();
+    assert_eq!(moved["reply"], "moved", "{strategy}: {moved}");
+    let counted: BTreeMap<String, u64> = serde_json::from_value(moved["calls"].clone()).unwrap();
     let traced = between_markers(&std::fs::read_to_string(&trace).unwrap());
     assert_eq!(counted, traced, "{strategy}, fetches of {fetch_bytes}, {consumers} consumers");
+    if let Some(mut by_kernel) = by_kernel {
+        by_kernel.remove("clock_gettime");
+        assert_eq!(by_kernel, traced, "{strategy}: kernel programs and strace");
+    }
     let total: u64 = counted.values().sum();
-    assert_eq!(replies[1]["readings"]["syscalls"], total);
+    assert_eq!(moved["readings"]["syscalls"], total);
 }
 
 /// The calls of the traced thread between the first two markers, by name. Clock readings are calls

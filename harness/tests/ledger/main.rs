@@ -1,3 +1,9 @@
-//! The ledger: its object, its lists, and what it counts on this machine.
+//! The ledger: its object, its lists, what it counts on this machine, and whom it finds out.
 
+#[path = "../lab/support.rs"]
+mod lab;
+
+mod counting;
+mod lies;
 mod object;
+mod support;
