@@ -72,6 +72,7 @@ fn compare(
     let ready = reply();
     if ready["reply"] == "failed" && ready["status"] == "unsupported" {
         println!("SKIPPED: {strategy}: {}", ready["message"]);
+        child.wait().unwrap();
         return;
     }
     let tracer = child.id();

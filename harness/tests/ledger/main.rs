@@ -4,6 +4,7 @@
 mod lab;
 
 mod counting;
+mod filesystems;
 mod lies;
 mod object;
 mod support;
