@@ -102,12 +102,9 @@ pub fn run(
     for status in finished.values() {
         *statuses.entry(*status).or_default() += 1;
     }
-    let scratch = tempfile::tempdir_in(&places.logs)
-        .with_context(|| format!("making a directory in {}", places.logs.display()))?;
     let mut session = Session {
         places,
         purpose,
-        scratch: scratch.path(),
         store,
         bar: bar(scenarios, purpose, places.quiet),
         finished,
@@ -178,7 +175,6 @@ fn taken_up(path: &Path) -> anyhow::Result<(Writer, HashMap<String, Status>)> {
 struct Session<'a> {
     places: &'a Places,
     purpose: Purpose,
-    scratch: &'a Path,
     store: logs::Store,
     bar: ProgressBar,
     finished: HashMap<String, Status>,
@@ -227,7 +223,7 @@ impl Session<'_> {
         let mut write = |lines: &[Line]| writer.lines(lines);
         let around = Around {
             ready,
-            scratch: self.scratch,
+            scratch: &self.places.logs,
             evidence: &mut self.evidence,
             write: &mut write,
             tick: &tick,

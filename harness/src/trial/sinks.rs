@@ -16,7 +16,7 @@ use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -129,19 +129,10 @@ impl Sinks {
     }
 
     fn files(spec: &Spec) -> Result<Sinks, Trouble> {
-        let open = |index| {
-            // Unlinked at once: whatever ends this process, nothing is left behind.
-            let path = spec.scratch.join(format!("sink-{}-{index}", std::process::id()));
-            let file = File::options()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)
-                .map_err(|error| io("open", &path.display().to_string(), &error))?;
-            std::fs::remove_file(&path)
-                .map_err(|error| io("unlink", &path.display().to_string(), &error))?;
-            Ok(file)
+        // Without a name: whatever ends this process, nothing is left behind.
+        let open = |_| {
+            let file = tempfile::tempfile_in(&spec.scratch);
+            file.map_err(|error| io("open", &spec.scratch.display().to_string(), &error))
         };
         let files = (0..spec.consumers).map(open).collect::<Result<Vec<File>, Trouble>>()?;
         let sink = |file: &File| Sink { fd: file.as_raw_fd(), kind: SinkKind::File };

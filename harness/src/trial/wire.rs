@@ -43,7 +43,7 @@ pub struct Spec {
     pub consumers: u32,
     /// Kind of the sinks, by name.
     pub sink: String,
-    /// A directory for files that are written (file sinks).
+    /// A directory for files without a name (file sinks).
     pub scratch: PathBuf,
     /// The receiver drops bytes in the kernel instead of copying them.
     pub discard: bool,

@@ -5,6 +5,7 @@ mod lab;
 
 mod counting;
 mod filesystems;
+mod leaks;
 mod lies;
 mod object;
 mod support;
