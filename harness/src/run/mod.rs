@@ -246,8 +246,8 @@ fn evidence() -> Evidence {
     let evidence = Evidence::load();
     if let Some(why) = evidence.refusal() {
         eprintln!(
-            "zclab: no kernel counters, so no copy is observed ({why}); as root, or after \
-             `sudo setcap cap_bpf,cap_perfmon+ep` on the program, there are"
+            "zclab: no kernel counters, so no copy is observed ({why}); there are as root, or \
+             after `sudo setcap cap_bpf,cap_perfmon+ep` on the program; `zclab doctor` says more"
         );
     }
     evidence

@@ -201,6 +201,7 @@ impl Worker {
         let mut moved = self.measure(block, false, keep)?;
         let read = block_bytes_read().zip(read_before).map(|(end, begin)| end - begin);
         let proof: CacheProof = self.witness.after(&before)?;
+        self.log_is_whole()?;
         let reads_log = self.strategy.moves_the_log();
         if reads_log || self.spec.cache == super::wire::Cache::Warm {
             let payload_bytes = moved.bytes / u64::from(self.spec.consumers.max(1));
