@@ -8,7 +8,7 @@ use anyhow::Context;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use zclab_report::record::Status;
+use zclab_report::record::{Record, Status};
 
 /// Move every cell of scenarios once and check every byte at the far end
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,7 @@ Examples:
   zclab check check quick      two groups of them
   zclab check my.toml --json   your own scenario, for a machine to read";
 
-/// Runs the command: exit code 1 when a cell failed.
+/// Runs the command: exit code 1 when a cell failed or contradicts its claim.
 ///
 /// # Errors
 /// What kept it from starting or going on.
@@ -40,26 +40,32 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         false => scenario::load(&args.scenarios)?,
     };
     let outcome = crate::run::run(&scenarios, Purpose::Check, &args.places.places(), None)?;
-    print(&outcome.record, args.json)?;
+    let contradictions = print(&outcome.record, args.json)?;
     if outcome.interrupted {
         let measured: usize = outcome.statuses.values().sum();
         eprintln!("zclab: interrupted: {measured} of {} cells were checked", outcome.planned);
     }
-    Ok(ExitCode::from(outcome.exit_code()))
+    Ok(ExitCode::from(match outcome.exit_code() {
+        0 | 3 if contradictions > 0 => 1,
+        code => code,
+    }))
 }
 
-/// A line for each scenario, and one for each cell that is not `ok`.
-fn print(record: &Path, json: bool) -> anyhow::Result<()> {
+/// A line for each scenario, one for each cell that is not `ok`, and one for each whose evidence
+/// contradicts its claim. How many of these there are.
+fn print(record: &Path, json: bool) -> anyhow::Result<usize> {
     let path = record_file(record)?;
     let text =
         std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let record = zclab_report::record::read(&text).with_context(|| path.display().to_string())?;
     let mut out = std::io::stdout().lock();
     let cells: Vec<_> = record.cells.iter().filter_map(|gathered| gathered.cell.as_ref()).collect();
+    let contradictions = contradictions(&record);
     if json {
         serde_json::to_writer_pretty(&mut out, &cells)?;
         writeln!(out)?;
-        return Ok(());
+        contradictions.iter().for_each(|line| eprintln!("zclab: {line}"));
+        return Ok(contradictions.len());
     }
     for scenario in &record.scenarios {
         let of: Vec<_> = cells.iter().filter(|cell| cell.scenario == scenario.scenario).collect();
@@ -81,7 +87,22 @@ fn print(record: &Path, json: bool) -> anyhow::Result<()> {
     }
     let totals: Vec<String> =
         totals.iter().map(|(status, count)| format!("{count} {}", status.name())).collect();
+    for line in &contradictions {
+        writeln!(out, "{line}")?;
+    }
     writeln!(out, "cells: {}", totals.join(", "))?;
     writeln!(out, "record: {}", path.display())?;
-    Ok(())
+    Ok(contradictions.len())
+}
+
+/// The cells of which the aliasing probe saw other than their claim says.
+fn contradictions(record: &Record) -> Vec<String> {
+    let probes = record.cells.iter().flat_map(|gathered| &gathered.aliasing);
+    probes
+        .filter_map(|probe| {
+            let claim = probe.contradicted()?;
+            let (cell, saw) = (&probe.cell, probe.words());
+            Some(format!("contradiction: {cell}\n    aliasing probe: {saw}, but {claim}"))
+        })
+        .collect()
 }

@@ -8,13 +8,14 @@ use super::cells::{fetches, refused, spec, words};
 use super::children::TrialChild;
 use super::logs::Ready;
 use super::turns::{abba, rotation};
-use super::{claims, interrupt};
+use super::{aliasing, claims, interrupt};
 use crate::scenario::{self, Budget, Cell, Condition};
-use crate::trial::wire::{Cache, Moved, Order, Spec, Trouble};
+use crate::trial::alias::shape;
+use crate::trial::wire::{Aliased, Cache, Moved, Order, Spec, Trouble};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use zclab_report::record::{self, Failure, Histogram, Line, Pass, Sample, Status};
+use zclab_report::record::{self, Aliasing, Failure, Histogram, Line, Pass, Sample, Status};
 
 /// Fetches that are content-checked before and after a launch.
 const VERIFY_FETCHES: u32 = 32;
@@ -31,6 +32,7 @@ struct Entry<'a> {
     id: String,
     trouble: Option<Trouble>,
     setup: BTreeMap<String, Value>,
+    aliasing: Option<Aliasing>,
 }
 
 /// Measures a condition. Lines go to `write` as they come; those that end the cells come last, in one
@@ -70,6 +72,7 @@ impl<'a> Measure<'a> {
             id: cell.id(),
             trouble: refused(&cell, ready),
             setup: BTreeMap::new(),
+            aliasing: None,
             cell,
         };
         let words = words(&cells[0]);
@@ -95,6 +98,10 @@ impl<'a> Measure<'a> {
                 return Ok(None);
             }
         }
+        self.alias();
+        if interrupt::asked() {
+            return Ok(None);
+        }
         self.close().map(Some)
     }
 
@@ -108,6 +115,7 @@ impl<'a> Measure<'a> {
             self.warm_log(&all);
         }
         self.round(&all, 0)?;
+        self.alias();
         if interrupt::asked() {
             return Ok(None);
         }
@@ -231,6 +239,33 @@ impl<'a> Measure<'a> {
         Ok((samples, histogram))
     }
 
+    /// The aliasing pass: each cell that is well so far in a fresh child of its own, when nothing is
+    /// being timed.
+    fn alias(&mut self) {
+        for at in 0..self.entries.len() {
+            if self.entries[at].trouble.is_some() || interrupt::asked() {
+                continue;
+            }
+            let seen = match aliasing::not_probed(&self.entries[at].cell) {
+                Some(reason) => Ok(Aliased { reason: Some(reason.into()), ..Aliased::default() }),
+                None => self.aliased(at),
+            };
+            match seen {
+                Ok(seen) => {
+                    let line = aliasing::line(&self.entries[at].cell, seen);
+                    self.entries[at].aliasing = Some(line);
+                }
+                Err(trouble) => self.give_up(at, trouble),
+            }
+        }
+    }
+
+    fn aliased(&self, at: usize) -> Result<Aliased, Trouble> {
+        let mut child = self.start(at, shape)?;
+        child.ready()?;
+        child.aliased()
+    }
+
     /// Gives the same order to all children; those that fail are dropped, and their cells with them.
     fn each(
         &mut self,
@@ -281,8 +316,12 @@ impl<'a> Measure<'a> {
     }
 
     fn spawn(&self, at: usize) -> Result<TrialChild, Trouble> {
+        self.start(at, |spec| spec)
+    }
+
+    fn start(&self, at: usize, shape: impl Fn(Spec) -> Spec) -> Result<TrialChild, Trouble> {
         let entry = &self.entries[at];
-        let spec = spec(&entry.cell, &self.ready, self.fetches(), self.scratch);
+        let spec = shape(spec(&entry.cell, &self.ready, self.fetches(), self.scratch));
         if self.verbose {
             // The batches of a log are a long list; they can be had again from the log.
             let short = Spec { batches: Vec::new(), ..spec.clone() };
@@ -345,6 +384,7 @@ impl<'a> Measure<'a> {
         let mut statuses = Vec::new();
         for entry in self.entries {
             lines.push(Line::Ledger(claims::ledger(&entry.cell)));
+            lines.extend(entry.aliasing.map(Line::Aliasing));
             let status = entry.trouble.as_ref().map_or(Status::Ok, |trouble| trouble.status);
             if let Some(Trouble { status, call, errno, message }) = entry.trouble.clone() {
                 let cell = entry.id.clone();

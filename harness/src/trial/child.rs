@@ -42,6 +42,13 @@ pub fn run() -> anyhow::Result<()> {
             Order::Verify { block, fetches_max } => worker.verify(block, fetches_max),
             Order::Slice { block, keep } => worker.slice(block, keep),
             Order::Round { block } => worker.round(block),
+            Order::Alias => match worker.alias() {
+                Ok(aliased) => {
+                    say(&mut out, &Reply::Aliased(aliased))?;
+                    continue;
+                }
+                Err(trouble) => Err(trouble),
+            },
             Order::Finish => {
                 let (histogram, setup) = (worker.histogram(), worker.setup_at_end());
                 return Ok(say(&mut out, &Reply::Finished { histogram, setup })?);
