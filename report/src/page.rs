@@ -4,6 +4,7 @@
 //! its colours are CSS variables, so that light and dark are one document. Everything that comes
 //! from a record is escaped: by Askama in the templates, by `escape` in drawings.
 
+mod alias;
 mod caveat;
 mod chart;
 mod charts;

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+pub mod aliasing;
 mod reader;
 pub mod reading;
 
+pub use aliasing::{Aliasing, Sharing};
 pub use reader::{Measured, Record, RecordError, read};
 
 /// [`Run::purpose`] of a measurement.
@@ -363,17 +365,6 @@ pub enum Agreement {
     Contradicts,
     /// There is no evidence.
     Unobserved,
-}
-
-/// What the aliasing probe saw.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Aliasing {
-    /// The cell's id.
-    pub cell: String,
-    /// Bytes that the receiver saw rewritten.
-    pub shared_bytes: u64,
-    /// Bytes that were rewritten in flight.
-    pub probed_bytes: u64,
 }
 
 /// Why a cell has no (more) samples.

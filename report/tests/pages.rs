@@ -157,3 +157,28 @@ fn what_was_observed_is_drawn_over_the_claim() {
     assert!(size.contains("data-agreement=\"contradicts\""));
     assert!(pages[2].1.contains("Claimed, not observed"), "other scenarios have only claims");
 }
+
+#[test]
+fn what_the_aliasing_probe_saw_is_said_for_each_contender() {
+    let mut builder = support::showcase();
+    let page = |builder: &support::Builder| page::site(&builder.record())[1].1.clone();
+    let size = page(&builder);
+    assert!(size.contains("<b>sendfile</b> 393,216 of 393,216 bytes shared, as claimed"), "{size}");
+    assert!(size.contains("<b>read-write</b> 0 of 393,216 bytes shared, as claimed"), "{size}");
+    assert!(size.contains("not probed: it sends bytes that are not the log"), "{size}");
+    assert!(!size.contains("Contradiction"));
+    for line in &mut builder.lines {
+        if let Line::Aliasing(seen) = line
+            && seen.cell.starts_with("quick/size/sendfile")
+            && seen.cell.contains("fetch=2048")
+        {
+            (seen.shared_bytes, seen.verdict) = (4096, Agreement::Contradicts);
+        }
+    }
+    let size = page(&builder);
+    assert!(size.contains("Contradiction: sendfile: aliasing probe: 4,096 of 65,536 bytes shared"));
+    assert!(size.contains("tcp-loopback; 2 KiB"), "the condition is named");
+    assert!(size.contains("<b>sendfile</b> 327,680 of 327,680 bytes shared, as claimed"));
+    builder.lines.retain(|line| !matches!(line, Line::Aliasing(_)));
+    assert!(!page(&builder).contains("Aliasing probe"), "an older record has no such line");
+}

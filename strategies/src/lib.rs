@@ -22,6 +22,7 @@ mod residue;
 mod ring;
 pub mod sys;
 pub mod transfer;
+pub mod zerocopy;
 
 pub use calls::{Call, Calls};
 pub use error::{CallError, OpenError};

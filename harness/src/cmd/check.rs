@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use zclab_report::record::{Agreement, Measured, Status};
+use zclab_report::record::{Agreement, Measured, Record, Status};
 
 /// Move every cell of scenarios once and check every byte at the far end
 #[derive(Debug, clap::Args)]
@@ -47,7 +47,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         eprintln!("zclab: interrupted: {measured} of {} cells were checked", outcome.planned);
     }
     Ok(ExitCode::from(match outcome.exit_code() {
-        0 if contradictions > 0 => 1,
+        0 | 3 if contradictions > 0 => 1,
         code => code,
     }))
 }
@@ -60,17 +60,13 @@ fn print(record: &Path, json: bool) -> anyhow::Result<usize> {
         std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let record = zclab_report::record::read(&text).with_context(|| path.display().to_string())?;
     let mut out = std::io::stdout().lock();
-    let measured = |agreement: Agreement| {
-        let of =
-            move |cell: &&Measured| cell.ledger.as_ref().is_some_and(|l| l.agreement == agreement);
-        record.cells.iter().filter(of)
-    };
-    let contradictions = measured(Agreement::Contradicts).count();
+    let contradictions = contradictions(&record);
     if json {
         let cells: Vec<Value> = record.cells.iter().filter_map(checked).collect();
         serde_json::to_writer_pretty(&mut out, &cells)?;
         writeln!(out)?;
-        return Ok(contradictions);
+        contradictions.iter().for_each(|line| eprintln!("zclab: {line}"));
+        return Ok(contradictions.len());
     }
     let cells: Vec<_> = record.cells.iter().filter_map(|gathered| gathered.cell.as_ref()).collect();
     for scenario in &record.scenarios {
@@ -87,25 +83,19 @@ fn print(record: &Path, json: bool) -> anyhow::Result<usize> {
             )?;
         }
     }
-    for ledger in measured(Agreement::Contradicts).filter_map(|cell| cell.ledger.as_ref()) {
-        let reason = ledger.reason.as_deref().unwrap_or_default();
-        writeln!(out, "  contradicts: {}\n    {reason}", ledger.cell)?;
-    }
     let mut totals = std::collections::BTreeMap::new();
     for cell in &cells {
         *totals.entry(cell.status).or_insert(0usize) += 1;
     }
     let totals: Vec<String> =
         totals.iter().map(|(status, count)| format!("{count} {}", status.name())).collect();
+    for line in &contradictions {
+        writeln!(out, "{line}")?;
+    }
     writeln!(out, "cells: {}", totals.join(", "))?;
-    writeln!(
-        out,
-        "evidence: {} agree with the claim, {contradictions} contradict it, {} unobserved",
-        measured(Agreement::Agrees).count(),
-        measured(Agreement::Unobserved).count()
-    )?;
+    writeln!(out, "evidence: {}", tally(&record))?;
     writeln!(out, "record: {}", path.display())?;
-    Ok(contradictions)
+    Ok(contradictions.len())
 }
 
 /// A cell that is over, with its evidence.
@@ -116,5 +106,41 @@ fn checked(measured: &Measured) -> Option<Value> {
         cell["reason"] = json!(ledger.reason);
         cell["cpu_copies_per_byte"] = json!(ledger.cpu_copies_per_byte);
     }
+    if let Some(probe) = measured.aliasing.last() {
+        cell["aliasing"] = json!(probe.verdict);
+    }
     Some(cell)
+}
+
+/// The cells of which a witness saw other than their claim says.
+fn contradictions(record: &Record) -> Vec<String> {
+    let mut lines = Vec::new();
+    for cell in &record.cells {
+        if let Some(ledger) = cell.ledger.as_ref().filter(|l| l.agreement == Agreement::Contradicts)
+        {
+            let reason = ledger.reason.as_deref().unwrap_or_default();
+            lines.push(format!("contradicts: {}\n    kernel counters: {reason}", ledger.cell));
+        }
+        for probe in &cell.aliasing {
+            if let Some(claim) = probe.contradicted() {
+                let (cell, saw) = (&probe.cell, probe.words());
+                lines.push(format!("contradicts: {cell}\n    aliasing probe: {saw}, but {claim}"));
+            }
+        }
+    }
+    lines
+}
+
+/// How many cells have which evidence.
+fn tally(record: &Record) -> String {
+    let of = |agreement| {
+        let ledgers = record.cells.iter().filter_map(|cell| cell.ledger.as_ref());
+        ledgers.filter(|ledger| ledger.agreement == agreement).count()
+    };
+    format!(
+        "{} agree with the claim, {} contradict it, {} unobserved",
+        of(Agreement::Agrees),
+        of(Agreement::Contradicts),
+        of(Agreement::Unobserved)
+    )
 }

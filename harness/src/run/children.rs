@@ -2,7 +2,7 @@
 
 use crate::ledger::Watched;
 use crate::trial::sinks::{die_with_parent, io};
-use crate::trial::wire::{FarEnd, Lines, Moved, NoLine, Order, Reply, Spec, Trouble, say};
+use crate::trial::wire::{Aliased, FarEnd, Lines, Moved, NoLine, Order, Reply, Spec, Trouble, say};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -69,6 +69,18 @@ impl TrialChild {
         self.order(order)?;
         match self.reply()? {
             Reply::Moved(moved) => Ok(*moved),
+            other => Err(self.nonsense(&other)),
+        }
+    }
+
+    /// Has the child make the aliasing probe.
+    ///
+    /// # Errors
+    /// Why it failed. That nothing could be probed is no error.
+    pub fn aliased(&mut self) -> Result<Aliased, Trouble> {
+        self.order(Order::Alias)?;
+        match self.reply()? {
+            Reply::Aliased(aliased) => Ok(aliased),
             other => Err(self.nonsense(&other)),
         }
     }

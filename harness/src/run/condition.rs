@@ -4,6 +4,8 @@
 //! whose samples need their own preparation (a cold or partial cache), and strategies that would
 //! disturb their neighbours, run in rounds, ABBA, each with a fresh child.
 
+mod witnesses;
+
 use super::cells::{fetches, refused, spec, words};
 use super::children::TrialChild;
 use super::evidence::{Counted, Evidence};
@@ -15,7 +17,7 @@ use crate::trial::wire::{Cache, Moved, Order, Spec, Trouble};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use zclab_report::record::{self, Failure, Histogram, Line, Pass, Sample, Status};
+use zclab_report::record::{self, Aliasing, Failure, Histogram, Line, Pass, Sample, Status};
 
 /// Fetches that are content-checked before and after a launch.
 const VERIFY_FETCHES: u32 = 32;
@@ -33,6 +35,7 @@ struct Entry<'a> {
     trouble: Option<Trouble>,
     setup: BTreeMap<String, Value>,
     counted: Option<Counted>,
+    aliasing: Option<Aliasing>,
 }
 
 /// Measures a condition. Lines go to `write` as they come; those that end the cells come last, in one
@@ -78,6 +81,7 @@ impl<'a> Measure<'a> {
             trouble: refused(&cell, ready),
             setup: BTreeMap::new(),
             counted: None,
+            aliasing: None,
             cell,
         };
         let words = words(&cells[0]);
@@ -116,44 +120,11 @@ impl<'a> Measure<'a> {
             }
         }
         self.counting(&together, &apart)?;
+        self.alias();
         if interrupt::asked() {
             return Ok(None);
         }
         self.close().map(Some)
-    }
-
-    /// Moves one block of each cell that is well while the kernel's work on it is counted.
-    fn counting(&mut self, together: &[usize], apart: &[usize]) -> anyhow::Result<()> {
-        self.evidence.begin(&self.ready.log);
-        let fresh = |&at: &usize| (at, true);
-        for (at, fresh) in together.iter().map(|&at| (at, false)).chain(apart.iter().map(fresh)) {
-            if self.entries[at].trouble.is_some() || interrupt::asked() || !self.evidence.counts() {
-                continue;
-            }
-            if let Err(trouble) = self.count_one(at, fresh) {
-                self.give_up(at, trouble);
-            }
-        }
-        self.evidence.end();
-        for at in 0..self.entries.len() {
-            if let Some(counted) = &self.entries[at].counted {
-                let moved = counted.moved.clone();
-                self.sample(at, Pass::Counting, (self.budget.launches, 0, 0), moved)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn count_one(&mut self, at: usize, fresh: bool) -> Result<(), Trouble> {
-        let mut child = self.spawn(at)?;
-        child.ready()?;
-        let block = self.block(0, 0, at);
-        if !fresh {
-            child.moved(Order::Slice { block, keep: false })?;
-        }
-        let (moved, counts) = self.evidence.count(&mut child, block, fresh)?;
-        self.entries[at].counted = counts.map(|counts| Counted { moved, counts });
-        child.finish().map(drop)
     }
 
     /// Checks each cell once by content, without timing: `zclab check`.
@@ -169,6 +140,7 @@ impl<'a> Measure<'a> {
         self.evidence.begin(&self.ready.log);
         self.round(&all, 0)?;
         self.evidence.end();
+        self.alias();
         if interrupt::asked() {
             return Ok(None);
         }
@@ -348,8 +320,12 @@ impl<'a> Measure<'a> {
     }
 
     fn spawn(&self, at: usize) -> Result<TrialChild, Trouble> {
+        self.start(at, |spec| spec)
+    }
+
+    fn start(&self, at: usize, shape: impl Fn(Spec) -> Spec) -> Result<TrialChild, Trouble> {
         let entry = &self.entries[at];
-        let spec = spec(&entry.cell, &self.ready, self.fetches(), self.scratch);
+        let spec = shape(spec(&entry.cell, &self.ready, self.fetches(), self.scratch));
         if self.verbose {
             // The batches of a log are a long list; they can be had again from the log.
             let short = Spec { batches: Vec::new(), ..spec.clone() };
@@ -412,6 +388,7 @@ impl<'a> Measure<'a> {
         let mut statuses = Vec::new();
         for entry in self.entries {
             lines.push(Line::Ledger(self.evidence.ledger(&entry.cell, entry.counted.as_ref())));
+            lines.extend(entry.aliasing.map(Line::Aliasing));
             let status = entry.trouble.as_ref().map_or(Status::Ok, |trouble| trouble.status);
             if let Some(Trouble { status, call, errno, message }) = entry.trouble.clone() {
                 let cell = entry.id.clone();

@@ -3,6 +3,7 @@
 //! `scenarios → cells → logs → trials (child processes) → run.jsonl`. Everything else (statistics,
 //! verdicts, pages, exports) is made from the record, by `zclab report` as well as at the end of a run.
 
+pub mod aliasing;
 pub mod cells;
 pub mod children;
 pub mod claims;
@@ -277,7 +278,8 @@ fn bar(scenarios: &[Scenario], purpose: Purpose, quiet: bool) -> ProgressBar {
             _ => 4,
         };
         let first = scenario.conditions.first().map_or(4, per_launch);
-        cells * u64::from(launches) * first
+        // And one child of each cell for the aliasing probe.
+        cells * (u64::from(launches) * first + 1)
     };
     let bar = ProgressBar::new(scenarios.iter().map(blocks).sum());
     let style = "[{bar:30}] {percent}% {eta} left  {wide_msg}";

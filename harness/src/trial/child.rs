@@ -43,6 +43,13 @@ pub fn run() -> anyhow::Result<()> {
             Order::Slice { block, keep } => worker.slice(block, keep),
             Order::Round { block } => worker.round(block),
             Order::Count { block, fresh } => worker.count(block, fresh),
+            Order::Alias => match worker.alias() {
+                Ok(aliased) => {
+                    say(&mut out, &Reply::Aliased(aliased))?;
+                    continue;
+                }
+                Err(trouble) => Err(trouble),
+            },
             Order::Finish => {
                 let (histogram, setup) = (worker.histogram(), worker.setup_at_end());
                 return Ok(say(&mut out, &Reply::Finished { histogram, setup })?);

@@ -166,7 +166,7 @@ fn zipf_totals(ranks: usize, exponent: f64) -> Vec<f64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::trial::wire::Cache;
     use std::collections::BTreeMap;

@@ -4,6 +4,7 @@
 //! that CPU time, faults and switches are its own, and so that a SIGBUS or a hang becomes a row. It
 //! takes orders from its parent one at a time: the order is the token, and whoever has none sleeps.
 
+pub mod alias;
 pub mod bare;
 pub mod child;
 pub mod drive;

@@ -10,9 +10,10 @@
 //! spins: it asks `poll` (which takes no socket lock) until a worthwhile amount has come, and what it
 //! reports as its CPU time is the time inside the calls that brought bytes.
 
-use super::wire::{Counted, Expect, Lines, ReceiverSpec, say};
+use super::wire::{Ask, Content, Counted, Expect, Lines, ReadBack, ReceiverSpec, say};
 use crate::counters::{Usage, now};
 use anyhow::{Context, bail};
+use base64::Engine as _;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt};
@@ -62,10 +63,20 @@ pub fn run() -> anyhow::Result<()> {
     };
     say(&mut out, &receiver.hello())?;
     // The sender closes the pipe when it is done: that is the end, not an error.
-    while let Ok(expect) = orders.next::<Expect>(IDLE) {
-        let counted = receiver.serve(expect, &mut out);
-        say(&mut out, &counted)?;
-        if counted.error.is_some() {
+    while let Ok(ask) = orders.next::<Ask>(IDLE) {
+        let failed = match ask {
+            Ask::Count(expect) => {
+                let counted = receiver.serve(expect, &mut out);
+                say(&mut out, &counted)?;
+                counted.error.is_some()
+            }
+            Ask::ReadBack(wanted) => {
+                let content = receiver.read_back(wanted);
+                say(&mut out, &content)?;
+                content.error.is_some()
+            }
+        };
+        if failed {
             break;
         }
     }
@@ -149,6 +160,33 @@ impl Receiver {
         counted.receive_buffer_bytes = self.hello().receive_buffer_bytes;
         counted.error = outcome.err().map(|error| format!("{error:#}"));
         counted
+    }
+
+    /// Reads what was queued so far: the aliasing probe's end. Nothing here is timed.
+    fn read_back(&mut self, wanted: ReadBack) -> Content {
+        let read = || -> anyhow::Result<Vec<u8>> {
+            let connection = self.connections.get(wanted.connection as usize);
+            let connection = connection.context("no such connection")?;
+            let mut bytes = vec![0; wanted.read_back_bytes as usize];
+            let mut read = 0;
+            while read < bytes.len() {
+                match recv(connection.as_raw_fd(), &mut bytes[read..], MsgFlags::empty()) {
+                    Ok(0) => bail!("the sender closed the connection after {read} bytes"),
+                    Ok(got) => read += got,
+                    Err(nix::errno::Errno::EINTR) => {}
+                    Err(nix::errno::Errno::EAGAIN) => bail!("no byte came for {SILENCE:?}"),
+                    Err(errno) => bail!("recv: {errno}"),
+                }
+            }
+            Ok(bytes)
+        };
+        match read() {
+            Ok(bytes) => {
+                let data = base64::engine::general_purpose::STANDARD.encode(bytes);
+                Content { data, error: None }
+            }
+            Err(error) => Content { data: String::new(), error: Some(format!("{error:#}")) },
+        }
     }
 
     fn read_one(&mut self, counted: &mut Counted) -> anyhow::Result<()> {

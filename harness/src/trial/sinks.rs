@@ -3,11 +3,15 @@
 //! The sender plays the broker: it listens, the receiver process connects. Files and `/dev/null` have
 //! no receiver; a file's length, and on demand its content, is read back.
 
-use super::wire::{Counted, Expect, FarEnd, Lines, NoLine, ReceiverSpec, Spec, Trouble, say};
+use super::wire::{
+    Content, Counted, Expect, FarEnd, Lines, NoLine, ReadBack, ReceiverSpec, Spec, Trouble, say,
+};
+use base64::Engine as _;
 use nix::errno::Errno;
 use nix::sys::socket::{
     SockaddrIn as SocketAddr4, getpeername, getsockname, getsockopt, setsockopt, sockopt,
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -243,6 +247,24 @@ impl Sinks {
         }
         Ok(Some(counted))
     }
+
+    /// Lets the receiver read what one connection has queued, and hand it over.
+    ///
+    /// # Errors
+    /// A sink without a receiver, one that has gone, fell silent, or talks nonsense.
+    pub fn read_back(&mut self, wanted: ReadBack) -> Result<Vec<u8>, Trouble> {
+        let Some(receiver) = &mut self.receiver else {
+            return Err(Trouble::failed("this sink has no receiver that could read back"));
+        };
+        say(&mut receiver.orders, &wanted).map_err(|e| io("write", "the receiver's pipe", &e))?;
+        let content: Content = receiver.hear()?;
+        match content.error {
+            Some(error) => Err(Trouble::failed(format!("the receiver: {error}"))),
+            None => base64::engine::general_purpose::STANDARD
+                .decode(content.data)
+                .map_err(|error| Trouble::failed(format!("the receiver's bytes: {error}"))),
+        }
+    }
 }
 
 impl Receiver {
@@ -269,14 +291,18 @@ impl Receiver {
     }
 
     fn next(&mut self) -> Result<Counted, Trouble> {
-        let counted: Counted = self.counts.next(PATIENCE).map_err(|why| match why {
-            NoLine::Closed => Trouble::failed("the receiver ended before its time"),
-            other => Trouble::failed(format!("the receiver: {other}")),
-        })?;
+        let counted: Counted = self.hear()?;
         match counted.error {
             Some(error) => Err(Trouble::failed(format!("the receiver: {error}"))),
             None => Ok(counted),
         }
+    }
+
+    fn hear<T: DeserializeOwned>(&mut self) -> Result<T, Trouble> {
+        self.counts.next(PATIENCE).map_err(|why| match why {
+            NoLine::Closed => Trouble::failed("the receiver ended before its time"),
+            other => Trouble::failed(format!("the receiver: {other}")),
+        })
     }
 }
 

@@ -113,6 +113,9 @@ pub enum Order {
         /// Arrange the cache and open a fresh engine first, as for a round.
         fresh: bool,
     },
+    /// Send a little of a private copy of the log, rewrite that copy before the receiver reads, and
+    /// say what it then read.
+    Alias,
     /// Send the latencies and end.
     Finish,
 }
@@ -130,6 +133,8 @@ pub enum Reply {
     },
     /// A block was moved.
     Moved(Box<Moved>),
+    /// The probe was made, or could not be.
+    Aliased(Aliased),
     /// The latencies, `hdr-v2-deflate` in base64; empty when there are none.
     Finished {
         /// The encoded histogram.
@@ -171,6 +176,17 @@ pub struct Moved {
     pub verified: Verified,
     /// The state of the cache before and after.
     pub cache: Option<CacheProof>,
+}
+
+/// What the aliasing probe saw.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Aliased {
+    /// Payload bytes that arrived as they were after the rewrite.
+    pub shared_bytes: u64,
+    /// Payload bytes that were queued when the copy was rewritten.
+    pub probed_bytes: u64,
+    /// Why nothing could be probed.
+    pub reason: Option<String>,
 }
 
 /// Why a child could not go on: becomes an error line and the cell's status.
@@ -245,6 +261,35 @@ pub struct Expect {
     pub bytes_each: u64,
     /// Checksum them as well.
     pub content: bool,
+}
+
+/// What a receiver is told.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Ask {
+    /// Listen, count, report: answered by two [`Counted`].
+    Count(Expect),
+    /// Read what is queued and hand it over: answered by one [`Content`]. Before it is asked, a
+    /// receiver reads nothing.
+    ReadBack(ReadBack),
+}
+
+/// Which bytes a receiver shall hand over.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReadBack {
+    /// Index of the connection.
+    pub connection: u32,
+    /// Bytes to read from it.
+    pub read_back_bytes: u64,
+}
+
+/// Bytes that a receiver hands over.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Content {
+    /// The bytes, in base64.
+    pub data: String,
+    /// Set instead when they could not be read.
+    pub error: Option<String>,
 }
 
 /// What a receiver counted.

@@ -31,21 +31,21 @@ pub const MARKER: i64 = 0x7a63_6c61;
 
 /// One cell at work.
 pub struct Worker {
-    spec: Spec,
+    pub(super) spec: Spec,
     strategy: &'static dyn Strategy,
     options: Options,
-    segments: Vec<Segment>,
-    sinks: Sinks,
+    pub(super) segments: Vec<Segment>,
+    pub(super) sinks: Sinks,
     witness: Witness,
-    planner: Planner,
-    queue: Queue,
-    mover: Option<Mover>,
-    header: Vec<u8>,
+    pub(super) planner: Planner,
+    pub(super) queue: Queue,
+    pub(super) mover: Option<Mover>,
+    pub(super) header: Vec<u8>,
     stamps: Vec<u64>,
     latencies: Histogram<u64>,
 }
 
-enum Mover {
+pub(super) enum Mover {
     Engine(Box<dyn Engine>),
     Bare(Box<(Bare, Calls)>),
 }
@@ -124,7 +124,7 @@ impl Worker {
         self.sinks.far_end()
     }
 
-    fn open_mover(&mut self) -> Result<(), Trouble> {
+    pub(super) fn open_mover(&mut self) -> Result<(), Trouble> {
         self.mover = None;
         let setup = Setup {
             segments: &self.segments,

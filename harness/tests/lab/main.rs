@@ -1,5 +1,6 @@
 //! Does the whole program do what its documents say? Each module runs the built binary as a user would.
 
+mod aliasing;
 mod bad_input;
 mod counts;
 mod death;

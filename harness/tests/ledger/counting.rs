@@ -96,11 +96,11 @@ fn system_calls_and_switches_equal_what_the_trial_counts_of_itself() {
             roles.iter().map(|role| count(&ledger, &format!("{role}_{kind}_switches"))).sum()
         };
         let rusage = sample["readings"]["voluntary_switches"].as_u64().unwrap();
-        if count(&ledger, "uring_punted") == 0 {
+        if count(&ledger, "uring_submitted") == 0 {
             assert_eq!(sum("voluntary"), rusage, "{cell}");
         } else {
-            // io_uring's workers go to sleep when they like, also between the end of the window and
-            // the reading of rusage.
+            // io_uring's workers go to sleep when they like, also between the window and the readings
+            // of rusage around it.
             assert!(sum("voluntary") <= rusage, "{cell}: {} of {rusage}", sum("voluntary"));
         }
         voluntary += sum("voluntary");

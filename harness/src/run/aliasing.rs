@@ -1,0 +1,127 @@
+//! What should the aliasing probe see of a cell, and does what it saw agree with the claim?
+
+use super::claims;
+use crate::scenario::{Cell, Receiver};
+use crate::trial::wire::Aliased;
+use zclab_report::record::{Agreement, Aliasing, Sharing};
+use zclab_strategies::{Mover, Path, Place, SinkKind};
+
+/// Why a cell is not probed, where that can be said beforehand.
+#[must_use]
+pub fn not_probed(cell: &Cell) -> Option<&'static str> {
+    if cell.contender.bare {
+        return Some("a bare loop is the strategy's own calls: see the strategy");
+    }
+    if !cell.contender.strategy.moves_the_log() {
+        return Some("it sends bytes that are not the log's");
+    }
+    match cell.condition.sink {
+        SinkKind::File => return Some("a file's page cache is always written by a copy"),
+        SinkKind::Null => return Some("the null device keeps no byte to look at"),
+        SinkKind::TcpLoopback | SinkKind::UnixStream => {}
+    }
+    if cell.condition.receiver == Receiver::Discard {
+        return Some("the receiver drops the bytes unseen");
+    }
+    None
+}
+
+/// What a path predicts: shared where references lead from the page cache to whatever the receiver
+/// copies from, copied where a copy or a private read stands between.
+#[must_use]
+pub fn expected(path: &Path) -> Sharing {
+    let from_cache = path.hops.iter().skip_while(|hop| hop.from != Place::PageCache);
+    let mut on_the_way = from_cache.take_while(|hop| hop.to != Place::Receiver).peekable();
+    let led = on_the_way.peek().is_some();
+    match led && on_the_way.all(|hop| hop.by == Mover::Reference) {
+        true => Sharing::Shared,
+        false => Sharing::Copied,
+    }
+}
+
+/// Whether the probe agrees with what was expected. All bytes have to: a path that holds for a part
+/// of them is not the one that was claimed.
+#[must_use]
+pub fn verdict(expected: Sharing, shared_bytes: u64, probed_bytes: u64) -> Agreement {
+    match expected {
+        _ if probed_bytes == 0 => Agreement::Unobserved,
+        Sharing::Shared if shared_bytes == probed_bytes => Agreement::Agrees,
+        Sharing::Copied if shared_bytes == 0 => Agreement::Agrees,
+        _ => Agreement::Contradicts,
+    }
+}
+
+/// The record's line of a cell.
+#[must_use]
+pub fn line(cell: &Cell, seen: Aliased) -> Aliasing {
+    let Aliased { shared_bytes, probed_bytes, reason } = seen;
+    let expected =
+        (probed_bytes > 0).then(|| expected(&cell.contender.strategy.path(&claims::route(cell))));
+    let verdict = expected
+        .map_or(Agreement::Unobserved, |expected| verdict(expected, shared_bytes, probed_bytes));
+    Aliasing { cell: cell.id(), shared_bytes, probed_bytes, expected, verdict, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zclab_strategies::{CacheState, Hop, Route, find};
+
+    const TCP: Route = Route {
+        sink: SinkKind::TcpLoopback,
+        cache: CacheState::Warm,
+        scatter_gather: true,
+        tx_checksum: true,
+        receiver_copies: true,
+    };
+
+    fn of(strategy: &str, route: Route) -> Sharing {
+        expected(&find(strategy).unwrap().path(&route))
+    }
+
+    #[test]
+    fn references_share_and_any_copy_does_not() {
+        let unix = Route { sink: SinkKind::UnixStream, ..TCP };
+        let cold = Route { cache: CacheState::Cold, ..TCP };
+        for route in [TCP, unix, cold] {
+            for (strategy, sharing) in [
+                ("read-write", Sharing::Copied),
+                ("mmap-write", Sharing::Copied),
+                ("sendfile", Sharing::Shared),
+                ("splice", Sharing::Shared),
+                ("uring-read-send", Sharing::Copied),
+                ("direct-write", Sharing::Copied),
+                ("null", Sharing::Copied),
+            ] {
+                assert_eq!(of(strategy, route), sharing, "{strategy} on {route:?}");
+            }
+        }
+        assert_eq!(expected(&Path::default()), Sharing::Copied, "no way, no sharing");
+        let straight = Hop::new(Place::PageCache, Place::Receiver, Mover::CpuCopy, "recv");
+        let straight = Path { hops: vec![straight] };
+        assert_eq!(expected(&straight), Sharing::Copied, "nothing is queued");
+    }
+
+    #[test]
+    fn a_device_that_cannot_gather_or_checksum_ends_the_sharing() {
+        assert_eq!(of("sendfile", Route { scatter_gather: false, ..TCP }), Sharing::Copied);
+        assert_eq!(of("splice", Route { tx_checksum: false, ..TCP }), Sharing::Copied);
+    }
+
+    #[test]
+    fn one_byte_that_differs_contradicts() {
+        use Agreement::{Agrees, Contradicts, Unobserved};
+        for (expected, shared, probed, agreement) in [
+            (Sharing::Shared, 9, 9, Agrees),
+            (Sharing::Shared, 8, 9, Contradicts),
+            (Sharing::Shared, 0, 9, Contradicts),
+            (Sharing::Copied, 0, 9, Agrees),
+            (Sharing::Copied, 1, 9, Contradicts),
+            (Sharing::Copied, 9, 9, Contradicts),
+            (Sharing::Shared, 0, 0, Unobserved),
+            (Sharing::Copied, 0, 0, Unobserved),
+        ] {
+            assert_eq!(verdict(expected, shared, probed), agreement, "{expected:?} {shared}");
+        }
+    }
+}
