@@ -110,7 +110,7 @@ pub fn run(
         bar: bar(scenarios, purpose, places.quiet),
         finished,
         statuses,
-        evidence: evidence(),
+        evidence: evidence(places.quiet),
     };
     let outcome = session.scenarios(scenarios, &mut writer);
     session.bar.finish_and_clear();
@@ -243,9 +243,9 @@ impl Session<'_> {
 }
 
 /// The kernel counters, or one line that says what is missing and how to get it.
-fn evidence() -> Evidence {
+fn evidence(quiet: bool) -> Evidence {
     let evidence = Evidence::load();
-    if let Some(why) = evidence.refusal() {
+    if let Some(why) = evidence.refusal().filter(|_| !quiet) {
         eprintln!(
             "zclab: no kernel counters, so no copy is observed ({why}); there are as root, or \
              after `sudo setcap cap_bpf,cap_perfmon+ep` on the program; `zclab doctor` says more"

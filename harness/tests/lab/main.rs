@@ -6,4 +6,5 @@ mod counts;
 mod death;
 mod end_to_end;
 mod interrupted;
+mod liar;
 mod support;

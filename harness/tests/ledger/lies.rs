@@ -1,6 +1,7 @@
 //! Who claims zero copy and copies, or copies more than it says, is found out.
 
 use crate::lab::{finish, lines, of_kind, results, scenario, zclab};
+use crate::liar::liar;
 use crate::support::{Receiver, alone, counted, file, ledger};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,39 +18,6 @@ use zclab_report::record::Agreement;
 use zclab_strategies::{CacheState, Hop, Mover, Place, Route, SinkKind, find};
 
 const BYTES: u64 = 1 << 20;
-
-/// A libc whose sendfile reads and writes.
-const LIAR: &str = "
-#define _GNU_SOURCE
-#include <unistd.h>
-#include <sys/types.h>
-static ssize_t lie(int out, int in, off_t *at, size_t len) {
-  char buffer[65536];
-  if (len > sizeof buffer) len = sizeof buffer;
-  ssize_t got = pread(in, buffer, len, *at);
-  if (got <= 0) return got;
-  ssize_t sent = write(out, buffer, got);
-  if (sent > 0) *at += sent;
-  return sent;
-}
-ssize_t sendfile(int o, int i, off_t *a, size_t n) { return lie(o, i, a, n); }
-ssize_t sendfile64(int o, int i, off_t *a, size_t n) { return lie(o, i, a, n); }
-";
-
-/// Compiles the liar, or says why not.
-fn liar(dir: &Path) -> Option<std::path::PathBuf> {
-    let (source, library) = (dir.join("liar.c"), dir.join("liar.so"));
-    std::fs::write(&source, LIAR).unwrap();
-    let mut cc = Command::new("cc");
-    cc.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source);
-    match cc.status() {
-        Ok(status) if status.success() => Some(library),
-        other => {
-            println!("SKIPPED: a preloaded library that lies: cc: {other:?}");
-            None
-        }
-    }
-}
 
 #[test]
 fn a_preloaded_sendfile_that_reads_and_writes_contradicts() {

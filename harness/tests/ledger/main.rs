@@ -2,10 +2,13 @@
 
 #[path = "../lab/support.rs"]
 mod lab;
+#[path = "../lab/liar.rs"]
+mod liar;
 
 mod counting;
 mod filesystems;
 mod leaks;
 mod lies;
 mod object;
+mod prove;
 mod support;

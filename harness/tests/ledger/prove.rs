@@ -1,0 +1,65 @@
+//! Does `zclab doctor --prove` say what two witnesses see, and find a liar out?
+
+use crate::lab::{finish, results, zclab};
+use crate::liar::liar;
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+fn prove(dir: &Path) -> Command {
+    let mut command = zclab();
+    command.args(["doctor", "--prove", "--json"]).arg(dir);
+    command
+}
+
+fn found(said: &Value, strategy: &str) -> Vec<String> {
+    let proofs = said["places"][0]["proofs"].as_array().unwrap();
+    let own = proofs.iter().filter(|proof| proof["strategy"] == strategy);
+    own.map(|proof| proof["found"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn sendfile_shares_and_read_write_copies() {
+    let dir = results();
+    let (output, out, err) = finish(&mut prove(dir.path()), LIMIT);
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    let said: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(said["zero_copy"], "yes", "{out}");
+    for (strategy, expected) in
+        [("sendfile", "shared"), ("splice", "shared"), ("read-write", "copied")]
+    {
+        assert_eq!(found(&said, strategy), [expected, expected], "{strategy}: {out}");
+    }
+    for proof in said["places"][0]["proofs"].as_array().unwrap() {
+        let refused = proof["found"] == "refused";
+        assert_eq!(proof["aliasing_probe"].is_null(), refused, "{proof}");
+    }
+    let left = std::fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(left, 0, "its log is removed again");
+    let mut text = zclab();
+    text.args(["doctor", "--prove"]).arg(dir.path());
+    let (_, out, _) = finish(&mut text, LIMIT);
+    assert!(out.contains("is zero-copy"), "{out}");
+}
+
+#[test]
+fn a_sendfile_that_copies_is_told_apart_with_exit_code_1() {
+    let dir = results();
+    let Some(library) = liar(dir.path()) else { return };
+    let (output, out, err) = finish(prove(dir.path()).env("LD_PRELOAD", &library), LIMIT);
+    assert_eq!(output.status.code(), Some(1), "{out}{err}");
+    let said: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(said["zero_copy"], "no");
+    assert_eq!(found(&said, "sendfile"), ["copied", "copied"]);
+    assert_eq!(found(&said, "splice"), ["shared", "shared"]);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let (output, _, err) = finish(&mut prove(Path::new("/nowhere/at/all")), LIMIT);
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.contains("/nowhere/at/all"), "{err}");
+}
