@@ -31,7 +31,7 @@ Examples:
   zclab doctor /mnt/nvme /dev/shm         the same, and what two file systems can do
   zclab doctor --json | jq '.[] | select(.state != \"yes\")'
 
-  zclab doctor --prove /var/lib /dev/shm   each strategy × route on two file systems: shared, copied, refused
+  zclab doctor --prove /var/lib /dev/shm   two file systems: shared, copied or refused, each strategy
 
 Each capability is tried, not looked up: zclab makes the call that it needs and lets it go again.
 Nothing needs root, and nothing is written but an unlinked file in each DIR; with --prove a log of
