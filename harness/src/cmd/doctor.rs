@@ -31,12 +31,12 @@ Examples:
   zclab doctor /mnt/nvme /dev/shm         the same, and what two file systems can do
   zclab doctor --json | jq '.[] | select(.state != \"yes\")'
 
-  zclab doctor --prove /var/lib /dev/shm   two file systems: shared, copied or refused, each strategy
+  zclab doctor --prove /srv /dev/shm      shared, copied or refused: every strategy, two folders
 
 Each capability is tried, not looked up: zclab makes the call that it needs and lets it go again.
 Nothing needs root, and nothing is written but an unlinked file in each DIR; with --prove a log of
-4 MiB, removed again. --prove ends with 0 when evidence agrees with every claim, 1 when it contradicts
-one, 3 when nothing could be observed.";
+4 MiB, removed again. --prove ends with 0 when evidence agrees with every claim, 1 when it
+contradicts one, 3 when nothing could be observed.";
 
 const HEAD: &str = "Each row: whether it is there, what was found, what zclab does with it.\n\n";
 
