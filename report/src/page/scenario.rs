@@ -26,7 +26,12 @@ pub struct ScenarioPage {
     troubles: Vec<NoResult>,
     strays: Vec<String>,
     paths: String,
-    observed: bool,
+    /// How many cells agree, contradict, are unobserved: class and words.
+    tally: Vec<(&'static str, String)>,
+    /// Why nothing at all was observed.
+    unavailable: Option<String>,
+    /// Why some hops were not.
+    unseen: Vec<String>,
     contradictions: Vec<String>,
     caveats: Vec<String>,
     analysis: Vec<String>,
@@ -73,7 +78,6 @@ impl ScenarioPage {
         let scenario = study.scenario;
         let answer = verdict::answer(study);
         let ways = path::ways(study);
-        let points = study.panels.iter().map(|panel| panel.points.len()).sum();
         ScenarioPage {
             shell: Shell::new(study.record, &format!("{} · zclab", scenario.scenario)),
             name: scenario.scenario.clone(),
@@ -89,8 +93,10 @@ impl ScenarioPage {
                 .collect(),
             troubles: verdict::without_result(study),
             strays: study.strays.iter().map(ToString::to_string).collect(),
-            paths: path::svg(&ways, looks, points),
-            observed: ways.iter().any(Way::observed),
+            paths: path::svg(&ways, looks),
+            tally: path::tally(&ways),
+            unavailable: path::unavailable(&ways),
+            unseen: path::unseen(&ways),
             contradictions: ways.iter().filter_map(Way::contradiction).collect(),
             caveats: caveat::caveats(study),
             analysis: paragraphs(&scenario.analysis),

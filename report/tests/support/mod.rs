@@ -1,9 +1,11 @@
 //! Records made up for tests: deterministic, and with everything that can go wrong in them.
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of this")]
 
+mod ledgers;
 mod models;
 mod records;
 
+pub use ledgers::witnessed;
 pub use models::{MODELS, Model};
 pub use records::{killed, showcase, single};
 
