@@ -8,6 +8,7 @@ mod caveat;
 mod chart;
 mod charts;
 mod dots;
+mod evidence;
 mod grid;
 mod index;
 mod look;

@@ -318,6 +318,9 @@ pub struct Ledger {
     /// What was counted during the counting sample, by name; what was seen zero times is left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counts: BTreeMap<String, u64>,
+    /// What this kernel has no program for, and why, by purpose: what it would count is unknown, not 0.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gaps: BTreeMap<String, String>,
     /// System calls of the sender during it, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub syscalls: BTreeMap<String, u64>,

@@ -12,6 +12,7 @@ use crate::ledger::object::Unavailable;
 use crate::log::Log;
 use crate::scenario::Cell;
 use crate::trial::wire::{Moved, Order, Trouble};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zclab_report::record;
 
@@ -131,7 +132,12 @@ impl Evidence {
             agreement: judgement.agreement,
             reason: judgement.reason,
             counts: counts.raw(),
+            gaps: gaps(ledger),
             syscalls: counts.calls_of("sender"),
         }
     }
+}
+
+fn gaps(ledger: &Ledger) -> BTreeMap<String, String> {
+    ledger.gaps().iter().map(|(purpose, why)| ((*purpose).to_owned(), why.clone())).collect()
 }

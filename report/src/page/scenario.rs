@@ -4,7 +4,7 @@ use super::charts::{self, Drawn};
 use super::grid::{self, Grid};
 use super::look::Looks;
 use super::path::{self, Way};
-use super::{Shell, caveat};
+use super::{Shell, caveat, evidence};
 use crate::format;
 use crate::metric::{Metric, Provenance};
 use crate::study::{Figure, Study};
@@ -50,6 +50,8 @@ struct PanelView {
     decisive: Vec<Drawn>,
     small: Vec<Drawn>,
     cost: Grid,
+    /// What the kernel did, or why nobody knows.
+    kernel: Result<Grid, String>,
     counted: Grid,
 }
 
@@ -101,7 +103,11 @@ impl ScenarioPage {
             caveats: caveat::caveats(study),
             analysis: paragraphs(&scenario.analysis),
             source: scenario.source.clone(),
-            provenance: Metric::ALL.iter().map(|metric| obtained(study, *metric)).collect(),
+            provenance: Metric::ALL
+                .iter()
+                .map(|metric| obtained(study, *metric))
+                .chain([witnessed(study)])
+                .collect(),
             basis: bases(study),
         }
     }
@@ -119,6 +125,7 @@ fn panels(study: &Study, looks: &Looks, answers: &[PanelAnswer]) -> Vec<PanelVie
             decisive: charts::decisive(study, panel, looks, &format!("{id}-decisive")),
             small: charts::small(study, panel, looks, &id),
             cost: grid::cost(study, panel, looks, &id),
+            kernel: evidence::table(study, panel, looks, &id),
             counted: grid::counted(study, panel, looks, &id),
             id,
         }
@@ -186,6 +193,29 @@ fn obtained(study: &Study, metric: Metric) -> Obtained {
         unit: metric.unit(),
         how: if names.is_empty() { format::NONE.into() } else { names.join(", ") },
         source: metric.source(),
+        missing,
+    }
+}
+
+/// How the numbers of the kernel's table were obtained.
+fn witnessed(study: &Study) -> Obtained {
+    let ok = || study.rows().filter(|row| row.state == crate::study::State::Ok);
+    let mut missing: Vec<String> = Vec::new();
+    for figure in ok().flat_map(|row| row.witnessed.values()) {
+        if let Figure::Unavailable { reason } = figure
+            && !missing.contains(reason)
+        {
+            missing.push(reason.clone());
+        }
+    }
+    let observed = ok().any(|row| row.observation().is_some());
+    let how = if observed { Provenance::Observed } else { Provenance::Unavailable };
+    Obtained {
+        title: "What the kernel did",
+        unit: "per byte, per MiB",
+        how: how.name().to_owned(),
+        source: "BPF programs on tracepoints, between two marker calls of the sender, in a block that \
+                 is not timed",
         missing,
     }
 }

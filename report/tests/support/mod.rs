@@ -306,6 +306,7 @@ fn ledger(id: &str, model: &Model, params: &BTreeMap<String, Value>) -> Ledger {
         agreement: Agreement::Unobserved,
         reason: Some("unavailable: the ledger is not built yet".into()),
         counts: BTreeMap::new(),
+        gaps: BTreeMap::new(),
         syscalls: BTreeMap::new(),
     }
 }
