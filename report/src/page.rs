@@ -14,6 +14,7 @@ mod index;
 mod look;
 mod paint;
 mod path;
+mod profile;
 mod scale;
 mod scenario;
 

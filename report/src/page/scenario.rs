@@ -4,6 +4,7 @@ use super::charts::{self, Drawn};
 use super::grid::{self, Grid};
 use super::look::Looks;
 use super::path::{self, Way};
+use super::profile::{self, Section};
 use super::{Shell, caveat, evidence};
 use crate::format;
 use crate::metric::{Metric, Provenance};
@@ -33,6 +34,7 @@ pub struct ScenarioPage {
     /// Why some hops were not.
     unseen: Vec<String>,
     contradictions: Vec<String>,
+    profile: Section,
     caveats: Vec<String>,
     analysis: Vec<String>,
     source: String,
@@ -100,6 +102,7 @@ impl ScenarioPage {
             unavailable: path::unavailable(&ways),
             unseen: path::unseen(&ways),
             contradictions: ways.iter().filter_map(Way::contradiction).collect(),
+            profile: profile::section(study, looks),
             caveats: caveat::caveats(study),
             analysis: paragraphs(&scenario.analysis),
             source: scenario.source.clone(),
