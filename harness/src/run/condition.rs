@@ -4,6 +4,8 @@
 //! whose samples need their own preparation (a cold or partial cache), and strategies that would
 //! disturb their neighbours, run in rounds, ABBA, each with a fresh child.
 
+mod profile;
+
 use super::cells::{fetches, refused, spec, words};
 use super::children::TrialChild;
 use super::evidence::{Counted, Evidence};
@@ -15,7 +17,7 @@ use crate::trial::wire::{Cache, Moved, Order, Spec, Trouble};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use zclab_report::record::{self, Failure, Histogram, Line, Pass, Sample, Status};
+use zclab_report::record::{self, Failure, Histogram, Line, Pass, Profile, Sample, Status};
 
 /// Fetches that are content-checked before and after a launch.
 const VERIFY_FETCHES: u32 = 32;
@@ -33,6 +35,7 @@ struct Entry<'a> {
     trouble: Option<Trouble>,
     setup: BTreeMap<String, Value>,
     counted: Option<Counted>,
+    profile: Option<Profile>,
 }
 
 /// Measures a condition. Lines go to `write` as they come; those that end the cells come last, in one
@@ -78,6 +81,7 @@ impl<'a> Measure<'a> {
             trouble: refused(&cell, ready),
             setup: BTreeMap::new(),
             counted: None,
+            profile: None,
             cell,
         };
         let words = words(&cells[0]);
@@ -116,6 +120,7 @@ impl<'a> Measure<'a> {
             }
         }
         self.counting(&together, &apart)?;
+        self.profile();
         if interrupt::asked() {
             return Ok(None);
         }
@@ -412,6 +417,7 @@ impl<'a> Measure<'a> {
         let mut statuses = Vec::new();
         for entry in self.entries {
             lines.push(Line::Ledger(self.evidence.ledger(&entry.cell, entry.counted.as_ref())));
+            lines.extend(entry.profile.map(Line::Profile));
             let status = entry.trouble.as_ref().map_or(Status::Ok, |trouble| trouble.status);
             if let Some(Trouble { status, call, errno, message }) = entry.trouble.clone() {
                 let cell = entry.id.clone();

@@ -5,4 +5,5 @@ mod counts;
 mod death;
 mod end_to_end;
 mod interrupted;
+mod profile;
 mod support;
