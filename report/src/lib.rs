@@ -8,6 +8,7 @@ pub mod format;
 pub mod metric;
 pub mod page;
 
+pub mod profile;
 pub mod record;
 pub mod stats;
 pub mod study;

@@ -3,7 +3,9 @@
 //! A [`Metric`] is derived from one sample; tables, charts and exports all walk [`Metric::ALL`]. A
 //! reading that is absent gives a reason, never 0.
 
-use crate::record::{Sample, reading};
+pub mod kernel;
+
+use crate::record::{Ledger, Sample, reading};
 
 const KIB: f64 = 1024.0;
 const MIB: f64 = 1024.0 * 1024.0;
@@ -153,7 +155,10 @@ impl Metric {
                 "payload at the receiver over the wall clock, first call to last byte counted"
             }
             Metric::Syscalls => "the lab's wrapper around each data-path call",
-            Metric::ModeSwitches => "2 × system calls: once into the kernel, once back",
+            Metric::ModeSwitches => {
+                "2 × system calls: once into the kernel, once back; calls as sys_enter showed them \
+                in the counting pass, or else those that the lab's wrapper counted"
+            }
             Metric::Voluntary | Metric::Involuntary | Metric::MinorFaults | Metric::MajorFaults => {
                 "rusage of the sender"
             }
@@ -185,6 +190,12 @@ impl Metric {
                 | Metric::MajorFaults
                 | Metric::ShortWrites
         )
+    }
+
+    /// What a cell's kernel programs observed of it, where they do, and better than samples can.
+    #[must_use]
+    pub fn observed(self, ledger: &Ledger) -> Option<f64> {
+        (self == Metric::ModeSwitches).then_some(ledger.mode_switches_per_mib.observed).flatten()
     }
 
     /// The value of one sample.

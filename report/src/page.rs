@@ -9,11 +9,13 @@ mod caveat;
 mod chart;
 mod charts;
 mod dots;
+mod evidence;
 mod grid;
 mod index;
 mod look;
 mod paint;
 mod path;
+mod profile;
 mod scale;
 mod scenario;
 

@@ -53,6 +53,8 @@ pub enum Line {
     Ledger(Ledger),
     /// What the aliasing probe saw.
     Aliasing(Aliasing),
+    /// Where the sender's CPU time went.
+    Profile(Profile),
     /// Why a cell has no (more) samples.
     Error(Failure),
     /// The run was taken up again.
@@ -320,6 +322,9 @@ pub struct Ledger {
     /// What was counted during the counting sample, by name; what was seen zero times is left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counts: BTreeMap<String, u64>,
+    /// What this kernel has no program for, and why, by purpose: what it would count is unknown, not 0.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gaps: BTreeMap<String, String>,
     /// System calls of the sender during it, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub syscalls: BTreeMap<String, u64>,
@@ -365,6 +370,38 @@ pub enum Agreement {
     Contradicts,
     /// There is no evidence.
     Unobserved,
+}
+
+/// Where the sender's CPU time went: samples of the CPU clock while slices moved that count nowhere else.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Profile {
+    /// The cell's id.
+    pub cell: String,
+    /// Samples of that side; 0 with a `reason` where none could be taken.
+    pub samples: u64,
+    /// CPU time between two samples.
+    pub period_ns: u64,
+    /// Whose: `sender`.
+    pub side: String,
+    /// Samples by what they were spent on: `copy`, `tcp-ip`, `page-cache`, `page-fault`, `memory`,
+    /// `scheduler`, `entry-exit`, `io-uring`, `block`, `other`, `user`; those without any are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, u64>,
+    /// Folded stacks, the most frequent first: `outer;inner 12` and a line end each. Kernel functions
+    /// only; time in the process itself is the stack `user`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub folded: String,
+    /// Samples of stacks that `folded` has no room for.
+    #[serde(default)]
+    pub left_out: u64,
+    /// Samples that the kernel had no room for.
+    #[serde(default)]
+    pub lost: u64,
+    /// `yes`, or why kernel functions have no names.
+    pub kernel_symbols: String,
+    /// Why there are no samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Why a cell has no (more) samples.

@@ -47,13 +47,14 @@ fn scenario(study: &Study) -> String {
         table.remove_style(TableComponent::LeftBorderIntersections);
         table.remove_style(TableComponent::RightBorderIntersections);
         table.set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(header(study));
+        let copies = study.rows().any(|row| row.copies().is_some());
+        table.set_header(header(study, copies));
         for (n, point) in panel.points.iter().enumerate() {
             if n > 0 {
                 table.add_row([""]);
             }
             for row in &point.rows {
-                table.add_row(cells(study, point, row));
+                table.add_row(cells(study, point, row, copies));
             }
         }
         for column in table.column_iter_mut().skip(2) {
@@ -82,12 +83,15 @@ fn without_result(none: &verdict::NoResult) -> String {
     format!("{}: {}{place}{colon}{why}", none.label, none.status)
 }
 
-fn header(study: &Study) -> Vec<String> {
+/// The columns; that of observed copies only where any row has them.
+fn header(study: &Study, copies: bool) -> Vec<String> {
     let unit = |metric: Metric| format!("{}\n{}", metric.title(), metric.unit());
     let ratio = |metric: Metric| format!("÷ {}\n{}", study.scenario.baseline, metric.title());
-    vec![
-        study.x_name(),
-        "contender".into(),
+    let mut header = vec![study.x_name(), "contender".into()];
+    if copies {
+        header.push("Copies\nper byte".into());
+    }
+    header.extend([
         unit(Metric::SenderCpu),
         ratio(Metric::SenderCpu),
         unit(Metric::TotalCpu),
@@ -98,10 +102,11 @@ fn header(study: &Study) -> Vec<String> {
         unit(Metric::ModeSwitches),
         "p50\nfetch".into(),
         "p99\nfetch".into(),
-    ]
+    ]);
+    header
 }
 
-fn cells(study: &Study, point: &Point, row: &Row) -> Vec<String> {
+fn cells(study: &Study, point: &Point, row: &Row, copies: bool) -> Vec<String> {
     let mut cells = vec![study.x_label(point), row.label.to_owned()];
     let status = match &row.state {
         State::Ok => None,
@@ -110,7 +115,7 @@ fn cells(study: &Study, point: &Point, row: &Row) -> Vec<String> {
     };
     if let Some(status) = status {
         cells.push(status.to_owned());
-        cells.resize(header(study).len(), NONE.into());
+        cells.resize(header(study, copies).len(), NONE.into());
         return cells;
     }
     let figure = |metric: Metric| match row.figures.get(&metric).and_then(Figure::median) {
@@ -121,6 +126,13 @@ fn cells(study: &Study, point: &Point, row: &Row) -> Vec<String> {
         Ok(latency) => format::duration(pick(latency) as f64),
         Err(_) => NONE.into(),
     };
+    if copies {
+        cells.push(match row.copies() {
+            Some((observed, None)) => observed,
+            Some((observed, Some(claim))) => format!("{observed} ({claim})"),
+            None => NONE.into(),
+        });
+    }
     cells.extend([
         figure(Metric::SenderCpu),
         ratio(row, Metric::SenderCpu),

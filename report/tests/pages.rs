@@ -12,6 +12,7 @@ use zclab_report::record::{self, Agreement, Line};
 fn sites() -> Vec<(&'static str, Vec<(String, String)>)> {
     let records = [
         ("showcase", support::showcase().record()),
+        ("witnessed", support::witnessed().record()),
         ("single", support::single().record()),
         ("killed", record::read(&support::killed()).expect("readable")),
         ("empty", support::Builder::new().record()),
@@ -107,7 +108,7 @@ fn scenario_pages_have_what_a_reader_looks_for() {
         {
             assert!(ids.contains(id), "{file} has no #{id}");
         }
-        assert!(text.contains("Claimed, not observed"), "{file} marks claims");
+        assert!(text.contains("Observed: unavailable."), "{file} marks claims");
         assert!(text.contains("zclab run scenarios/quick"), "{file} can be made again");
     }
 }
@@ -126,36 +127,62 @@ fn a_contender_looks_the_same_on_every_page() {
 #[test]
 fn words_of_the_pages() {
     for (name, pages) in sites() {
-        let pages_shown = if name == "showcase" { 1 } else { 2 };
+        let pages_shown = if ["showcase", "witnessed"].contains(&name) { 1 } else { 2 };
         for (file, text) in pages.iter().take(pages_shown) {
             insta::assert_snapshot!(format!("{name}_{file}"), html::skeleton(text));
         }
     }
 }
 
+/// The part of a drawing that shows a contender's way, the first one that is told by this attribute.
+fn way<'a>(page: &'a str, contender: &str, agreement: &str) -> &'a str {
+    let head = format!("data-contender=\"{contender}\" data-agreement=\"{agreement}\"");
+    let start =
+        page.find(&head).unwrap_or_else(|| panic!("no way of {contender} that {agreement}"));
+    let rest = &page[start..];
+    &rest[..rest.find("class=\"way\"").unwrap_or(rest.len())]
+}
+
 #[test]
 fn what_was_observed_is_drawn_over_the_claim() {
-    let mut builder = support::showcase();
-    for line in &mut builder.lines {
-        if let Line::Ledger(ledger) = line
-            && ledger.cell.starts_with("quick/size/sendfile")
-        {
-            ledger.payload_bytes = 1 << 20;
-            ledger.cpu_copies_per_byte.observed = Some(1.0);
-            ledger.agreement = Agreement::Contradicts;
-            ledger.reason = Some("page cache to socket buffer was copied".into());
-            for hop in &mut ledger.hops {
-                hop.observed_bytes = Some(if hop.by == "reference" { 0 } else { 1 << 20 });
-                hop.evidence = "net_dev_start_xmit".into();
-            }
-        }
-    }
-    let pages = page::site(&builder.record());
+    let pages = page::site(&support::witnessed().record());
     let size = &pages[1].1;
-    assert!(size.contains("class=\"observed cpu-copy\"") && !size.contains("observed reference"));
-    assert!(size.contains("Contradiction: sendfile: page cache to socket buffer was copied"));
-    assert!(size.contains("data-agreement=\"contradicts\""));
-    assert!(pages[2].1.contains("Claimed, not observed"), "other scenarios have only claims");
+    let agrees = way(size, "read-write", "agrees");
+    assert!(agrees.contains("class=\"claimed cpu-copy\"") && agrees.contains("observed cpu-copy"));
+    assert!(agrees.contains(">2.00</tspan> copies per byte"), "{agrees}");
+    assert!(agrees.contains("observed (2 claimed)") && agrees.contains("✓ agrees"));
+    assert!(!agrees.contains("class=\"when\""), "under every condition");
+    assert!(way(size, "sendfile", "agrees").contains("5 of 6 conditions"));
+    let device = way(size, "direct-write depth=8", "agrees");
+    assert!(device.contains("device 1.25") && !device.contains("loudly"), "more is no trouble");
+}
+
+#[test]
+fn a_contradiction_is_loud_and_has_words() {
+    let pages = page::site(&support::witnessed().record());
+    let size = &pages[1].1;
+    let wrong = way(size, "sendfile", "contradicts");
+    assert!(wrong.contains("class=\"alarm\"") && wrong.contains("✗ contradicts"));
+    assert!(wrong.contains(">64 KiB<"), "where");
+    assert!(wrong.contains("reference 0.00") && wrong.contains("✗ 1.00 claimed"));
+    assert!(wrong.contains("class=\"loud\"") && wrong.contains("✗ not claimed"));
+    assert!(size.contains("</b> sendfile: page cache to socket buffer was copied"));
+    assert!(size.contains("✗ 1 of 42 cells contradict their claim"));
+}
+
+#[test]
+fn what_was_not_observed_is_dashed_with_its_reason() {
+    let pages = page::site(&support::witnessed().record());
+    let size = &pages[1].1;
+    let unseen = way(size, "splice", "unobserved");
+    assert!(unseen.contains("class=\"unseen cpu-copy\"") && unseen.contains("not observed"));
+    assert!(unseen.contains("unavailable: the receiver drops its bytes"), "in the title");
+    assert!(size.contains("wire → receiver: the receiver drops its bytes (splice)"), "in text");
+    let cache = &pages[2].1;
+    assert!(cache.contains("Observed: unavailable.") && cache.contains("setcap cap_bpf"));
+    let nobody = way(cache, "read-write", "unobserved");
+    assert!(nobody.contains(">unavailable<") && nobody.contains("(2 claimed)"), "{nobody}");
+    assert!(!nobody.contains("copies per byte"), "and no number");
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub mod counts;
 pub mod judge;
 pub mod moves;
 pub mod object;
+pub mod profile;
+pub mod symbols;
 
 use aya::maps::{MapError, PerCpuValues};
 use counts::{Counts, ENTRIES, Flow, ROLES};

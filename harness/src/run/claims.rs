@@ -53,6 +53,7 @@ pub fn ledger(cell: &Cell, why: &str) -> Ledger {
         agreement: Agreement::Unobserved,
         reason: Some(why.to_owned()),
         counts: BTreeMap::new(),
+        gaps: BTreeMap::new(),
         syscalls: BTreeMap::new(),
     }
 }

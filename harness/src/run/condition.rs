@@ -4,6 +4,7 @@
 //! whose samples need their own preparation (a cold or partial cache), and strategies that would
 //! disturb their neighbours, run in rounds, ABBA, each with a fresh child.
 
+mod profile;
 mod witnesses;
 
 use super::cells::{fetches, refused, spec, words};
@@ -17,7 +18,9 @@ use crate::trial::wire::{Cache, Moved, Order, Spec, Trouble};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use zclab_report::record::{self, Aliasing, Failure, Histogram, Line, Pass, Sample, Status};
+use zclab_report::record::{
+    self, Aliasing, Failure, Histogram, Line, Pass, Profile, Sample, Status,
+};
 
 /// Fetches that are content-checked before and after a launch.
 const VERIFY_FETCHES: u32 = 32;
@@ -36,6 +39,7 @@ struct Entry<'a> {
     setup: BTreeMap<String, Value>,
     counted: Option<Counted>,
     aliasing: Option<Aliasing>,
+    profile: Option<Profile>,
 }
 
 /// Measures a condition. Lines go to `write` as they come; those that end the cells come last, in one
@@ -82,6 +86,7 @@ impl<'a> Measure<'a> {
             setup: BTreeMap::new(),
             counted: None,
             aliasing: None,
+            profile: None,
             cell,
         };
         let words = words(&cells[0]);
@@ -121,6 +126,7 @@ impl<'a> Measure<'a> {
         }
         self.counting(&together, &apart)?;
         self.alias();
+        self.profile();
         if interrupt::asked() {
             return Ok(None);
         }
@@ -389,6 +395,7 @@ impl<'a> Measure<'a> {
         for entry in self.entries {
             lines.push(Line::Ledger(self.evidence.ledger(&entry.cell, entry.counted.as_ref())));
             lines.extend(entry.aliasing.map(Line::Aliasing));
+            lines.extend(entry.profile.map(Line::Profile));
             let status = entry.trouble.as_ref().map_or(Status::Ok, |trouble| trouble.status);
             if let Some(Trouble { status, call, errno, message }) = entry.trouble.clone() {
                 let cell = entry.id.clone();

@@ -9,9 +9,11 @@ use crate::ledger::Ledger;
 use crate::ledger::counts::Counts;
 use crate::ledger::judge::{Case, judge};
 use crate::ledger::object::Unavailable;
+use crate::ledger::profile::Profiler;
 use crate::log::Log;
 use crate::scenario::Cell;
 use crate::trial::wire::{Moved, Order, Trouble};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zclab_report::record;
 
@@ -20,6 +22,8 @@ pub struct Evidence {
     ledger: Result<Ledger, String>,
     /// Why the log at hand cannot be told from other files, if so.
     unlearnt: Option<String>,
+    /// Samplers of the CPU clock, opened when they are first asked for.
+    profiler: Option<Result<Profiler, String>>,
 }
 
 /// What was counted while a block moved.
@@ -35,13 +39,21 @@ impl Evidence {
     #[must_use]
     pub fn load() -> Evidence {
         let ledger = Ledger::load().map_err(|error| error.to_string());
-        Evidence { ledger, unlearnt: None }
+        Evidence { ledger, unlearnt: None, profiler: None }
     }
 
     /// Why nothing can be counted, if so.
     #[must_use]
     pub fn refusal(&self) -> Option<&str> {
         self.ledger.as_ref().err().map(String::as_str)
+    }
+
+    /// The samplers of the CPU clock.
+    ///
+    /// # Errors
+    /// Why the kernel refuses them.
+    pub fn profiler(&mut self) -> Result<&mut Profiler, &str> {
+        self.profiler.get_or_insert_with(Profiler::open).as_mut().map_err(|why| why.as_str())
     }
 
     /// Attaches the programs and learns the log's mappings. What goes wrong is kept as the reason.
@@ -131,7 +143,12 @@ impl Evidence {
             agreement: judgement.agreement,
             reason: judgement.reason,
             counts: counts.raw(),
+            gaps: gaps(ledger),
             syscalls: counts.calls_of("sender"),
         }
     }
+}
+
+fn gaps(ledger: &Ledger) -> BTreeMap<String, String> {
+    ledger.gaps().iter().map(|(purpose, why)| ((*purpose).to_owned(), why.clone())).collect()
 }

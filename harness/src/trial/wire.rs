@@ -168,6 +168,9 @@ pub struct Moved {
     pub messages: u64,
     /// From the first call until the receiver had counted the last byte.
     pub wall_ns: u64,
+    /// The monotonic clock before the first call and after the last.
+    #[serde(default)]
+    pub span_ns: (u64, u64),
     /// Integer readings by name.
     pub readings: BTreeMap<String, u64>,
     /// Data-path calls by name.

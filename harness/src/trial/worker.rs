@@ -275,6 +275,7 @@ impl Worker {
             fetches: block.fetches.len() as u64 * lanes,
             messages: block.messages * lanes,
             wall_ns: end_ns.saturating_sub(timed.start_ns),
+            span_ns: (timed.start_ns, timed.end_ns),
             readings,
             calls,
             verified,

@@ -7,4 +7,5 @@ mod death;
 mod end_to_end;
 mod interrupted;
 mod liar;
+mod profile;
 mod support;

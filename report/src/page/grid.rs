@@ -1,5 +1,6 @@
 //! What stands in the tables of a page, cell by cell?
 
+use super::evidence;
 use super::look::Looks;
 use crate::format::{self, NONE};
 use crate::metric::{Metric, Provenance};
@@ -68,6 +69,10 @@ pub struct Entry {
 #[must_use]
 pub fn cost(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
     let mut columns = Vec::new();
+    let copies = study.rows().any(|row| row.copies().is_some());
+    if copies {
+        columns.push(Column { title: "Copies".into(), unit: "per byte".into() });
+    }
     for metric in Metric::COMPARED {
         columns.push(column(metric));
         let better = if metric.less_is_better() { "" } else { ", higher is better" };
@@ -80,6 +85,9 @@ pub fn cost(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
     }
     let cells = |row: &Row| {
         let mut cells = Vec::new();
+        if copies {
+            cells.push(evidence::copies(row));
+        }
         for metric in Metric::COMPARED {
             cells.push(figure(row, metric));
             cells.push(ratio(row, metric));
@@ -119,7 +127,7 @@ pub fn counted(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
     }
 }
 
-fn lines(
+pub(super) fn lines(
     study: &Study,
     panel: &Panel,
     looks: &Looks,
@@ -184,7 +192,7 @@ fn short(metric: Metric) -> &'static str {
     }
 }
 
-fn figure(row: &Row, metric: Metric) -> Entry {
+pub(super) fn figure(row: &Row, metric: Metric) -> Entry {
     let figure = row.figures.get(&metric);
     match figure {
         Some(Figure::Known { median, mean, samples, provenance, .. }) => {
@@ -201,13 +209,17 @@ fn figure(row: &Row, metric: Metric) -> Entry {
                 text,
                 detail: String::new(),
                 order: if *median == 0.0 { mean } else { median }.to_string(),
-                hint: format!("{}{interval}, {samples} samples", provenance.name()),
+                hint: format!("{}{interval}, {}", provenance.name(), number_of(*samples)),
                 class: "",
             }
         }
         Some(Figure::Unavailable { reason }) => unavailable(reason),
         None => unavailable("not derived"),
     }
+}
+
+fn number_of(samples: usize) -> String {
+    if samples == 1 { "one sample".to_owned() } else { format!("{samples} samples") }
 }
 
 fn ratio(row: &Row, metric: Metric) -> Entry {
@@ -280,7 +292,7 @@ fn bottleneck(row: &Row) -> Entry {
     }
 }
 
-fn unavailable(reason: &str) -> Entry {
+pub(super) fn unavailable(reason: &str) -> Entry {
     Entry {
         text: NONE.into(),
         detail: String::new(),

@@ -1,10 +1,10 @@
 //! What ran, and what came out, on one page?
 
 use super::look::Looks;
-use super::{Shell, charts};
+use super::{Shell, charts, path};
 use crate::format;
 use crate::record::Record;
-use crate::study::{State, Study};
+use crate::study::{Row, State, Study};
 use crate::verdict::{self, NoResult};
 use askama::Template;
 
@@ -19,7 +19,18 @@ pub struct IndexPage {
     tally: Vec<(String, usize)>,
     cards: Vec<Card>,
     troubles: Vec<(String, String, NoResult)>,
-    catalogue: Vec<(String, String, String)>,
+    catalogue: Vec<Known>,
+    /// Whether any copies were observed.
+    copies: bool,
+}
+
+/// A strategy of the catalogue.
+struct Known {
+    key: String,
+    name: String,
+    question: String,
+    /// Copies per byte that were observed of it.
+    copies: String,
 }
 
 /// One scenario on the first page.
@@ -29,6 +40,8 @@ struct Card {
     question: String,
     answers: Vec<(String, String)>,
     more: usize,
+    /// How many cells agree with their claim; empty where nothing was observed.
+    tally: Vec<(&'static str, String)>,
     chart: String,
 }
 
@@ -77,20 +90,44 @@ impl IndexPage {
                 .run
                 .catalogue
                 .iter()
-                .map(|fact| (looks.get(&fact.name).key(), fact.name.clone(), fact.question.clone()))
+                .map(|fact| Known {
+                    key: looks.get(&fact.name).key(),
+                    name: fact.name.clone(),
+                    question: fact.question.clone(),
+                    copies: copies(studies, &fact.name).unwrap_or(format::NONE.into()),
+                })
                 .collect(),
+            copies: studies.iter().flat_map(Study::rows).any(|row| row.copies().is_some()),
         }
     }
 }
 
+/// The copies per byte that were observed of a strategy, over all cells: `2.00`, `0.00 to 1.00`.
+fn copies(studies: &[Study], strategy: &str) -> Option<String> {
+    let of = |row: &&Row| {
+        let cell = row.measured.and_then(|measured| measured.cell.as_ref());
+        cell.is_some_and(|cell| cell.strategy == strategy)
+    };
+    let rows = studies.iter().flat_map(Study::rows).filter(of);
+    let mut seen: Vec<f64> = rows
+        .filter_map(|row| row.measured?.ledger.as_ref()?.cpu_copies_per_byte.observed)
+        .collect();
+    seen.sort_by(f64::total_cmp);
+    let (low, high) = (format!("{:.2}", seen.first()?), format!("{:.2}", seen.last()?));
+    Some(if low == high { low } else { format!("{low} to {high}") })
+}
+
 fn card(n: usize, study: &Study, file: &str, looks: &Looks) -> Card {
     let answer = verdict::answer(study);
+    let ways = path::ways(study);
+    let observed = ways.iter().any(path::Way::observed);
     let answers: Vec<(String, String)> =
         answer.panels.into_iter().map(|panel| (panel.title, panel.sentence)).collect();
     Card {
         name: study.scenario.scenario.clone(),
         file: file.to_owned(),
         question: study.scenario.question.clone(),
+        tally: if observed { path::tally(&ways) } else { Vec::new() },
         more: answers.len().saturating_sub(ANSWERS),
         answers: answers.into_iter().take(ANSWERS).collect(),
         chart: study

@@ -1,48 +1,44 @@
-//! Which way do a contender's bytes go, and who moves them?
+//! Which way did a contender's bytes go, who moved them, and is that what it claims?
 //!
-//! Stations are columns, contenders rows, hops arrows: CPU copies, page references and device
-//! transfers each in a colour and with a word of their own. A claim is drawn dashed; what was
-//! observed is drawn over it, as thick as its share of the payload, so that a contradiction is
-//! seen.
+//! A [`Way`] is what a contender's cells have in common: the same claim, the same evidence. The
+//! drawing is in [`draw`]: the claim faint behind, what was observed over it as thick as its share of
+//! the payload, so that a contradiction is seen. What was not observed is said so, never 0.
 
-use super::escape;
-use super::look::Looks;
+mod draw;
+
+pub use draw::svg;
+
 use crate::format;
 use crate::record::{Agreement, Hop, Ledger};
 use crate::study::Study;
-use std::fmt::Write;
 
-/// Places in the order in which a payload byte meets them, with the words on the page.
-const STATIONS: [(&str, &str); 10] = [
-    ("disk", "disk"),
-    ("page-cache", "page cache"),
-    ("user-buffer", "user buffer"),
-    ("pipe", "pipe"),
-    ("kernel-pages", "kernel pages"),
-    ("socket-buffer", "socket buffer"),
-    ("wire", "wire"),
-    ("receiver", "receiver"),
-    ("sink-page-cache", "sink's page cache"),
-    ("nowhere", "nowhere"),
-];
-
-/// Height of a row, and what stands left of, above and right of the columns, in CSS pixels.
-const ROW: f64 = 74.0;
-const LEFT: f64 = 172.0;
-const HEAD: f64 = 44.0;
-const RIGHT: f64 = 150.0;
-/// Width of the whole on a wide screen, and the least width of a column.
-const WIDTH: f64 = 1028.0;
-const COLUMN_MIN: f64 = 96.0;
+/// By more than this share of the payload, an observed hop is another than the claimed one.
+const SAME: f64 = 0.015;
 
 /// A contender's way under one or several conditions.
 pub struct Way<'a> {
     label: &'a str,
-    conditions: Vec<String>,
+    /// Of each condition, name and value of every axis, in words.
+    conditions: Vec<Vec<(String, String)>>,
     ledger: &'a Ledger,
+    /// Observed bytes per payload byte of each hop, one entry for each condition.
+    shares: Vec<Vec<f64>>,
 }
 
-/// The ways of a study: one for each contender and set of hops that its cells claim.
+/// How a hop fares.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Seen {
+    /// Observed, as claimed; bytes per payload byte.
+    AsClaimed(f64),
+    /// Observed, but another share than the claimed one.
+    Other { observed: f64, claimed: f64 },
+    /// Observed, and claimed by nobody.
+    Unclaimed(f64),
+    /// Not observed.
+    Unseen,
+}
+
+/// The ways of a study: one for each contender and set of hops that its cells claim and show.
 #[must_use]
 pub fn ways<'a>(study: &Study<'a>) -> Vec<Way<'a>> {
     let mut ways: Vec<Way> = Vec::new();
@@ -51,14 +47,23 @@ pub fn ways<'a>(study: &Study<'a>) -> Vec<Way<'a>> {
             for point in &panel.points {
                 let row = point.row(label).and_then(|row| row.measured?.ledger.as_ref());
                 let Some(ledger) = row.filter(|ledger| !ledger.hops.is_empty()) else { continue };
-                let title = panel.title();
-                let x = study.x_label(point);
-                let condition = if title.is_empty() { x } else { format!("{title}, {x}") };
+                let x = study.x.zip(point.x).map(|(axis, value)| (axis.name.as_str(), value));
+                let axes = panel.fixed.iter().copied().chain(x);
+                let condition = axes
+                    .map(|(name, value)| {
+                        (format::parameter_name(name), format::parameter(name, value))
+                    })
+                    .collect();
                 let known =
                     ways.iter_mut().find(|way| way.label == label && same_way(way.ledger, ledger));
                 match known {
-                    Some(way) => way.conditions.push(condition),
-                    None => ways.push(Way { label, conditions: vec![condition], ledger }),
+                    Some(way) => way.add(condition, ledger),
+                    None => {
+                        let shares = vec![Vec::new(); ledger.hops.len()];
+                        let mut way = Way { label, conditions: Vec::new(), ledger, shares };
+                        way.add(condition, ledger);
+                        ways.push(way);
+                    }
                 }
             }
         }
@@ -66,217 +71,52 @@ pub fn ways<'a>(study: &Study<'a>) -> Vec<Way<'a>> {
     ways
 }
 
-/// Whether two ledgers claim the same hops, and neither has evidence that the other lacks.
+/// Whether two ledgers claim the same hops, and show the same.
 fn same_way(a: &Ledger, b: &Ledger) -> bool {
-    let observed = |ledger: &Ledger| ledger.hops.iter().any(|hop| hop.observed_bytes.is_some());
-    let claim = |hop: &Hop| (hop.from.clone(), hop.to.clone(), hop.by.clone());
-    !observed(a) && !observed(b) && a.hops.iter().map(claim).eq(b.hops.iter().map(claim))
+    let shape = |ledger: &Ledger| -> Vec<(String, String, String, Option<i64>)> {
+        let share = |hop: &Hop| {
+            let share = hop.observed_bytes? as f64 / ledger.payload_bytes.max(1) as f64;
+            // Read-ahead and alignment differ from size to size, and change no claim.
+            Some(if hop.by == "device" { i64::from(share > 0.0) } else { (share * 10.0) as i64 })
+        };
+        let hops = ledger.hops.iter();
+        hops.map(|hop| (hop.from.clone(), hop.to.clone(), hop.by.clone(), share(hop))).collect()
+    };
+    let copies = |ledger: &Ledger| {
+        let copies = ledger.cpu_copies_per_byte;
+        (copies.predicted.map(hundredths), copies.observed.map(hundredths))
+    };
+    a.agreement == b.agreement && copies(a) == copies(b) && shape(a) == shape(b)
 }
 
-/// The drawing; empty where no way is known.
-#[must_use]
-pub fn svg(ways: &[Way], looks: &Looks, points: usize) -> String {
-    let used: Vec<&(&str, &str)> = STATIONS
-        .iter()
-        .filter(|(name, _)| {
-            ways.iter()
-                .any(|way| way.ledger.hops.iter().any(|hop| hop.from == *name || hop.to == *name))
-        })
-        .collect();
-    if used.is_empty() {
-        return String::new();
-    }
-    let column = ((WIDTH - LEFT - RIGHT) / used.len() as f64).max(COLUMN_MIN);
-    let width = (LEFT + column * used.len() as f64 + RIGHT).round();
-    let height = HEAD + ROW * ways.len() as f64 + 8.0;
-    let mut out = format!(
-        "<svg class=\"paths\" role=\"img\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-        height=\"{height}\" \
-         aria-labelledby=\"paths-t paths-d\"><title id=\"paths-t\">Claimed path of each \
-         contender</title>\
-         <desc id=\"paths-d\">{}</desc>{ARROWS}",
-        escape(&description(ways))
-    );
-    let stations: Vec<Station> = used
-        .iter()
-        .enumerate()
-        .map(|(n, (name, words))| Station {
-            name,
-            words,
-            x: (LEFT + column * (n as f64 + 0.5)).round(),
-        })
-        .collect();
-    for Station { words, x, .. } in &stations {
-        let _ = write!(
-            out,
-            "<text class=\"station\" x=\"{x}\" y=\"20\" text-anchor=\"middle\">{}</text>\
-             <line class=\"rail\" x1=\"{x}\" y1=\"32\" x2=\"{x}\" y2=\"{height}\"/>",
-            escape(words)
-        );
-    }
-    let x_right = width - RIGHT + 4.0;
-    let _ =
-        write!(out, "<text class=\"station\" x=\"{x_right}\" y=\"20\">sender's CPU copies</text>");
-    for (n, way) in ways.iter().enumerate() {
-        let y = HEAD + ROW * n as f64 + ROW / 2.0 + 8.0;
-        row(&mut out, way, looks, &stations, (x_right, y), points);
-    }
-    out + "</svg>"
+fn hundredths(value: f64) -> i64 {
+    (value * 100.0).round() as i64
 }
 
-const ARROWS: &str = "<defs>\
-    <marker id=\"tip-cpu-copy\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" \
-    markerUnits=\"userSpaceOnUse\" markerWidth=\"10\" markerHeight=\"10\" orient=\"auto\"><path \
-    class=\"tip cpu-copy\" d=\"M0,0 L8,4 L0,8 z\"/></marker>\
-    <marker id=\"tip-reference\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" \
-    markerUnits=\"userSpaceOnUse\" markerWidth=\"10\" markerHeight=\"10\" orient=\"auto\"><path \
-    class=\"tip reference\" d=\"M0,0 L8,4 L0,8 z\"/></marker>\
-    <marker id=\"tip-device\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" \
-    markerUnits=\"userSpaceOnUse\" markerWidth=\"10\" markerHeight=\"10\" orient=\"auto\"><path \
-    class=\"tip device\" d=\"M0,0 L8,4 L0,8 z\"/></marker>\
-    </defs>";
-
-/// A place's column.
-struct Station {
-    name: &'static str,
-    words: &'static str,
-    x: f64,
-}
-
-fn row(
-    out: &mut String,
-    way: &Way,
-    looks: &Looks,
-    stations: &[Station],
-    (x_right, y): (f64, f64),
-    points: usize,
-) {
-    let colour = looks.get(way.label).css();
-    let _ = write!(
-        out,
-        "<g class=\"way\" data-contender=\"{0}\" data-agreement=\"{1}\"><rect x=\"0\" y=\"{2}\" \
-        width=\"4\" height=\"26\" \
-         fill=\"{colour}\"/><text class=\"who\" x=\"12\" y=\"{y}\">{0}</text>",
-        escape(way.label),
-        agreement(way.ledger.agreement),
-        y - 17.0,
-    );
-    if way.conditions.len() < points {
-        let mut when = way.conditions.join("; ");
-        if when.chars().count() > 28 {
-            when = format!("{} conditions", way.conditions.len());
-        }
-        let _ = write!(
-            out,
-            "<text class=\"when\" x=\"12\" y=\"{}\">{}</text>",
-            y + 15.0,
-            escape(&when)
-        );
-    }
-    for hop in &way.ledger.hops {
-        let place = |name: &str| stations.iter().position(|station| station.name == name);
-        if let (Some(from), Some(to)) = (place(&hop.from), place(&hop.to)) {
-            let (start, end) = (stations[from].x, stations[to].x);
-            arrow(out, hop, way.ledger, (start, end), from.abs_diff(to), y - 5.0);
+impl<'a> Way<'a> {
+    fn add(&mut self, condition: Vec<(String, String)>, ledger: &Ledger) {
+        self.conditions.push(condition);
+        for (shares, hop) in self.shares.iter_mut().zip(&ledger.hops) {
+            let share = |bytes: u64| bytes as f64 / ledger.payload_bytes.max(1) as f64;
+            shares.extend(hop.observed_bytes.map(share));
         }
     }
-    let visited = |station: &&Station| {
-        way.ledger.hops.iter().any(|hop| hop.from == station.name || hop.to == station.name)
-    };
-    for station in stations.iter().filter(visited) {
-        let _ =
-            write!(out, "<circle class=\"stop\" cx=\"{}\" cy=\"{}\" r=\"6\"/>", station.x, y - 5.0);
-    }
-    let copies = way.ledger.cpu_copies_per_byte;
-    let claimed = copies.predicted.map_or(format::NONE.into(), format::tick);
-    let observed = copies
-        .observed
-        .map_or(String::new(), |seen| format!(", {} observed", format::number(seen)));
-    let _ = write!(
-        out,
-        "<text class=\"copies\" x=\"{x_right}\" y=\"{y}\"><tspan class=\"big\">{claimed}</tspan> \
-        claimed{observed}</text></g>"
-    );
-}
 
-/// One hop: the claim dashed, the evidence solid over it.
-fn arrow(
-    out: &mut String,
-    hop: &Hop,
-    ledger: &Ledger,
-    (from, to): (f64, f64),
-    span: usize,
-    y: f64,
-) {
-    let forward = if to >= from { 1.0 } else { -1.0 };
-    let (x1, x2) = (from + 8.0 * forward, to - 8.0 * forward);
-    let lift = if span <= 1 { 0.0 } else { 9.0 + 7.0 * span as f64 };
-    let middle = (x1 + x2) / 2.0;
-    let d = if lift == 0.0 {
-        format!("M{x1},{y} L{x2},{y}")
-    } else {
-        format!("M{x1},{} Q{middle},{} {x2},{}", y - 4.0, y - 2.0 * lift, y - 4.0)
-    };
-    let (class, word) = match hop.by.as_str() {
-        "cpu-copy" => ("cpu-copy", "copy"),
-        "reference" => ("reference", "reference"),
-        "device" => ("device", "device"),
-        other => ("device", other),
-    };
-    let evidence = match hop.observed_bytes {
-        Some(bytes) => format!("observed {}: {}", format::bytes(bytes as f64), hop.evidence),
-        None => format!("claimed, not observed ({})", hop.evidence),
-    };
-    let _ = write!(
-        out,
-        "<g class=\"hop\" data-from=\"{}\" data-to=\"{}\" data-by=\"{}\"><title>{}</title>\
-         <path class=\"claimed {class}\" d=\"{d}\" marker-end=\"url(#tip-{class})\"/>",
-        escape(&hop.from),
-        escape(&hop.to),
-        escape(&hop.by),
-        escape(&format!("{} to {} by {}: {}. {evidence}", hop.from, hop.to, hop.by, hop.why)),
-    );
-    if let Some(bytes) = hop.observed_bytes.filter(|bytes| *bytes > 0) {
-        let share = bytes as f64 / ledger.payload_bytes.max(1) as f64;
-        let thick = 1.0 + 7.0 * share.min(1.5);
-        let _ =
-            write!(out, "<path class=\"observed {class}\" d=\"{d}\" stroke-width=\"{thick:.1}\"/>");
-    }
-    let _ = write!(
-        out,
-        "<text class=\"mover {class}\" x=\"{middle}\" y=\"{}\" \
-        text-anchor=\"middle\">{}</text></g>",
-        if lift == 0.0 { y - 7.0 } else { y - lift - 6.0 },
-        escape(word)
-    );
-}
-
-fn agreement(agreement: Agreement) -> &'static str {
-    match agreement {
-        Agreement::Agrees => "agrees",
-        Agreement::Contradicts => "contradicts",
-        Agreement::Unobserved => "unobserved",
-    }
-}
-
-/// The ways in words, for those who do not see the drawing.
-fn description(ways: &[Way]) -> String {
-    let each: Vec<String> = ways
-        .iter()
-        .map(|way| {
-            let hops: Vec<String> = way
-                .ledger
-                .hops
-                .iter()
-                .map(|hop| format!("{} to {} by {}", hop.from, hop.to, hop.by))
-                .collect();
-            format!("{}: {}.", way.label, hops.join(", then "))
+    /// The hops, each with how it fares.
+    fn hops(&self) -> impl Iterator<Item = (&'a Hop, Seen)> {
+        let ledger = self.ledger;
+        ledger.hops.iter().zip(&self.shares).map(move |(hop, shares)| {
+            let seen = match shares.as_slice() {
+                [] => Seen::Unseen,
+                shares => {
+                    let observed = shares.iter().sum::<f64>() / shares.len() as f64;
+                    seen(hop, observed, claimed(hop, ledger))
+                }
+            };
+            (hop, seen)
         })
-        .collect();
-    each.join(" ")
-}
+    }
 
-impl Way<'_> {
     /// Whether any of its hops was observed.
     #[must_use]
     pub fn observed(&self) -> bool {
@@ -287,11 +127,137 @@ impl Way<'_> {
     #[must_use]
     pub fn contradiction(&self) -> Option<String> {
         (self.ledger.agreement == Agreement::Contradicts).then(|| {
-            format!(
-                "{}: {}",
-                self.label,
-                self.ledger.reason.as_deref().unwrap_or("no reason recorded")
-            )
+            let reason = self.ledger.reason.as_deref().unwrap_or("no reason recorded");
+            format!("{}: {reason}", self.label)
         })
+    }
+
+    /// Under which of all conditions it was taken, shortly: the values of the axes that tell them from
+    /// the others; empty when it was all.
+    fn when(&self, all: &[Vec<(String, String)>]) -> String {
+        if self.conditions.len() >= all.len() {
+            return String::new();
+        }
+        let (mut parts, mut product) = (Vec::new(), 1);
+        for axis in 0..all[0].len() {
+            let own = distinct(&self.conditions, axis);
+            product *= own.len();
+            if own.len() < distinct(all, axis).len() {
+                parts.push(own.join(" or "));
+            }
+        }
+        if product == self.conditions.len() {
+            return parts.join(", ");
+        }
+        format!("{} of {} conditions", self.conditions.len(), all.len())
+    }
+
+    /// Its share of the sentence that says how many cells agree.
+    fn cells(&self, agreement: Agreement) -> usize {
+        if self.ledger.agreement == agreement { self.conditions.len() } else { 0 }
+    }
+}
+
+/// The values of an axis, each once, in order.
+fn distinct(conditions: &[Vec<(String, String)>], axis: usize) -> Vec<&str> {
+    let mut values: Vec<&str> = Vec::new();
+    for (_, value) in conditions.iter().filter_map(|condition| condition.get(axis)) {
+        if !values.contains(&value.as_str()) {
+            values.push(value);
+        }
+    }
+    values
+}
+
+/// The claim for a hop, per payload byte.
+fn claimed(hop: &Hop, ledger: &Ledger) -> f64 {
+    // Where nothing was observed, a claim is for one MiB.
+    let payload = if ledger.payload_bytes == 0 { 1 << 20 } else { ledger.payload_bytes };
+    hop.predicted_bytes as f64 / payload as f64
+}
+
+fn seen(hop: &Hop, observed: f64, claimed: f64) -> Seen {
+    let more = hop.by == "device" && observed >= claimed;
+    match claimed {
+        _ if hop.predicted_bytes == 0 => Seen::Unclaimed(observed),
+        claimed if more || (observed - claimed).abs() <= SAME => Seen::AsClaimed(observed),
+        claimed => Seen::Other { observed, claimed },
+    }
+}
+
+/// How many cells agree with their claim, contradict it, and were not observed, in words with marks;
+/// empty where there is no cell.
+#[must_use]
+pub fn tally(ways: &[Way]) -> Vec<(&'static str, String)> {
+    let all = [
+        (Agreement::Agrees, "of {} cells agree with their claim"),
+        (Agreement::Contradicts, "of {} cells contradict their claim"),
+        (Agreement::Unobserved, "of {} cells are unobserved"),
+    ];
+    let total: usize = ways.iter().map(|way| way.conditions.len()).sum();
+    all.into_iter()
+        .filter_map(|(agreement, words)| {
+            let count: usize = ways.iter().map(|way| way.cells(agreement)).sum();
+            let words = words.replace("{}", &total.to_string());
+            let text = format!("{} {count} {words}", mark(agreement));
+            (count > 0).then_some((name(agreement), text))
+        })
+        .collect()
+}
+
+/// Why some hops were not observed, each reason once, with whom it concerns.
+#[must_use]
+pub fn unseen(ways: &[Way]) -> Vec<String> {
+    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
+    for way in ways {
+        for (hop, _) in way.hops().filter(|(_, seen)| *seen == Seen::Unseen) {
+            let why = hop.evidence.trim_start_matches("unavailable: ");
+            let reason = format!("{} → {}: {why}", words(&hop.from), words(&hop.to));
+            match reasons.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, labels)) if labels.contains(&way.label) => {}
+                Some((_, labels)) => labels.push(way.label),
+                None => reasons.push((reason, vec![way.label])),
+            }
+        }
+    }
+    reasons
+        .into_iter()
+        .map(|(reason, labels)| format!("{reason} ({})", format::list(&labels)))
+        .collect()
+}
+
+/// Why nothing at all was observed; nothing where something was.
+#[must_use]
+pub fn unavailable(ways: &[Way]) -> Option<String> {
+    if ways.is_empty() || ways.iter().any(Way::observed) {
+        return None;
+    }
+    let reason = ways.iter().find_map(|way| way.ledger.reason.as_deref());
+    let reason = reason.unwrap_or("no reason recorded");
+    Some(reason.trim_start_matches("unavailable: ").to_owned())
+}
+
+/// A place in words.
+fn words(place: &str) -> &str {
+    draw::STATIONS.iter().find(|(name, _)| *name == place).map_or(place, |(_, words)| words)
+}
+
+/// The word for an agreement.
+#[must_use]
+pub fn name(agreement: Agreement) -> &'static str {
+    match agreement {
+        Agreement::Agrees => "agrees",
+        Agreement::Contradicts => "contradicts",
+        Agreement::Unobserved => "unobserved",
+    }
+}
+
+/// Its mark, for those who do not see the colour.
+#[must_use]
+pub fn mark(agreement: Agreement) -> &'static str {
+    match agreement {
+        Agreement::Agrees => "✓",
+        Agreement::Contradicts => "✗",
+        Agreement::Unobserved => "?",
     }
 }

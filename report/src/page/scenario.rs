@@ -4,7 +4,8 @@ use super::charts::{self, Drawn};
 use super::grid::{self, Grid};
 use super::look::Looks;
 use super::path::{self, Way};
-use super::{Shell, alias, caveat};
+use super::profile::{self, Section};
+use super::{Shell, alias, caveat, evidence};
 use crate::format;
 use crate::metric::{Metric, Provenance};
 use crate::study::{Figure, Study};
@@ -26,9 +27,15 @@ pub struct ScenarioPage {
     troubles: Vec<NoResult>,
     strays: Vec<String>,
     paths: String,
-    observed: bool,
+    /// How many cells agree, contradict, are unobserved: class and words.
+    tally: Vec<(&'static str, String)>,
+    /// Why nothing at all was observed.
+    unavailable: Option<String>,
+    /// Why some hops were not.
+    unseen: Vec<String>,
     contradictions: Vec<String>,
     probes: Vec<alias::Statement>,
+    profile: Section,
     caveats: Vec<String>,
     analysis: Vec<String>,
     source: String,
@@ -46,6 +53,8 @@ struct PanelView {
     decisive: Vec<Drawn>,
     small: Vec<Drawn>,
     cost: Grid,
+    /// What the kernel did, or why nobody knows.
+    kernel: Result<Grid, String>,
     counted: Grid,
 }
 
@@ -74,7 +83,6 @@ impl ScenarioPage {
         let scenario = study.scenario;
         let answer = verdict::answer(study);
         let ways = path::ways(study);
-        let points = study.panels.iter().map(|panel| panel.points.len()).sum();
         ScenarioPage {
             shell: Shell::new(study.record, &format!("{} · zclab", scenario.scenario)),
             name: scenario.scenario.clone(),
@@ -90,14 +98,21 @@ impl ScenarioPage {
                 .collect(),
             troubles: verdict::without_result(study),
             strays: study.strays.iter().map(ToString::to_string).collect(),
-            paths: path::svg(&ways, looks, points),
-            observed: ways.iter().any(Way::observed),
+            paths: path::svg(&ways, looks),
+            tally: path::tally(&ways),
+            unavailable: path::unavailable(&ways),
+            unseen: path::unseen(&ways),
             contradictions: ways.iter().filter_map(Way::contradiction).collect(),
             probes: alias::statements(study),
+            profile: profile::section(study, looks),
             caveats: caveat::caveats(study),
             analysis: paragraphs(&scenario.analysis),
             source: scenario.source.clone(),
-            provenance: Metric::ALL.iter().map(|metric| obtained(study, *metric)).collect(),
+            provenance: Metric::ALL
+                .iter()
+                .map(|metric| obtained(study, *metric))
+                .chain([witnessed(study)])
+                .collect(),
             basis: bases(study),
         }
     }
@@ -115,6 +130,7 @@ fn panels(study: &Study, looks: &Looks, answers: &[PanelAnswer]) -> Vec<PanelVie
             decisive: charts::decisive(study, panel, looks, &format!("{id}-decisive")),
             small: charts::small(study, panel, looks, &id),
             cost: grid::cost(study, panel, looks, &id),
+            kernel: evidence::table(study, panel, looks, &id),
             counted: grid::counted(study, panel, looks, &id),
             id,
         }
@@ -182,6 +198,29 @@ fn obtained(study: &Study, metric: Metric) -> Obtained {
         unit: metric.unit(),
         how: if names.is_empty() { format::NONE.into() } else { names.join(", ") },
         source: metric.source(),
+        missing,
+    }
+}
+
+/// How the numbers of the kernel's table were obtained.
+fn witnessed(study: &Study) -> Obtained {
+    let ok = || study.rows().filter(|row| row.state == crate::study::State::Ok);
+    let mut missing: Vec<String> = Vec::new();
+    for figure in ok().flat_map(|row| row.witnessed.values()) {
+        if let Figure::Unavailable { reason } = figure
+            && !missing.contains(reason)
+        {
+            missing.push(reason.clone());
+        }
+    }
+    let observed = ok().any(|row| row.observation().is_some());
+    let how = if observed { Provenance::Observed } else { Provenance::Unavailable };
+    Obtained {
+        title: "What the kernel did",
+        unit: "per byte, per MiB",
+        how: how.name().to_owned(),
+        source: "BPF programs on tracepoints, between two marker calls of the sender, in a block that \
+                 is not timed",
         missing,
     }
 }

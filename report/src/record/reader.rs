@@ -6,7 +6,8 @@
 //! line.
 
 use super::{
-    Aliasing, Cell, End, Failure, Histogram, Ledger, Line, Resumed, Run, SCHEMA, Sample, Scenario,
+    Aliasing, Cell, End, Failure, Histogram, Ledger, Line, Profile, Resumed, Run, SCHEMA, Sample,
+    Scenario,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -43,6 +44,8 @@ pub struct Measured {
     pub ledger: Option<Ledger>,
     /// What the aliasing probe saw.
     pub aliasing: Vec<Aliasing>,
+    /// Its last profile.
+    pub profile: Option<Profile>,
     /// Its errors.
     pub failures: Vec<Failure>,
 }
@@ -102,7 +105,7 @@ pub enum RecordError {
 }
 
 /// The values of `kind` that this version knows.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 11] = [
     "run",
     "scenario",
     "cell",
@@ -110,6 +113,7 @@ const KINDS: [&str; 10] = [
     "histogram",
     "ledger",
     "aliasing",
+    "profile",
     "error",
     "resumed",
     "end",
@@ -192,6 +196,7 @@ fn kind_of(line: &Line) -> &'static str {
         Line::Histogram(_) => "histogram",
         Line::Ledger(_) => "ledger",
         Line::Aliasing(_) => "aliasing",
+        Line::Profile(_) => "profile",
         Line::Error(_) => "error",
         Line::Resumed(_) => "resumed",
         Line::End(_) => "end",
@@ -229,6 +234,10 @@ impl Gathering {
                 cell.ledger = Some(ledger);
             }
             Line::Aliasing(aliasing) => self.of(&aliasing.cell).aliasing.push(aliasing),
+            Line::Profile(profile) => {
+                let cell = self.of(&profile.cell);
+                cell.profile = Some(profile);
+            }
             Line::Error(failure) => self.of(&failure.cell).failures.push(failure),
             Line::Resumed(resumed) => self.resume(resumed),
             Line::End(end) => self.record.end = Some(end),

@@ -1,7 +1,9 @@
 //! What is known about one contender under one condition?
 
+use crate::format;
+use crate::metric::kernel::Witness;
 use crate::metric::{self, Metric, Provenance};
-use crate::record::{Cell, Measured, Pass, Record, Sample, Scenario, Status, reading};
+use crate::record::{Cell, Ledger, Measured, Pass, Record, Sample, Scenario, Status, reading};
 use crate::stats::latency::{self, Latency};
 use crate::stats::paired::{self, Placed};
 use crate::stats::{Estimate, centre};
@@ -28,6 +30,8 @@ pub struct Row<'a> {
     pub measured: Option<&'a Measured>,
     /// Every metric.
     pub figures: BTreeMap<Metric, Figure>,
+    /// What the kernel programs saw.
+    pub witnessed: BTreeMap<Witness, Figure>,
     /// Paired ratios to the baseline, for [`Metric::COMPARED`].
     pub ratios: BTreeMap<Metric, Estimate>,
     /// Percentiles of fetch latency, or why there are none.
@@ -198,6 +202,26 @@ impl Row<'_> {
         self.figures.get(&metric).and_then(Figure::median)
     }
 
+    /// Its ledger, where something was observed.
+    #[must_use]
+    pub fn observation(&self) -> Option<&Ledger> {
+        let ledger = self.measured.and_then(|measured| measured.ledger.as_ref());
+        ledger.filter(|ledger| ledger.payload_bytes > 0)
+    }
+
+    /// Observed CPU copies for each byte, and the claim where it is another: `2.00`,
+    /// `1.00 (0 claimed)`.
+    #[must_use]
+    pub fn copies(&self) -> Option<(String, Option<String>)> {
+        let copies = self.measured?.ledger.as_ref()?.cpu_copies_per_byte;
+        let observed = copies.observed?;
+        let other = copies.predicted.filter(|claim| (claim - observed).abs() >= 0.005);
+        Some((
+            format!("{observed:.2}"),
+            other.map(|claim| format!("{} claimed", format::tick(claim))),
+        ))
+    }
+
     /// Launches behind its numbers.
     #[must_use]
     pub fn launches(&self) -> usize {
@@ -261,6 +285,7 @@ fn row<'a>(
         state,
         measured,
         figures: Metric::ALL.map(|metric| (metric, figure(measured, metric))).into(),
+        witnessed: Witness::ALL.map(|one| (one, witness(measured, one))).into(),
         ratios: Metric::COMPARED
             .into_iter()
             .filter_map(|metric| {
@@ -296,6 +321,9 @@ fn figure(measured: Option<&Measured>, metric: Metric) -> Figure {
     let Some(measured) = measured else {
         return Figure::Unavailable { reason: "the cell was not finished".into() };
     };
+    if let Some(value) = measured.ledger.as_ref().and_then(|ledger| metric.observed(ledger)) {
+        return once(value, Provenance::Observed);
+    }
     let mut values = Vec::new();
     let mut provenance = Provenance::Observed;
     let mut reason = "no timing sample".to_owned();
@@ -322,6 +350,21 @@ fn figure(measured: Option<&Measured>, metric: Metric) -> Figure {
             provenance,
         },
         None => Figure::Unavailable { reason },
+    }
+}
+
+/// A figure that was taken once.
+fn once(value: f64, provenance: Provenance) -> Figure {
+    Figure::Known { median: value, mean: value, typical: None, samples: 1, provenance }
+}
+
+fn witness(measured: Option<&Measured>, witness: Witness) -> Figure {
+    let Some(measured) = measured else {
+        return Figure::Unavailable { reason: "the cell was not finished".into() };
+    };
+    match witness.of(measured.ledger.as_ref()) {
+        Ok((value, provenance)) => once(value, provenance),
+        Err(reason) => Figure::Unavailable { reason },
     }
 }
 

@@ -1,6 +1,7 @@
 //! What does a program read: every cell with raw sums, derived figures, intervals and provenance?
 
 use crate::metric::Metric;
+use crate::metric::kernel::Witness;
 use crate::record::{Record, Sample};
 use crate::stats::Estimate;
 use crate::study::{self, Figure, Row, State, Study};
@@ -158,6 +159,7 @@ fn cell(params: &BTreeMap<String, Value>, row: &Row) -> Vec<(String, Value)> {
             put_ratio(&mut put, metric.key(), row.ratios.get(&metric));
         }
     }
+    put_kernel(&mut put, row);
     let latency = row.latency.as_ref();
     put("fetch_latency_p50_ns", json!(latency.ok().map(|one| one.p50_ns)));
     put("fetch_latency_p99_ns", json!(latency.ok().map(|one| one.p99_ns)));
@@ -184,6 +186,25 @@ fn put_figure(put: &mut impl FnMut(&str, Value), key: &str, figure: &Figure) {
         Figure::Known { .. } => None,
     };
     put(&format!("{key}_reason"), json!(reason));
+}
+
+/// What the kernel programs saw, the claim about copies, and what the judge says.
+fn put_kernel(put: &mut impl FnMut(&str, Value), row: &Row) {
+    let ledger = row.measured.and_then(|measured| measured.ledger.as_ref());
+    put("claimed_copies_per_byte", json!(ledger.and_then(|one| one.cpu_copies_per_byte.predicted)));
+    for witness in Witness::ALL {
+        let key = witness.key();
+        let figure = row.witnessed.get(&witness);
+        let reason = match figure {
+            Some(Figure::Unavailable { reason }) => Some(reason),
+            _ => None,
+        };
+        put(key, json!(figure.and_then(Figure::median)));
+        put(&format!("{key}_provenance"), json!(figure.map(|one| one.provenance().name())));
+        put(&format!("{key}_reason"), json!(reason));
+    }
+    put("agreement", json!(ledger.map(|one| one.agreement)));
+    put("agreement_reason", json!(ledger.and_then(|one| one.reason.as_deref())));
 }
 
 fn put_ratio(put: &mut impl FnMut(&str, Value), key: &str, ratio: Option<&Estimate>) {

@@ -1,5 +1,7 @@
 //! A small reader of HTML: enough to tell whether a page is well formed, and what it says.
 
+#![allow(dead_code, reason = "each test file uses a part of this")]
+
 use std::collections::BTreeSet;
 
 const VOID: [&str; 3] = ["meta", "br", "img"];

@@ -1,9 +1,11 @@
 //! Records made up for tests: deterministic, and with everything that can go wrong in them.
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of this")]
 
+mod ledgers;
 mod models;
 mod records;
 
+pub use ledgers::witnessed;
 pub use models::{MODELS, Model};
 pub use records::{killed, showcase, single};
 
@@ -308,6 +310,7 @@ fn ledger(id: &str, model: &Model, params: &BTreeMap<String, Value>) -> Ledger {
         agreement: Agreement::Unobserved,
         reason: Some("unavailable: the ledger is not built yet".into()),
         counts: BTreeMap::new(),
+        gaps: BTreeMap::new(),
         syscalls: BTreeMap::new(),
     }
 }
