@@ -23,9 +23,11 @@ fn can(what: &str, command: &str) -> bool {
 fn apart(test: impl FnOnce() + Send + 'static) {
     std::thread::spawn(|| {
         let flags = nix::sched::CloneFlags::CLONE_NEWNS | nix::sched::CloneFlags::CLONE_FS;
-        nix::sched::unshare(flags).unwrap();
-        assert!(can("mounts of its own", "mount --make-rprivate /"));
-        test();
+        if let Err(errno) = nix::sched::unshare(flags) {
+            println!("SKIPPED: a log on other file systems: unshare(CLONE_NEWNS): {errno}");
+        } else if can("other file systems", "mount --make-rprivate /") {
+            test();
+        }
     })
     .join()
     .unwrap();
