@@ -12,6 +12,7 @@ use crate::ledger::object::Unavailable;
 use crate::log::Log;
 use crate::scenario::Cell;
 use crate::trial::wire::{Moved, Order, Trouble};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zclab_report::record;
 
@@ -42,6 +43,21 @@ impl Evidence {
     #[must_use]
     pub fn refusal(&self) -> Option<&str> {
         self.ledger.as_ref().err().map(String::as_str)
+    }
+
+    /// Whether the ledger counts here, and each of its purposes that this kernel does not serve, as
+    /// the record's `capabilities` have them.
+    #[must_use]
+    pub fn capabilities(&self) -> BTreeMap<String, String> {
+        let ledger = match &self.ledger {
+            Ok(ledger) => ledger,
+            Err(why) => return BTreeMap::from([("ledger".to_owned(), format!("no: {why}"))]),
+        };
+        let named = |(purpose, why): (&&str, &String)| {
+            (format!("ledger_{}", purpose.replace('-', "_")), format!("no: {why}"))
+        };
+        let gaps = ledger.gaps().iter().map(named);
+        gaps.chain([("ledger".to_owned(), "yes".to_owned())]).collect()
     }
 
     /// Attaches the programs and learns the log's mappings. What goes wrong is kept as the reason.
