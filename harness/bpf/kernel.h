@@ -152,5 +152,12 @@ struct request {
 	struct block_device *part;
 	unsigned int __data_len, cmd_flags;
 };
+/* Until 5.10 a partition was another struct, and the disk knew its number. */
+struct gendisk___before {
+	int major, first_minor;
+};
+struct request___before {
+	struct gendisk___before *rq_disk;
+};
 
 #pragma clang attribute pop

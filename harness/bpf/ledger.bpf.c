@@ -68,7 +68,7 @@ static __noinline int stage(const struct sk_buff *skb, __u32 base)
 		__sync_fetch_and_add(&flow->wire_bytes, payload - skip);
 		add(WIRE_PACKETS, 1);
 	}
-	return walk(skb, base, headers, skip);
+	return walk(address_of(skb), base, headers, skip);
 }
 
 /* Before the kernel makes a packet fit the device: what the protocol queued. */
@@ -120,7 +120,7 @@ int BPF_PROG(receive, const struct sk_buff *skb, int length)
 	if (whole <= skip)
 		return 0;
 	bpf_map_update_elem(&seen, &key, &whole, BPF_ANY);
-	walk(skb, RECEIVED, 0, skip);
+	walk(address_of(skb), RECEIVED, 0, skip);
 	return 0;
 }
 
@@ -196,11 +196,10 @@ int BPF_PROG(cache_evict, struct page *page)
 	return 0;
 }
 
-static __always_inline int issued(struct request *request)
+static __always_inline int issued(struct request *request, __u32 device)
 {
 	if (!live() || BPF_CORE_READ(request, cmd_flags) & 0xff /* not REQ_OP_READ */)
 		return 0;
-	__u32 device = BPF_CORE_READ(request, part, bd_dev);
 	struct move fresh = {}, *known = bpf_map_lookup_elem(&devices, &device);
 	if (!known) {
 		bpf_map_update_elem(&devices, &device, &fresh, BPF_NOEXIST);
@@ -216,14 +215,15 @@ static __always_inline int issued(struct request *request)
 SEC("tp_btf/block_rq_issue")
 int BPF_PROG(device_now, struct request *request)
 {
-	return issued(request);
+	return issued(request, BPF_CORE_READ(request, part, bd_dev));
 }
 
 /* Until 5.10 the queue came first. */
 SEC("tp_btf/block_rq_issue")
 int BPF_PROG(device_before, void *queue, struct request *request)
 {
-	return issued(request);
+	struct gendisk___before *disk = BPF_CORE_READ((struct request___before *)request, rq_disk);
+	return issued(request, BPF_CORE_READ(disk, major) << 20 | BPF_CORE_READ(disk, first_minor));
 }
 
 SEC("tp_btf/sched_switch")

@@ -59,40 +59,57 @@ static __noinline int count_file(unsigned long memory, __u32 bytes)
 	return 0;
 }
 
-/* Counts the fragments of one packet behind the first `skip` bytes of them; what they hold in all. */
-static __noinline __u32 walk_frags(const struct sk_buff *skb, __u32 base, __u32 skip)
+/* Functions without `static` are verified by themselves, once, whatever their arguments are. Without that
+ * the verifier of Linux 6.1 and before follows every path through every fragment, and finds no end. What
+ * such a function is given has to be a number, so packets are handed on as their addresses. */
+static __always_inline __u64 address_of(const void *pointer)
 {
+	__u64 address = 0;
+	bpf_probe_read_kernel(&address, sizeof address, &pointer);
+	return address;
+}
+
+/* Counts one fragment without the first `skip` bytes; how many bytes it holds. */
+__noinline __u32 walk_frag(__u64 at, __u32 base, __u32 skip)
+{
+	struct {
+		unsigned long memory;
+		__u32 length, offset;
+	} frag;
+	if (bpf_probe_read_kernel(&frag, sizeof frag, (void *)at))
+		return 0;
+	if (skip >= frag.length)
+		return frag.length;
+	int class = class_of(frag.memory);
+	add(base + class, frag.length - skip);
+	if (base == WIRE && watching() && (class == CLASS_FILE || class == CLASS_LOG))
+		count_file(frag.memory, frag.length - skip);
+	return frag.length;
+}
+
+/* Counts the fragments of one packet behind the first `skip` bytes of them; what they hold in all. */
+__noinline __u32 walk_frags(__u64 packet, __u32 base, __u32 skip)
+{
+	const struct sk_buff *skb = (void *)packet;
 	void *shared = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, end);
-	void *frags = shared + bpf_core_field_offset(struct skb_shared_info, frags);
+	__u64 frags = (__u64)shared + bpf_core_field_offset(struct skb_shared_info, frags);
 	__u8 count = BPF_CORE_READ((struct skb_shared_info *)shared, nr_frags);
-	bool by_file = base == WIRE && watching();
 	__u32 sum = 0;
 	for (int i = 0; i < FRAGS_MAX; i++) {
-		struct {
-			unsigned long memory;
-			__u32 length, offset;
-		} frag;
 		if (i >= count)
 			break;
-		if (bpf_probe_read_kernel(&frag, sizeof frag, frags + i * sizeof frag))
-			break;
-		sum += frag.length;
-		__u32 old = skip < frag.length ? skip : frag.length;
-		skip -= old;
-		if (old == frag.length)
-			continue;
-		int class = class_of(frag.memory);
-		add(base + class, frag.length - old);
-		if (by_file && (class == CLASS_FILE || class == CLASS_LOG))
-			count_file(frag.memory, frag.length - old);
+		__u32 length = walk_frag(frags + i * 16, base, skip);
+		sum += length;
+		skip -= skip < length ? skip : length;
 	}
 	return sum;
 }
 
 /* Counts the payload of one packet by class, without the first `skip` bytes of payload. `headers` are
  * the bytes of protocol headers at its front. */
-static __noinline int walk(const struct sk_buff *skb, __u32 base, __u32 headers, __u32 skip)
+__noinline int walk(__u64 packet, __u32 base, __u32 headers, __u32 skip)
 {
+	const struct sk_buff *skb = (void *)packet;
 	__u32 length = BPF_CORE_READ(skb, len), paged = BPF_CORE_READ(skb, data_len);
 	__u32 linear = length - paged;
 	linear = linear > headers ? linear - headers : 0;
@@ -100,7 +117,7 @@ static __noinline int walk(const struct sk_buff *skb, __u32 base, __u32 headers,
 	__u32 old = skip < linear ? skip : linear;
 	add(base + CLASS_LINEAR, linear - old);
 	skip -= old;
-	__u32 seen = linear + walk_frags(skb, base, skip);
+	__u32 seen = linear + walk_frags(packet, base, skip);
 	skip = skip > seen - linear ? skip - (seen - linear) : 0;
 	if (seen >= left)
 		return 0;
@@ -114,7 +131,7 @@ static __noinline int walk(const struct sk_buff *skb, __u32 base, __u32 headers,
 		old = skip < own ? skip : own;
 		add(base + CLASS_LINEAR, own - old);
 		skip -= old;
-		__u32 paged_bytes = walk_frags(next, base, skip);
+		__u32 paged_bytes = walk_frags((__u64)next, base, skip);
 		skip = skip > paged_bytes ? skip - paged_bytes : 0;
 		seen += own + paged_bytes;
 		next = BPF_CORE_READ(next, next);

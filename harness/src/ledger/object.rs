@@ -64,9 +64,23 @@ impl Unavailable {
             }
             source = error.source();
         }
-        // The verifier's log is pages long and belongs into no table.
-        let first = reason.lines().next().unwrap_or_default().trim_end_matches(':').to_owned();
-        Unavailable { call, reason: first }
+        Unavailable { call, reason: short(&reason) }
+    }
+}
+
+/// The verifier's log is pages long and belongs into no table: of it, only its last remark, before
+/// statistics.
+fn short(reason: &str) -> String {
+    let (said, log) = reason.split_once("Verifier output:").unwrap_or((reason, ""));
+    let said = said.lines().next().unwrap_or_default().trim().trim_end_matches([':', '.']);
+    let statistics = ["processed ", "verification time ", "stack depth "];
+    let remark =
+        log.lines().rev().map(str::trim).find(|line| {
+            !line.is_empty() && !statistics.iter().any(|start| line.starts_with(start))
+        });
+    match remark {
+        Some(remark) => format!("{said}: {remark}"),
+        None => said.to_owned(),
     }
 }
 
@@ -191,4 +205,22 @@ fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut BtfTracePoint, 
 fn load_one(ebpf: &mut Ebpf, name: &str, tracepoint: &str, btf: &Btf) -> Result<(), Unavailable> {
     let loaded = program(ebpf, name)?.load(tracepoint, btf);
     loaded.map_err(|error| Unavailable::of("bpf(BPF_PROG_LOAD)", &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn of_the_verifiers_log_the_last_remark_is_kept() {
+        let log = "the BPF_PROG_LOAD syscall returned Permission denied (os error 13). Verifier \
+                   output: arg#0 type is not a struct\n0: (79) r1 = *(u64 *)(r6 +32)\n\
+                   func 'io_uring_complete' doesn't have 5-th argument\n\
+                   processed 1 insns (limit 1000000) max_states_per_insn 0\n\n";
+        let kept = "the BPF_PROG_LOAD syscall returned Permission denied (os error 13): \
+                    func 'io_uring_complete' doesn't have 5-th argument";
+        assert_eq!(short(log), kept);
+        assert_eq!(short("unknown BTF type `x`:\nmore"), "unknown BTF type `x`");
+        assert_eq!(short("Verifier output: "), "");
+    }
 }

@@ -56,6 +56,21 @@ impl Evidence {
         self.profiler.get_or_insert_with(Profiler::open).as_mut().map_err(|why| why.as_str())
     }
 
+    /// Whether the ledger counts here, and each of its purposes that this kernel does not serve, as
+    /// the record's `capabilities` have them.
+    #[must_use]
+    pub fn capabilities(&self) -> BTreeMap<String, String> {
+        let ledger = match &self.ledger {
+            Ok(ledger) => ledger,
+            Err(why) => return BTreeMap::from([("ledger".to_owned(), format!("no: {why}"))]),
+        };
+        let named = |(purpose, why): (&&str, &String)| {
+            (format!("ledger_{}", purpose.replace('-', "_")), format!("no: {why}"))
+        };
+        let gaps = ledger.gaps().iter().map(named);
+        gaps.chain([("ledger".to_owned(), "yes".to_owned())]).collect()
+    }
+
     /// Attaches the programs and learns the log's mappings. What goes wrong is kept as the reason.
     pub fn begin(&mut self, log: &Log) {
         self.unlearnt = None;

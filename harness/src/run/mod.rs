@@ -94,9 +94,10 @@ pub fn run(
     for condition in scenarios.iter().flat_map(|scenario| &scenario.conditions) {
         store.knows(&condition.log)?;
     }
+    let evidence = evidence(places.quiet);
     let (mut writer, finished) = match resume {
         Some(path) => taken_up(path)?,
-        None => (begun(scenarios, purpose, places)?, HashMap::new()),
+        None => (begun(scenarios, purpose, places, &evidence)?, HashMap::new()),
     };
     let over_before = finished.len();
     let mut statuses = BTreeMap::new();
@@ -110,7 +111,7 @@ pub fn run(
         bar: bar(scenarios, purpose, places.quiet),
         finished,
         statuses,
-        evidence: evidence(places.quiet),
+        evidence,
     };
     let outcome = session.scenarios(scenarios, &mut writer);
     session.bar.finish_and_clear();
@@ -131,7 +132,12 @@ pub fn run(
 }
 
 /// Begins a record. What all scenarios ask stands at its head, so that it can be resumed from itself.
-fn begun(scenarios: &[Scenario], purpose: Purpose, places: &Places) -> anyhow::Result<Writer> {
+fn begun(
+    scenarios: &[Scenario],
+    purpose: Purpose,
+    places: &Places,
+    evidence: &Evidence,
+) -> anyhow::Result<Writer> {
     let run_id = writer::run_id();
     let runs = places.results.join("runs");
     let mut writer = Writer::create(&runs, &run_id)?;
@@ -144,6 +150,8 @@ fn begun(scenarios: &[Scenario], purpose: Purpose, places: &Places) -> anyhow::R
         question: strategy.question().to_owned(),
         moves_the_log: strategy.moves_the_log(),
     };
+    let mut capabilities = crate::machine::capabilities(&places.logs);
+    capabilities.extend(evidence.capabilities());
     writer.lines(&[Line::Run(Box::new(Run {
         schema: SCHEMA,
         run_id,
@@ -158,7 +166,7 @@ fn begun(scenarios: &[Scenario], purpose: Purpose, places: &Places) -> anyhow::R
         argv: std::env::args().collect(),
         catalogue: zclab_strategies::ALL.iter().map(fact).collect(),
         machine: crate::machine::facts(&places.logs),
-        capabilities: crate::machine::capabilities(&places.logs),
+        capabilities,
     }))])?;
     let asked: Vec<Line> = scenarios.iter().map(|s| Line::Scenario(s.to_record())).collect();
     writer.lines(&asked)?;
