@@ -10,3 +10,4 @@ pub mod run;
 pub mod scenario;
 pub mod size;
 pub mod trial;
+pub mod watch;

@@ -15,6 +15,9 @@ mod paint;
 mod path;
 mod scale;
 mod scenario;
+mod watch;
+
+pub use watch::watch;
 
 use crate::format;
 use crate::record::Record;

@@ -64,6 +64,20 @@ impl Ledger {
         self.object.attach()
     }
 
+    /// Attaches those that say something of a server that is watched.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn attach_to_watch(&mut self) -> Result<(), Unavailable> {
+        self.object.attach_without(&[
+            "learn_read",
+            "learn_touch",
+            "cache_evict",
+            "fault_user",
+            "fault_kernel",
+        ])
+    }
+
     /// Detaches them.
     pub fn detach(&mut self) {
         self.object.detach();

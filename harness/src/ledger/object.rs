@@ -123,7 +123,18 @@ impl Object {
     /// # Errors
     /// What the kernel refused; nothing stays attached then.
     pub fn attach(&mut self) -> Result<(), Unavailable> {
+        self.attach_without(&[])
+    }
+
+    /// The same, but for some programs, by name.
+    ///
+    /// # Errors
+    /// What the kernel refused; nothing stays attached then.
+    pub fn attach_without(&mut self, left_out: &[&str]) -> Result<(), Unavailable> {
         for name in self.taken.clone() {
+            if left_out.contains(&name) {
+                continue;
+            }
             let link = program(&mut self.ebpf, name).and_then(|program| {
                 program.attach().map_err(|e| Unavailable::of("bpf(BPF_RAW_TRACEPOINT_OPEN)", &e))
             });
