@@ -80,6 +80,7 @@ struct sock_common {
 };
 struct sock {
 	struct sock_common __sk_common;
+	__u16 sk_protocol;
 };
 struct socket {
 	struct sock *sk;

@@ -8,6 +8,8 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+#define BEHIND_MAX (256 << 20)
+
 /* The flow of a packet or socket that belongs to the trial, or to the watched server. */
 static __noinline struct flow *flow_of(const struct sock *sk)
 {
@@ -17,7 +19,7 @@ static __noinline struct flow *flow_of(const struct sock *sk)
 	__u16 local = BPF_CORE_READ(sk, __sk_common.skc_num);
 	__u16 remote = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	__u32 both = (__u32)local << 16 | remote;
-	if (now->port ? local != now->port : !bpf_map_lookup_elem(&ports, &both))
+	if (now->port ? local != now->port || !is_tcp(sk) : !bpf_map_lookup_elem(&ports, &both))
 		return 0;
 	struct flow_key key = { .sock = (__u64)(unsigned long)sk, .ports = both };
 	struct flow *flow = bpf_map_lookup_elem(&flows, &key);
@@ -25,6 +27,8 @@ static __noinline struct flow *flow_of(const struct sock *sk)
 		return flow;
 	struct flow fresh = {};
 	bpf_map_update_elem(&flows, &key, &fresh, BPF_NOEXIST);
+	if (now->port)
+		bpf_map_update_elem(&peers, &both, &both, BPF_ANY);
 	return bpf_map_lookup_elem(&flows, &key);
 }
 
@@ -53,6 +57,9 @@ static __noinline int stage(const struct sk_buff *skb, __u32 base)
 		to->next_seq = seq;
 	}
 	__s32 behind = to->next_seq - seq;
+	/* No retransmission lies so far back: a later connection of the same ports and address of socket. */
+	if (behind > BEHIND_MAX)
+		behind = 0;
 	if (behind > 0)
 		skip = (__u32)behind < payload ? (__u32)behind : payload;
 	if (skip && base == WIRE) {
@@ -94,9 +101,11 @@ int BPF_PROG(receive, const struct sk_buff *skb, int length)
 	struct seen_key key = { .skb = (__u64)(unsigned long)skb };
 	unsigned char *tcp = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, transport_header);
 	if (now->port) {
-		__be16 source = 0;
-		bpf_probe_read_kernel(&source, sizeof source, tcp);
-		if (__builtin_bswap16(source) != now->port)
+		/* Another server may have the port elsewhere: what it sends here did not leave from here. */
+		__be16 ends[2] = {};
+		bpf_probe_read_kernel(&ends, sizeof ends, tcp);
+		__u32 both = (__u32)__builtin_bswap16(ends[0]) << 16 | __builtin_bswap16(ends[1]);
+		if (ends[0] != __builtin_bswap16(now->port) || !bpf_map_lookup_elem(&peers, &both))
 			return 0;
 	} else if (role_of_current() != ROLE_RECEIVER) {
 		return 0;
@@ -178,11 +187,21 @@ int BPF_PROG(learn_touch, struct address_space *mapping)
 	return learning() ? learn((unsigned long)mapping, LEARNT_BY_TOUCH) : 0;
 }
 
+/* Watching, nobody named the files: what the server's own reads and faults bring in, and no writes. */
+static __noinline bool read_by_server(struct page *page)
+{
+	__u32 thread = bpf_get_current_pid_tgid(), role = role_of_current();
+	if (role == ROLE_NONE || (BPF_CORE_READ(page, mapping, host, i_mode) & 0170000) != 0100000)
+		return 0;
+	struct move_key *call = bpf_map_lookup_elem(&pending, &thread);
+	return !call || call->from == END_FILE || call->from == END_LOG;
+}
+
 SEC("tp_btf/mm_filemap_add_to_page_cache")
 int BPF_PROG(cache_fill, struct page *page)
 {
 	__u64 mapping = (unsigned long)BPF_CORE_READ(page, mapping);
-	if (live() && bpf_map_lookup_elem(&mappings, &mapping))
+	if (live() && (watching() ? read_by_server(page) : bpf_map_lookup_elem(&mappings, &mapping) != 0))
 		add(CACHE_FILL_BYTES, pages_of(page) * 4096);
 	return 0;
 }

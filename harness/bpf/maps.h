@@ -110,6 +110,7 @@ MAP(counts, PERCPU_ARRAY, __u32, __u64, COUNTS);
 MAP(tasks, HASH, __u32, __u32, 1024);		      /* process → role */
 MAP(mappings, HASH, __u64, __u32, 4096);	      /* address_space of the log → how it was learnt */
 MAP(ports, HASH, __u32, __u32, 32768);		      /* local port << 16 | remote port of the trial */
+MAP(peers, LRU_HASH, __u32, __u32, 32768);	      /* watch: the same of connections whose packets left */
 MAP(flows, LRU_HASH, struct flow_key, struct flow, 32768);
 MAP(syscalls, HASH, struct sys_key, __u64, 2048);
 MAP(moves, HASH, struct move_key, struct move, 1024);
@@ -147,4 +148,10 @@ static __always_inline bool watching(void)
 {
 	struct settings *now = configured();
 	return now && now->port;
+}
+
+/* A TCP socket; others number their ports for themselves. */
+static __always_inline bool is_tcp(const struct sock *sk)
+{
+	return BPF_CORE_READ(sk, sk_protocol) == 6;
 }

@@ -12,3 +12,4 @@ pub mod run;
 pub mod scenario;
 pub mod size;
 pub mod trial;
+pub mod watch;

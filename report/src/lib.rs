@@ -14,3 +14,4 @@ pub mod stats;
 pub mod study;
 pub mod table;
 pub mod verdict;
+pub mod watch;

@@ -18,6 +18,9 @@ mod path;
 mod profile;
 mod scale;
 mod scenario;
+mod watch;
+
+pub use watch::watch;
 
 use crate::format;
 use crate::record::Record;

@@ -10,6 +10,7 @@ pub mod man;
 pub mod report;
 pub mod run;
 pub mod show;
+pub mod watch;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ Examples:
   zclab show quick/size           what a scenario resolves to
   zclab cmp results/runs/latest   the table of a run, in the terminal
   zclab log verify DIR            check a Kafka partition's CRCs, offsets and indexes
+  zclab watch --port 9092         what a running server does with the bytes it sends (root)
 
 Exit codes: 0 done (unsupported, refused and skipped rows are no failures) · 1 a cell failed, or damage
 was found · 2 could not run, or was interrupted · 3 a condition could not be proven";
@@ -44,6 +46,7 @@ enum Command {
     Report(report::Args),
     Cmp(cmp::Args),
     Log(log::Args),
+    Watch(watch::Args),
     Completions(completions::Args),
     Man(man::Args),
     /// One cell in a process of its own: a part of a run.
@@ -68,6 +71,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Report(args) => report::run(args),
         Command::Cmp(args) => cmp::run(args),
         Command::Log(args) => log::run(args),
+        Command::Watch(args) => watch::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
         Command::Man(args) => man::run(args, Cli::command()),
         Command::Trial => crate::trial::child::run().map(|()| ExitCode::SUCCESS),

@@ -151,6 +151,21 @@ impl Counts {
         Counts { queued, wire, received, singles, switches, ..Counts::default() }
     }
 
+    /// The values that [`Counts::of`] takes.
+    #[must_use]
+    pub fn flat(&self) -> Vec<u64> {
+        let stages = [self.queued, self.wire, self.received];
+        let mut flat: Vec<u64> = stages.iter().flat_map(Classes::values).collect();
+        flat.extend(SINGLES.iter().map(|name| self.single(name)));
+        flat.push(self.single("uring_punted"));
+        for role in ROLES {
+            let (voluntary, involuntary) = self.switches.get(role).copied().unwrap_or_default();
+            flat.extend([voluntary, involuntary]);
+        }
+        flat.extend(["windows", "lost"].map(|name| self.single(name)));
+        flat
+    }
+
     /// A single counter.
     #[must_use]
     pub fn single(&self, name: &str) -> u64 {

@@ -20,6 +20,7 @@ use moves::Move;
 use object::{Object, Unavailable};
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::time::Duration;
 
 /// `struct settings` as words: armed, live, window, learner, port.
 type Settings = [u32; 5];
@@ -65,6 +66,20 @@ impl Ledger {
         self.object.attach()
     }
 
+    /// Attaches those that say something of a server that is watched.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn attach_to_watch(&mut self) -> Result<(), Unavailable> {
+        self.object.attach_without(&[
+            "learn_read",
+            "learn_touch",
+            "cache_evict",
+            "fault_user",
+            "fault_kernel",
+        ])
+    }
+
     /// Detaches them.
     pub fn detach(&mut self) {
         self.object.detach();
@@ -108,6 +123,47 @@ impl Ledger {
         self.set([1, 0, 0, 0, 0])
     }
 
+    /// Counts what leaves a port from now on, and what these processes do. The programs were just
+    /// loaded: nothing was counted before.
+    ///
+    /// # Errors
+    /// A map that cannot be written.
+    pub fn watch(&mut self, port: u16, processes: &[u32]) -> Result<(), Unavailable> {
+        self.follow(processes)?;
+        let set = self.set([1, 1, 1, 0, u32::from(port)]);
+        set.map_err(|error| Unavailable::of("bpf(BPF_MAP_UPDATE_ELEM)", &error))
+    }
+
+    /// Counts what these processes do, too.
+    ///
+    /// # Errors
+    /// A map that cannot be written.
+    pub fn follow(&mut self, processes: &[u32]) -> Result<(), Unavailable> {
+        let sender = ROLES.iter().position(|role| *role == "sender").unwrap_or(0) as u32;
+        let mut insert = || -> Result<(), MapError> {
+            let mut tasks = self.object.hash::<u32, u32>("tasks")?;
+            processes.iter().try_for_each(|process| tasks.insert(process, sender, 0))
+        };
+        insert().map_err(|error| Unavailable::of("bpf(BPF_MAP_UPDATE_ELEM)", &error))
+    }
+
+    /// What was counted so far, without connections; counting goes on.
+    ///
+    /// # Errors
+    /// A map that cannot be read.
+    pub fn so_far(&mut self) -> Result<Counts, Unavailable> {
+        self.tables().map_err(|error| Unavailable::of("bpf(BPF_MAP_LOOKUP_ELEM)", &error))
+    }
+
+    /// What each program cost so far, by name: runs, and the time that they took. All zero unless the
+    /// kernel was asked to take that time.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn cost(&mut self) -> Result<BTreeMap<&'static str, (u64, Duration)>, Unavailable> {
+        self.object.cost()
+    }
+
     /// Stops counting; what was counted.
     ///
     /// # Errors
@@ -118,6 +174,17 @@ impl Ledger {
 
     fn read_maps(&mut self) -> Result<Counts, MapError> {
         self.set([0; 5])?;
+        let mut counts = self.tables()?;
+        for ([_, ports], [_, _, sent_bytes, wire_bytes]) in
+            self.entries::<[u64; 2], [u64; 4]>("flows")?
+        {
+            counts.flows.push(Flow { ports: ports as u32, sent_bytes, wire_bytes });
+        }
+        Ok(counts)
+    }
+
+    /// Everything but the flows: those maps lose no entry, so they can be read while they are written.
+    fn tables(&mut self) -> Result<Counts, MapError> {
         let counts = self.object.per_cpu::<u64>("counts")?;
         let mut values = Vec::with_capacity(ENTRIES);
         for index in 0..ENTRIES as u32 {
@@ -134,11 +201,6 @@ impl Ledger {
         {
             let call = u16::from_ne_bytes([a, b]);
             counts.moves.push(Move::of(call, [from, to, flags], calls, bytes));
-        }
-        for ([_, ports], [_, _, sent_bytes, wire_bytes]) in
-            self.entries::<[u64; 2], [u64; 4]>("flows")?
-        {
-            counts.flows.push(Flow { ports: ports as u32, sent_bytes, wire_bytes });
         }
         for (device, [_, bytes]) in self.entries::<u32, [u64; 2]>("devices")? {
             counts.device_reads.insert(device, bytes);

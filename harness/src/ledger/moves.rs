@@ -114,6 +114,8 @@ pub struct Move {
     pub direct: bool,
     /// Sent with `MSG_ZEROCOPY`, or by `SEND_ZC`.
     pub zerocopy: bool,
+    /// What was sent began with the header of a TLS record; looked at while watching only.
+    pub tls: bool,
     /// How many calls returned bytes.
     pub calls: u64,
     /// The bytes that they returned.
@@ -130,6 +132,7 @@ impl Move {
             to: End::of(to),
             direct: flags & 1 != 0,
             zerocopy: flags & 2 != 0,
+            tls: flags & 4 != 0,
             calls,
             bytes,
         }
@@ -144,6 +147,9 @@ impl Move {
         }
         if self.zerocopy {
             name.push_str("_zerocopy");
+        }
+        if self.tls {
+            name.push_str("_tls");
         }
         name
     }

@@ -9,6 +9,7 @@ use aya::programs::BtfTracePoint;
 use aya::programs::tp_btf::BtfTracePointLinkId;
 use aya::{Btf, Ebpf, EbpfLoader, Pod};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The compiled programs, `harness/bpf/ledger.bpf.c`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/ledger.bpf.o");
@@ -136,7 +137,18 @@ impl Object {
     /// # Errors
     /// What the kernel refused; nothing stays attached then.
     pub fn attach(&mut self) -> Result<(), Unavailable> {
+        self.attach_without(&[])
+    }
+
+    /// The same, but for some programs, by name.
+    ///
+    /// # Errors
+    /// What the kernel refused; nothing stays attached then.
+    pub fn attach_without(&mut self, left_out: &[&str]) -> Result<(), Unavailable> {
         for name in self.taken.clone() {
+            if left_out.contains(&name) {
+                continue;
+            }
             let link = program(&mut self.ebpf, name).and_then(|program| {
                 program.attach().map_err(|e| Unavailable::of("bpf(BPF_RAW_TRACEPOINT_OPEN)", &e))
             });
@@ -159,6 +171,21 @@ impl Object {
                 let _ = program.detach(link);
             }
         }
+    }
+
+    /// Runs of each program that was taken, and the time that they took, as the kernel counted them.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn cost(&mut self) -> Result<BTreeMap<&'static str, (u64, Duration)>, Unavailable> {
+        let mut cost = BTreeMap::new();
+        for name in self.taken.clone() {
+            let info = program(&mut self.ebpf, name)?.info();
+            let info =
+                info.map_err(|error| Unavailable::of("bpf(BPF_OBJ_GET_INFO_BY_FD)", &error))?;
+            cost.insert(name, (info.run_count(), info.run_time()));
+        }
+        Ok(cost)
     }
 
     /// An array map.
