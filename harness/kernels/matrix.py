@@ -12,6 +12,7 @@ cannot be had is no failure, but a line that begins with SKIPPED.
 import concurrent.futures
 import datetime
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -63,6 +64,8 @@ def attempt(series, zclab, out, failed):
 
 
 def main(zclab, out, *asked):
+    # Where mke2fs lies, which the PATH of others than root may lack.
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
     out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
     path = out / "matrix.json"

@@ -101,6 +101,6 @@ fn write_matrix(folder: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
     let page = zclab_report::page::kernels(&Matrix::of(listing, &records));
     std::fs::create_dir_all(dir).with_context(|| format!("mkdir {}", dir.display()))?;
     let path = dir.join("index.html");
-    std::fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
+    std::fs::write(&path, page + "\n").with_context(|| format!("writing {}", path.display()))?;
     Ok(path)
 }

@@ -2,6 +2,7 @@
 
 mod chromium;
 mod contributing;
+mod kernels;
 mod makefile;
 mod markdown;
 mod readme;
