@@ -1,12 +1,13 @@
 //! Where does the sender's CPU time go, and how is that shown?
 //!
 //! A bar for each contender, parted by group, and a flame graph for each under one condition of a
-//! panel: of many conditions the middle one, since every graph is as large as a chart.
+//! panel (the middle one of numbers, else the first), since every graph is as large as a chart.
 
 mod flame;
 
 use super::escape;
 use super::look::Looks;
+use super::path::short;
 use crate::format;
 use crate::metric::Metric;
 use crate::profile::Group;
@@ -21,7 +22,7 @@ const RIGHT: f64 = 100.0;
 const ROW: f64 = 24.0;
 const HEAD: f64 = 24.0;
 /// Width of a letter of a label.
-const LETTER: f64 = 6.4;
+const LETTER: f64 = 6.7;
 /// So many conditions of a panel are in sight; the others unfold.
 const POINTS: usize = 3;
 
@@ -124,7 +125,9 @@ fn part(study: &Study, panel: &Panel, looks: &Looks, n: usize) -> Part {
     } else {
         bars(study, &pick(&hidden), looks, &format!("p{n}-more"))
     };
-    let flames = points.get(middle).into_iter().flat_map(|point| flames(study, point, n)).collect();
+    // Values that are no numbers have no middle: the first is what the scenario names first.
+    let chosen = if study.numeric_x() { middle } else { 0 };
+    let flames = points.get(chosen).into_iter().flat_map(|point| flames(study, point, n)).collect();
     Part {
         title: panel.title(),
         bars: bars(study, &pick(&seen), looks, &format!("p{n}-bars")),
@@ -187,13 +190,17 @@ fn bars(study: &Study, points: &[&Point], looks: &Looks, id: &str) -> String {
 fn bar(out: &mut String, row: &Row, looks: &Looks, y: f64) -> Option<String> {
     let profile = taken(row)?;
     let cpu = row.median(Metric::SenderCpu);
+    let (name, options) = row.label.split_once(' ').unwrap_or((row.label, ""));
     let _ = write!(
         out,
         "<g data-contender=\"{0}\"><rect x=\"0\" y=\"{y}\" width=\"4\" height=\"18\" fill=\"{1}\"/>\
-         <text class=\"who\" x=\"10\" y=\"{2}\">{0}</text>",
+         <text class=\"who\" x=\"10\" y=\"{2}\"><title>{0}</title>{3} <tspan \
+         class=\"options\">{4}</tspan></text>",
         escape(row.label),
         looks.get(row.label).css(),
         y + 13.5,
+        escape(&short(name, 18)),
+        escape(&short(options, (26 - name.chars().count().min(18)).max(4))),
     );
     let whole = WIDTH - LEFT - RIGHT;
     let mut x = LEFT;
