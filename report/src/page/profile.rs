@@ -34,6 +34,8 @@ pub struct Section {
     pub parts: Vec<Part>,
     /// Why some cells, or all, have none.
     pub unavailable: Vec<String>,
+    /// Whether the run tried to: then a privilege may be missing.
+    pub refused: bool,
     /// What limits those that there are.
     pub notes: Vec<String>,
 }
@@ -66,6 +68,7 @@ pub fn section(study: &Study, looks: &Looks) -> Section {
             .map(|(n, panel)| part(study, panel, looks, n))
             .collect(),
         unavailable: unavailable(study),
+        refused: study.rows().any(|row| row.measured.is_some_and(|one| one.profile.is_some())),
         notes: notes(study),
     }
 }
@@ -85,7 +88,7 @@ fn unavailable(study: &Study) -> Vec<String> {
         }
     }
     if reasons.is_empty() && !study.rows().any(|row| taken(row).is_some()) {
-        return vec!["this run took no profile".to_owned()];
+        return vec!["this run took no profile (a check never does)".to_owned()];
     }
     let cells = |cells| if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
     reasons.into_iter().map(|(reason, n)| format!("{reason} ({})", cells(n))).collect()
@@ -138,7 +141,7 @@ fn part(study: &Study, panel: &Panel, looks: &Looks, n: usize) -> Part {
 
 fn flames(study: &Study, point: &Point, n: usize) -> Vec<(String, String)> {
     let x = study.x_label(point);
-    let at = if x.is_empty() { String::new() } else { format!(" at {x}") };
+    let at = if x.is_empty() { String::new() } else { format!(", {} {x}", study.x_name()) };
     let rows = point.rows.iter().enumerate();
     rows.filter_map(|(row_n, row)| {
         let profile = taken(row)?;
