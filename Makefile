@@ -3,7 +3,7 @@ CARGO ?= cargo
 ZCLAB = $(or $(CARGO_TARGET_DIR),target)/release/zclab
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check bench bpf report fixtures gate clean
+.PHONY: help setup build run test check bench bpf report kernels fixtures gate clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,20 @@ bpf: ## Compile the kernel programs anew: harness/bpf/ledger.bpf.o (clang, llvm-
 
 report: build ## Pages of the newest run, made anew from its record
 	$(ZCLAB) report results/runs/latest
+
+# The guests need a program that is linked to nothing; KERNELS_ZCLAB may name another one.
+STATIC = target/kernels/build/x86_64-unknown-linux-gnu/release/zclab
+KERNELS_ZCLAB ?= target/kernels/zclab
+KERNELS_OUT ?= results/runs/kernels
+
+kernels: build ## Count copies on Debian's kernels in QEMU, 5.10 to 7.3; some: KERNELS="6.1 7.3" (Debian's apt, QEMU, busybox)
+ifeq ($(KERNELS_ZCLAB),target/kernels/zclab)
+	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked -p zclab \
+	  --target x86_64-unknown-linux-gnu --target-dir target/kernels/build
+	strip -o $(KERNELS_ZCLAB) $(STATIC)
+endif
+	@python3 -B harness/kernels/matrix.py $(KERNELS_ZCLAB) $(KERNELS_OUT) $(KERNELS); code=$$?; \
+	  $(ZCLAB) report $(KERNELS_OUT) && exit $$code
 
 fixtures: ## Make golden partitions anew from a real Kafka broker, in target/fixtures (Java 17, Maven, Python; minutes)
 	sh harness/tests/fixtures/make.sh

@@ -12,6 +12,7 @@ mod dots;
 mod evidence;
 mod grid;
 mod index;
+mod kernels;
 mod look;
 mod paint;
 mod path;
@@ -23,6 +24,7 @@ mod watch;
 pub use watch::watch;
 
 use crate::format;
+use crate::kernels::Matrix;
 use crate::record::Record;
 use crate::study;
 use askama::Template;
@@ -43,6 +45,12 @@ pub fn site(record: &Record) -> Vec<(String, String)> {
         (file, render(&page))
     }));
     pages
+}
+
+/// The page of a matrix of kernels.
+#[must_use]
+pub fn kernels(matrix: &Matrix) -> String {
+    render(&kernels::KernelsPage::new(matrix))
 }
 
 /// The files of the pages of these scenarios, no two alike: a number is added where two names differ

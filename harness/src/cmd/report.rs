@@ -4,12 +4,13 @@ use anyhow::{Context, bail};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use zclab_report::kernels::{Asked, Listing, Matrix};
 
 /// Make HTML pages from records; they open from disk and load nothing
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Records (run.jsonl), or the folders that hold them
+    /// Records (run.jsonl), the folders that hold them, or the folder of a matrix of kernels
     #[arg(required = true, value_name = "RECORD")]
     records: Vec<PathBuf>,
     /// Folder for the pages [default: the record's own]
@@ -20,7 +21,11 @@ pub struct Args {
 const EXAMPLES: &str = "\
 Examples:
   zclab report results/runs/latest                pages beside the record
-  zclab report results/record/tax.jsonl --out /tmp/tax";
+  zclab report results/record/tax.jsonl --out /tmp/tax
+  zclab report results/record/kernels             what `make kernels` found, as one page";
+
+/// The list of kernels in the folder of a matrix, which `make kernels` writes.
+const MATRIX: &str = "matrix.json";
 
 /// Runs the command.
 ///
@@ -32,6 +37,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let mut out = std::io::stdout().lock();
     for record in &args.records {
+        if record.join(MATRIX).is_file() {
+            let dir = args.out.as_deref().unwrap_or(record);
+            writeln!(out, "{}", write_matrix(record, dir)?.display())?;
+            continue;
+        }
         let file = record_file(record)?;
         let dir = args.out.as_deref().or(file.parent()).unwrap_or(Path::new("."));
         writeln!(out, "{}", write_site(&file, dir)?.display())?;
@@ -73,4 +83,24 @@ pub fn write_site(record: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
         std::fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(dir.join("index.html"))
+}
+
+/// Writes the page of a matrix of kernels into a folder; its path.
+///
+/// # Errors
+/// What could not be read or written.
+fn write_matrix(folder: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
+    let file = folder.join(MATRIX);
+    let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    let listing: Listing =
+        serde_json::from_str(&text).with_context(|| file.display().to_string())?;
+    let left = |asked: &Asked| -> anyhow::Result<Vec<_>> {
+        asked.records.iter().map(|name| read(&folder.join(name))).collect()
+    };
+    let records = listing.kernels.iter().map(left).collect::<anyhow::Result<Vec<_>>>()?;
+    let page = zclab_report::page::kernels(&Matrix::of(listing, &records));
+    std::fs::create_dir_all(dir).with_context(|| format!("mkdir {}", dir.display()))?;
+    let path = dir.join("index.html");
+    std::fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
+    Ok(path)
 }

@@ -70,7 +70,7 @@ impl Unavailable {
 }
 
 /// The verifier's log is pages long and belongs into no table: of it, only its last remark, before
-/// statistics.
+/// statistics. A tracepoint that the kernel lacks is called so.
 fn short(reason: &str) -> String {
     let (said, log) = reason.split_once("Verifier output:").unwrap_or((reason, ""));
     let said = said.lines().next().unwrap_or_default().trim().trim_end_matches([':', '.']);
@@ -80,7 +80,8 @@ fn short(reason: &str) -> String {
             !line.is_empty() && !statistics.iter().any(|start| line.starts_with(start))
         });
     match remark {
-        Some(remark) => format!("{said}: {remark}"),
+        Some(remark) => format!("the verifier refuses the program: {remark}"),
+        None if said.starts_with("unknown BTF type `btf_trace_") => "no such tracepoint".to_owned(),
         None => said.to_owned(),
     }
 }
@@ -244,9 +245,9 @@ mod tests {
                    output: arg#0 type is not a struct\n0: (79) r1 = *(u64 *)(r6 +32)\n\
                    func 'io_uring_complete' doesn't have 5-th argument\n\
                    processed 1 insns (limit 1000000) max_states_per_insn 0\n\n";
-        let kept = "the BPF_PROG_LOAD syscall returned Permission denied (os error 13): \
-                    func 'io_uring_complete' doesn't have 5-th argument";
-        assert_eq!(short(log), kept);
+        let kept = "func 'io_uring_complete' doesn't have 5-th argument";
+        assert_eq!(short(log), format!("the verifier refuses the program: {kept}"));
+        assert_eq!(short("unknown BTF type `btf_trace_x`"), "no such tracepoint");
         assert_eq!(short("unknown BTF type `x`:\nmore"), "unknown BTF type `x`");
         assert_eq!(short("Verifier output: "), "");
     }

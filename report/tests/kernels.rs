@@ -1,0 +1,179 @@
+//! Does the kernel matrix say what its records say, and never more?
+
+#[path = "support/html.rs"]
+mod html;
+mod support;
+
+use serde_json::json;
+use std::collections::BTreeMap;
+use zclab_report::kernels::{Fate, Listing, Matrix, answer};
+use zclab_report::page;
+use zclab_report::record::{self, Agreement, Compared, Failure, Ledger, Line, Record, Status};
+
+/// What a made-up kernel does: label, copies, share of the log's pages.
+const DONE: [(&str, f64, f64); 4] = [
+    ("null", 1.0, 0.0),
+    ("read-write", 2.0, 0.0),
+    ("mmap-write", 1.0, 0.0),
+    ("sendfile", 0.0, 0.999),
+];
+const PAYLOAD: u64 = 1_000_000;
+
+fn ledger(cell: &str, copies: f64, share: f64) -> Ledger {
+    Ledger {
+        cell: cell.into(),
+        payload_bytes: PAYLOAD,
+        cpu_copies_per_byte: Compared { predicted: Some(copies), observed: Some(copies) },
+        mode_switches_per_mib: Compared { predicted: None, observed: None },
+        hops: Vec::new(),
+        agreement: Agreement::Agrees,
+        reason: None,
+        counts: BTreeMap::from([
+            ("wire_log_bytes".to_owned(), (share * PAYLOAD as f64) as u64),
+            ("received_bytes".to_owned(), PAYLOAD),
+        ]),
+        gaps: BTreeMap::new(),
+        syscalls: BTreeMap::new(),
+    }
+}
+
+/// The record of one kernel on ext4; `edit` may change the ledger and the status of a cell.
+fn record(edit: impl Fn(&str, &mut Ledger) -> Option<Failure>) -> Record {
+    let mut builder = support::Builder::new();
+    if let Line::Run(run) = &mut builder.lines[0] {
+        run.capabilities.insert("ledger".into(), "yes".into());
+        run.capabilities.insert("ledger_tcp_send".into(), "no: <no> such tracepoint".into());
+    }
+    for (label, copies, share) in DONE {
+        let id = format!("kernels/catalogue/{label}/sink=tcp-loopback");
+        let mut ledger = ledger(&id, copies, share);
+        let failure = edit(label, &mut ledger);
+        let status = failure.as_ref().map_or(Status::Ok, |failure| failure.status);
+        builder.lines.extend(failure.map(Line::Error));
+        builder.lines.push(Line::Ledger(ledger));
+        builder.lines.push(Line::Cell(record::Cell {
+            cell: id,
+            scenario: "kernels/catalogue".into(),
+            strategy: label.into(),
+            label: label.into(),
+            params: BTreeMap::from([("sink".into(), json!("tcp-loopback"))]),
+            status,
+            reasons: Vec::new(),
+            setup: BTreeMap::new(),
+        }));
+    }
+    builder.record()
+}
+
+fn listing(series: &[&str]) -> Listing {
+    let kernel = |series: &&str| match *series {
+        "9.9" => json!({"series": series, "missing": "sid: no linux-image-9.9.…-cloud-amd64"}),
+        series => json!({
+            "series": series, "suite": "a-suite", "package": format!("linux-image-{series}"),
+            "version": format!("{series}.7-1"), "release": format!("{series}.7-cloud"),
+            "records": ["x.jsonl"],
+        }),
+    };
+    let kernels: Vec<_> = series.iter().map(kernel).collect();
+    let all =
+        json!({"made_at": "2026-11-28T13:00:00Z", "emulator": "QEMU 7.2", "kernels": kernels});
+    serde_json::from_value(all).expect("a listing")
+}
+
+fn fate(matrix: &Matrix, label: &str, column: usize) -> Fate {
+    let mut rows = matrix.routes.iter().flat_map(|route| &route.rows);
+    rows.find(|(of, _)| of == label).expect("a row").1[column].clone()
+}
+
+fn plain(_: &str, _: &mut Ledger) -> Option<Failure> {
+    None
+}
+
+/// A kernel that shows less, refuses more, and copies where it should not.
+fn odd(label: &str, ledger: &mut Ledger) -> Option<Failure> {
+    match label {
+        "mmap-write" => {
+            ledger.agreement = Agreement::Unobserved;
+            ledger.cpu_copies_per_byte.observed = None;
+            ledger.reason = Some("the <tracepoint> has no request".into());
+            None
+        }
+        "sendfile" => {
+            ledger.agreement = Agreement::Contradicts;
+            ledger.reason = Some("page cache → pipe by cpu-copy: 1.00 bytes".into());
+            None
+        }
+        "read-write" => Some(Failure {
+            cell: ledger.cell.clone(),
+            status: Status::Unsupported,
+            call: Some("preadv2".into()),
+            errno: Some("EOPNOTSUPP".into()),
+            message: "preadv2: EOPNOTSUPP: no".into(),
+        }),
+        _ => None,
+    }
+}
+
+#[test]
+fn cells_say_what_became_of_the_bytes() {
+    let records = [vec![record(plain)], vec![record(odd)], vec![]];
+    let matrix = Matrix::of(listing(&["5.10", "6.1", "9.9"]), &records);
+    assert_eq!(matrix.routes.len(), 1);
+    assert_eq!(matrix.routes[0].rows.len(), 3, "the floor moves no log");
+    assert_eq!(fate(&matrix, "sendfile", 0), Fate::Shared(0.999));
+    assert_eq!(fate(&matrix, "read-write", 0), Fate::Copied(2.0));
+    assert_eq!(fate(&matrix, "read-write", 1).word(), "refused");
+    assert_eq!(fate(&matrix, "mmap-write", 1).word(), "unobserved");
+    assert_eq!(fate(&matrix, "sendfile", 1).word(), "contradicts");
+    assert_eq!(fate(&matrix, "sendfile", 2), Fate::Untried);
+    let gap = ("tcp-send".to_owned(), "<no> such tracepoint".to_owned());
+    assert_eq!(matrix.kernels[0].gaps, [gap]);
+    assert_eq!(matrix.kernels[0].received, (3, 3));
+}
+
+#[test]
+fn a_share_below_the_bound_is_not_shared() {
+    let edit = |label: &str, ledger: &mut Ledger| {
+        if label == "sendfile" {
+            ledger.counts.insert("wire_log_bytes".into(), PAYLOAD / 16);
+        }
+        None
+    };
+    let matrix = Matrix::of(listing(&["7.3"]), &[vec![record(edit)]]);
+    assert_eq!(fate(&matrix, "sendfile", 0), Fate::Copied(0.0));
+    let (sentence, _) = answer(&matrix);
+    assert!(sentence.contains("nothing shared"), "{sentence}");
+}
+
+#[test]
+fn the_sentence_claims_only_what_every_kernel_showed() {
+    let agreed = Matrix::of(listing(&["5.10", "7.3"]), &[vec![record(plain)], vec![record(plain)]]);
+    let (sentence, clauses) = answer(&agreed);
+    let expected =
+        "On all 2 kernels tried (5.10 to 7.3) sendfile puts the log’s own pages into the socket";
+    assert!(sentence.starts_with(expected), "{sentence}");
+    assert!(clauses.contains(&"mmap-write copies each byte once before it leaves.".to_owned()));
+    let split = Matrix::of(listing(&["5.10", "6.1"]), &[vec![record(plain)], vec![record(odd)]]);
+    let (sentence, clauses) = answer(&split);
+    assert!(sentence.contains("nothing shared"), "{sentence}");
+    assert!(clauses.iter().any(|c| c.contains("Not the same everywhere: sendfile")), "{clauses:?}");
+    let none = Matrix::of(listing(&["9.9"]), &[vec![]]);
+    assert!(answer(&none).0.contains("No kernel was tried"));
+}
+
+#[test]
+fn words_of_the_page() {
+    let records = [vec![record(plain)], vec![record(odd)], vec![]];
+    let matrix = Matrix::of(listing(&["5.10", "6.1", "9.9"]), &records);
+    let text = page::kernels(&matrix);
+    let read = html::read(&text);
+    let ids = html::ids(&read);
+    for href in read.tags.iter().filter_map(|tag| tag.attribute("href")) {
+        assert!(ids.contains(href.trim_start_matches('#')), "{href}");
+    }
+    assert!(
+        !text.contains("<tracepoint>") && !text.contains("http"),
+        "escaped, and nothing loaded"
+    );
+    insta::assert_snapshot!("kernels", html::skeleton(&text));
+}
