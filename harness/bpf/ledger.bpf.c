@@ -29,7 +29,10 @@ static __noinline struct flow *flow_of(const struct sock *sk)
 	bpf_map_update_elem(&flows, &key, &fresh, BPF_NOEXIST);
 	if (now->port)
 		bpf_map_update_elem(&peers, &both, &both, BPF_ANY);
-	return bpf_map_lookup_elem(&flows, &key);
+	flow = bpf_map_lookup_elem(&flows, &key);
+	if (!flow)
+		add(LOST, 1);
+	return flow;
 }
 
 /* Counts the payload of a packet of a flow by class, each sequence range once for each stage: below a

@@ -25,6 +25,8 @@ pub struct Watch {
     pub ended: Option<String>,
     /// Payload that left the port, each sequence range once.
     pub wire_bytes: u64,
+    /// Payload that was seen before: sent again, or the same below a bridge or bond.
+    pub again_bytes: u64,
     /// Packets that it left in, before any device cut them.
     pub wire_packets: u64,
     /// Pages of the page cache, handed over by reference.
@@ -210,7 +212,7 @@ pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent {
         p if p > 0.0 && p < 0.05 => "< 0.1 %".to_owned(),
-        p if p < 100.0 && p >= 99.95 => "> 99.9 %".to_owned(),
+        p if (99.95..100.0).contains(&p) => "> 99.9 %".to_owned(),
         p => format!("{p:.1} %"),
     }
 }

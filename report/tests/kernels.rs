@@ -32,6 +32,7 @@ fn ledger(cell: &str, copies: f64, share: f64) -> Ledger {
             ("wire_log_bytes".to_owned(), (share * PAYLOAD as f64) as u64),
             ("received_bytes".to_owned(), PAYLOAD),
         ]),
+        gaps: BTreeMap::new(),
         syscalls: BTreeMap::new(),
     }
 }

@@ -72,7 +72,7 @@ fn flame_graphs_unfold_and_escape_what_a_kernel_may_be_called() {
     let page = size_page(&profiled(sampled));
     let section = section(&page);
     assert_eq!(section.matches("<details class=\"flames\">").count(), 7, "one for each contender");
-    assert!(section.contains("Flame graph: sendfile at 64 KiB, 100 samples"));
+    assert!(section.contains("Flame graph: sendfile, fetch size 64 KiB, 100 samples"));
     assert!(section.contains("<title>_copy_from_iter: 60 %, 60 samples</title>"));
     assert!(section.contains("&lt;odd&gt;&amp;&quot;name"), "escaped");
     assert!(section.contains("<title>do_syscall_64: 99 %, 99 samples</title>"), "callers add up");

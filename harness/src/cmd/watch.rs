@@ -1,4 +1,4 @@
-//! `zclab watch`: a running server, seen from outside.
+//! `zclab watch`: what does a running server do with the bytes that it sends?
 
 use crate::watch::Options;
 use std::path::PathBuf;
@@ -39,8 +39,8 @@ Examples:
   sudo zclab watch --port 443 --duration 30s --html tls.html  a page at the end
   sudo zclab watch --port 80 --duration 10s --json | tail -1  the whole as one JSON object
 
-Nothing of the server is touched: programs on the kernel's tracepoints count what leaves the port, and
-go with this program however it ends. They cost CPU time; how much is printed.
+Nothing of the server is touched: programs on the kernel's tracepoints count what leaves the port,
+and go with this program however it ends. They cost CPU time; how much is printed.
 
 Exit codes: 0 watched (also when Ctrl-C or the server's end ended it) · 2 could not watch";
 

@@ -262,8 +262,8 @@ impl Seen<'_> {
         };
         format!(
             "the server sends TLS records ({} of the bytes it sends by {} go out in calls that begin \
-             with a record's header, {} a call). {source} in user space and sends the result, so no \
-             page of a file can be handed over as it is.",
+             with a record's header, {} a call). {source} in user space and sends the result, so \
+             no page of a file can be handed over as it is.",
             percent(share),
             names(plain),
             each(plain)
@@ -298,8 +298,8 @@ impl Seen<'_> {
         };
         format!(
             "the server reads files by {} ({same}) and sends from its own memory by {by}, {size} a \
-             call. No TLS record was seen; sendfile would hand over the page-cache pages themselves, \
-             unless the server changes the bytes.",
+             call. No TLS record was seen; sendfile would hand over the page-cache pages \
+             themselves, unless the server changes the bytes.",
             names(&reads)
         )
     }

@@ -77,6 +77,7 @@ pub fn figures(watch: &mut Watch, seen: &mut Seen, names: &Names) {
     let share = |bytes: u64| (total > 0).then(|| bytes as f64 / total as f64);
     let per_mib = |count: u64| count as f64 * MIB / total as f64;
     watch.wire_bytes = total;
+    watch.again_bytes = counts.single("wire_again_bytes");
     watch.wire_packets = counts.single("wire_packets");
     watch.reference_share = share(counts.wire.page_cache());
     watch.copied_share = share(counts.wire.private);

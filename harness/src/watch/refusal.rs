@@ -22,7 +22,7 @@ pub fn find(port: u16, pid: Option<u32>) -> anyhow::Result<(Server, Option<Proce
         bail!(
             "nobody listens on TCP port {port}\n  \
              what listens:          ss -tlnp   (or: grep ' 0A ' /proc/net/tcp /proc/net/tcp6)\n  \
-             a server in a container has the port that it has inside; as root zclab looks there, too\n  \
+             a server in a container has the port that it has inside: root looks there, too\n  \
              start the server first: zclab watches what runs, and starts nothing"
         );
     }

@@ -102,13 +102,48 @@ fn pages_are_whole_quiet_and_fit_a_phone() {
         assert!(!dom.contains("<odd>"), "a question is escaped");
         assert!(dom.contains("however &lt;odd&gt; it is?"), "the question stands there");
         loads_nothing(&dom, page);
-        let narrow = page.with_extension("phone.html");
-        std::fs::write(&narrow, frame(page, 390)).expect("a wrapper");
-        let dom = open(browser, &narrow, &profile).expect_ok("the wrapper opens");
-        let title = dom.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
-        let title = title.map(|(title, _)| title).unwrap_or_default();
-        assert_eq!(title, "width 390 of 390", "{} overflows a phone", page.display());
+        fits_a_phone(browser, page, &profile);
     }
+}
+
+fn fits_a_phone(browser: &str, page: &Path, profile: &Path) {
+    let narrow = page.with_extension("phone.html");
+    std::fs::write(&narrow, frame(page, 390)).expect("a wrapper");
+    let dom = open(browser, &narrow, profile).expect_ok("the wrapper opens");
+    let title = dom.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
+    let title = title.map(|(title, _)| title).unwrap_or_default();
+    assert_eq!(title, "width 390 of 390", "{} overflows a phone", page.display());
+}
+
+#[test]
+fn the_page_of_a_watched_server_is_whole_and_fits_a_phone() {
+    use zclab_report::watch::{FileShare, Moment, Transfer, Watch};
+    let Some(browser) = browser() else { return };
+    let dir = scratch();
+    let page = dir.path().join("watch.html");
+    let mut seen = Watch { port: 80, wire_bytes: 5 << 30, duration_ns: 1, ..Watch::default() };
+    seen.reference_share = Some(0.7);
+    seen.copied_share = Some(0.3);
+    seen.diagnosis = "The bytes are <odd>.".into();
+    let path = Some(format!("/{}", "a-long-name/".repeat(12)));
+    seen.files.push(FileShare { path, bytes: 9, ..FileShare::default() });
+    seen.sends.push(Transfer { name: "sendfile_file_socket".into(), ..Transfer::default() });
+    seen.gaps.insert("deferred".into(), "words ".repeat(30));
+    let parts = [0.7, 0.0, 0.3, 0.0, 0.0];
+    let moment = |at_ns| Moment { at_ns, duration_ns: 5, wire_bytes: 9, parts };
+    let moments = [moment(0), moment(5), moment(10)];
+    let html = zclab_report::page::watch(&seen, &moments, &["zclab".into()], "0");
+    std::fs::write(&page, html).expect("a page");
+    let profile = dir.path().join("profile");
+    let shown = open(browser, &page, &profile);
+    assert!(!shown.err.contains("CONSOLE"), "{}", shown.err);
+    let dom = shown.expect_ok("the page opens");
+    for part in ["answer", "time", "figures", "calls", "files", "misleading", "reproduce"] {
+        assert!(dom.contains(&format!("id=\"{part}\"")), "no {part}");
+    }
+    assert!(dom.contains("&lt;odd&gt;"), "the sentence is escaped");
+    loads_nothing(&dom, &page);
+    fits_a_phone(browser, &page, &profile);
 }
 
 /// Nothing in the document makes a browser ask a network: no URL but XML namespaces, and no source.

@@ -104,14 +104,14 @@ impl Witness {
                 facts("System calls", mib, "observed_syscalls_per_mib", &[], &["enter"])
             }
             Witness::Voluntary => facts(
-                "Context switches, voluntary",
+                "Context switches (voluntary)",
                 mib,
                 "observed_voluntary_switches_per_mib",
                 &["sender_voluntary_switches"],
                 &["switch"],
             ),
             Witness::Involuntary => facts(
-                "Context switches, involuntary",
+                "Context switches (involuntary)",
                 mib,
                 "observed_involuntary_switches_per_mib",
                 &["sender_involuntary_switches"],

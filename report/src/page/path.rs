@@ -5,8 +5,10 @@
 //! the payload, so that a contradiction is seen. What was not observed is said so, never 0.
 
 mod draw;
+mod words;
 
 pub use draw::svg;
+pub use words::short;
 
 use crate::format;
 use crate::record::{Agreement, Hop, Ledger};
@@ -73,14 +75,16 @@ pub fn ways<'a>(study: &Study<'a>) -> Vec<Way<'a>> {
 
 /// Whether two ledgers claim the same hops, and show the same.
 fn same_way(a: &Ledger, b: &Ledger) -> bool {
-    let shape = |ledger: &Ledger| -> Vec<(String, String, String, Option<i64>)> {
+    let shape = |ledger: &Ledger| -> Vec<(String, String, String, i64, Option<i64>)> {
         let share = |hop: &Hop| {
             let share = hop.observed_bytes? as f64 / ledger.payload_bytes.max(1) as f64;
             // Read-ahead and alignment differ from size to size, and change no claim.
             Some(if hop.by == "device" { i64::from(share > 0.0) } else { (share * 10.0) as i64 })
         };
+        let claim = |hop: &Hop| (claimed(hop, ledger) * 10.0) as i64;
         let hops = ledger.hops.iter();
-        hops.map(|hop| (hop.from.clone(), hop.to.clone(), hop.by.clone(), share(hop))).collect()
+        hops.map(|hop| (hop.from.clone(), hop.to.clone(), hop.by.clone(), claim(hop), share(hop)))
+            .collect()
     };
     let copies = |ledger: &Ledger| {
         let copies = ledger.cpu_copies_per_byte;
@@ -212,7 +216,7 @@ pub fn unseen(ways: &[Way]) -> Vec<String> {
     for way in ways {
         for (hop, _) in way.hops().filter(|(_, seen)| *seen == Seen::Unseen) {
             let why = hop.evidence.trim_start_matches("unavailable: ");
-            let reason = format!("{} → {}: {why}", words(&hop.from), words(&hop.to));
+            let reason = format!("{} → {}: {why}", place(&hop.from), place(&hop.to));
             match reasons.iter_mut().find(|(known, _)| *known == reason) {
                 Some((_, labels)) if labels.contains(&way.label) => {}
                 Some((_, labels)) => labels.push(way.label),
@@ -238,7 +242,7 @@ pub fn unavailable(ways: &[Way]) -> Option<String> {
 }
 
 /// A place in words.
-fn words(place: &str) -> &str {
+fn place(place: &str) -> &str {
     draw::STATIONS.iter().find(|(name, _)| *name == place).map_or(place, |(_, words)| words)
 }
 

@@ -1,12 +1,13 @@
 //! Where does the sender's CPU time go, and how is that shown?
 //!
 //! A bar for each contender, parted by group, and a flame graph for each under one condition of a
-//! panel: of many conditions the middle one, since every graph is as large as a chart.
+//! panel (the middle one of numbers, else the first), since every graph is as large as a chart.
 
 mod flame;
 
 use super::escape;
 use super::look::Looks;
+use super::path::short;
 use crate::format;
 use crate::metric::Metric;
 use crate::profile::Group;
@@ -21,7 +22,7 @@ const RIGHT: f64 = 100.0;
 const ROW: f64 = 24.0;
 const HEAD: f64 = 24.0;
 /// Width of a letter of a label.
-const LETTER: f64 = 6.4;
+const LETTER: f64 = 6.7;
 /// So many conditions of a panel are in sight; the others unfold.
 const POINTS: usize = 3;
 
@@ -33,6 +34,8 @@ pub struct Section {
     pub parts: Vec<Part>,
     /// Why some cells, or all, have none.
     pub unavailable: Vec<String>,
+    /// Whether the run tried to: then a privilege may be missing.
+    pub refused: bool,
     /// What limits those that there are.
     pub notes: Vec<String>,
 }
@@ -65,6 +68,7 @@ pub fn section(study: &Study, looks: &Looks) -> Section {
             .map(|(n, panel)| part(study, panel, looks, n))
             .collect(),
         unavailable: unavailable(study),
+        refused: study.rows().any(|row| row.measured.is_some_and(|one| one.profile.is_some())),
         notes: notes(study),
     }
 }
@@ -84,7 +88,7 @@ fn unavailable(study: &Study) -> Vec<String> {
         }
     }
     if reasons.is_empty() && !study.rows().any(|row| taken(row).is_some()) {
-        return vec!["this run took no profile".to_owned()];
+        return vec!["this run took no profile (a check never does)".to_owned()];
     }
     let cells = |cells| if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
     reasons.into_iter().map(|(reason, n)| format!("{reason} ({})", cells(n))).collect()
@@ -124,7 +128,9 @@ fn part(study: &Study, panel: &Panel, looks: &Looks, n: usize) -> Part {
     } else {
         bars(study, &pick(&hidden), looks, &format!("p{n}-more"))
     };
-    let flames = points.get(middle).into_iter().flat_map(|point| flames(study, point, n)).collect();
+    // Values that are no numbers have no middle: the first is what the scenario names first.
+    let chosen = if study.numeric_x() { middle } else { 0 };
+    let flames = points.get(chosen).into_iter().flat_map(|point| flames(study, point, n)).collect();
     Part {
         title: panel.title(),
         bars: bars(study, &pick(&seen), looks, &format!("p{n}-bars")),
@@ -135,7 +141,7 @@ fn part(study: &Study, panel: &Panel, looks: &Looks, n: usize) -> Part {
 
 fn flames(study: &Study, point: &Point, n: usize) -> Vec<(String, String)> {
     let x = study.x_label(point);
-    let at = if x.is_empty() { String::new() } else { format!(" at {x}") };
+    let at = if x.is_empty() { String::new() } else { format!(", {} {x}", study.x_name()) };
     let rows = point.rows.iter().enumerate();
     rows.filter_map(|(row_n, row)| {
         let profile = taken(row)?;
@@ -187,13 +193,17 @@ fn bars(study: &Study, points: &[&Point], looks: &Looks, id: &str) -> String {
 fn bar(out: &mut String, row: &Row, looks: &Looks, y: f64) -> Option<String> {
     let profile = taken(row)?;
     let cpu = row.median(Metric::SenderCpu);
+    let (name, options) = row.label.split_once(' ').unwrap_or((row.label, ""));
     let _ = write!(
         out,
         "<g data-contender=\"{0}\"><rect x=\"0\" y=\"{y}\" width=\"4\" height=\"18\" fill=\"{1}\"/>\
-         <text class=\"who\" x=\"10\" y=\"{2}\">{0}</text>",
+         <text class=\"who\" x=\"10\" y=\"{2}\"><title>{0}</title>{3} <tspan \
+         class=\"options\">{4}</tspan></text>",
         escape(row.label),
         looks.get(row.label).css(),
         y + 13.5,
+        escape(&short(name, 18)),
+        escape(&short(options, (26 - name.chars().count().min(18)).max(4))),
     );
     let whole = WIDTH - LEFT - RIGHT;
     let mut x = LEFT;

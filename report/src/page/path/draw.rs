@@ -7,8 +7,8 @@
 
 use super::super::escape;
 use super::super::look::Looks;
-use super::{Seen, Way, claimed, mark, name};
-use crate::format;
+use super::words::{all_conditions, copies, description, who};
+use super::{Seen, Way, claimed, name};
 use crate::record::{Agreement, Hop};
 use std::fmt::Write;
 
@@ -175,13 +175,10 @@ fn row(
     }
     let _ = write!(
         out,
-        "<rect x=\"0\" y=\"{}\" width=\"4\" height=\"26\" fill=\"{colour}\"/>\
-         <text class=\"who\" x=\"12\" y=\"{}\">{}</text>",
-        y - 12.0,
-        y + 5.0,
-        escape(way.label)
+        "<rect x=\"0\" y=\"{}\" width=\"4\" height=\"26\" fill=\"{colour}\"/>",
+        y - 12.0
     );
-    conditions(out, way, all, y + 21.0);
+    who(out, way, all, y);
     let place = |name: &str| stations.iter().position(|station| station.name == name);
     for ((hop, seen), lane) in way.hops().zip(lanes(way)) {
         if let (Some(from), Some(to)) = (place(&hop.from), place(&hop.to)) {
@@ -204,77 +201,6 @@ fn row(
     }
     copies(out, way, COPIES, y);
     *out += "</g>";
-}
-
-/// Every condition under which anybody went.
-fn all_conditions(ways: &[Way]) -> Vec<Vec<(String, String)>> {
-    let mut all = Vec::new();
-    for condition in ways.iter().flat_map(|way| &way.conditions) {
-        if !all.contains(condition) {
-            all.push(condition.clone());
-        }
-    }
-    all
-}
-
-/// Under which conditions the way was taken, unless it was under all.
-fn conditions(out: &mut String, way: &Way, all: &[Vec<(String, String)>], y: f64) {
-    let when = way.when(all);
-    if when.is_empty() {
-        return;
-    }
-    let short = if when.chars().count() > 22 {
-        format!("{} of {} conditions", way.conditions.len(), all.len())
-    } else {
-        when
-    };
-    let pair = |(name, value): &(String, String)| format!("{name} {value}");
-    let one = |axes: &Vec<(String, String)>| axes.iter().map(pair).collect::<Vec<_>>().join(", ");
-    let hint: Vec<String> = way.conditions.iter().map(one).collect();
-    let _ = write!(
-        out,
-        "<text class=\"when\" x=\"12\" y=\"{y}\"><title>{}</title>{}</text>",
-        escape(&hint.join("; ")),
-        escape(&short)
-    );
-}
-
-/// The number that decides, the claim beside it, and the judgement as a mark and a word.
-fn copies(out: &mut String, way: &Way, x: f64, y: f64) {
-    let Compared { observed, predicted } = compared(way);
-    let agreement = way.ledger.agreement;
-    let (class, big, rest) = match &observed {
-        Some(seen) => ("big", seen.as_str(), "copies per byte"),
-        None => ("big none", "unavailable", ""),
-    };
-    let how = if observed.is_some() { "observed " } else { "" };
-    let reason = way.ledger.reason.as_deref().unwrap_or("every hop as claimed");
-    let mut line = |at: f64, text: &str| {
-        let _ = write!(out, "<text class=\"copies\" x=\"{x}\" y=\"{}\">{text}</text>", y + at);
-    };
-    line(-5.0, &format!("<tspan class=\"{class}\">{big}</tspan> {rest}"));
-    line(12.0, &format!("{how}({predicted} claimed)"));
-    let verdict = format!(
-        "<title>{}</title><tspan class=\"verdict {1}\">{2} {1}</tspan>",
-        escape(reason),
-        name(agreement),
-        mark(agreement),
-    );
-    line(29.0, &verdict);
-}
-
-/// Observed and claimed copies, as text.
-struct Compared {
-    observed: Option<String>,
-    predicted: String,
-}
-
-fn compared(way: &Way) -> Compared {
-    let copies = way.ledger.cpu_copies_per_byte;
-    Compared {
-        observed: copies.observed.map(|seen| format!("{seen:.2}")),
-        predicted: copies.predicted.map_or("nothing".into(), format::tick),
-    }
 }
 
 /// One hop: the claim faint, the evidence over it.
@@ -407,34 +333,4 @@ impl Line {
         let (end_x, end_y) = (x2 - short * dx / length, y - 4.0 - short * dy / length);
         format!("M{x1},{} Q{middle},{} {end_x:.1},{end_y:.1}", y - 4.0, y - 2.0 * lift)
     }
-}
-
-/// The ways in words, for those who do not see the drawing.
-fn description(ways: &[Way]) -> String {
-    let each: Vec<String> = ways
-        .iter()
-        .map(|way| {
-            let hop = |(hop, seen): (&Hop, Seen)| {
-                let how = match seen {
-                    Seen::AsClaimed(share) => format!("observed {share:.2}"),
-                    Seen::Other { observed, claimed } => {
-                        format!("observed {observed:.2}, {claimed:.2} claimed")
-                    }
-                    Seen::Unclaimed(share) => format!("observed {share:.2}, not claimed"),
-                    Seen::Unseen => "not observed".to_owned(),
-                };
-                format!("{} to {} by {} ({how})", hop.from, hop.to, hop.by)
-            };
-            let hops: Vec<String> = way.hops().map(hop).collect();
-            let Compared { observed, predicted } = compared(way);
-            format!(
-                "{}: {}; {} CPU copies per byte observed, {predicted} claimed: {}.",
-                way.label,
-                hops.join(", then "),
-                observed.unwrap_or("unavailable".into()),
-                name(way.ledger.agreement)
-            )
-        })
-        .collect();
-    each.join(" ")
 }
