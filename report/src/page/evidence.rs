@@ -10,7 +10,7 @@ use super::path;
 use crate::format;
 use crate::metric::Metric;
 use crate::metric::kernel::{self, Witness};
-use crate::record::{Ledger, Pass, reading};
+use crate::record::{Ledger, Pass, Sample, reading};
 use crate::study::{Figure, Panel, Row, State, Study};
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -55,8 +55,9 @@ pub fn table(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Result<Gr
         KINDS.into_iter().partition(|kind| !zero_everywhere(*kind, &observed));
     let caption = format!(
         "What the kernel did, seen by programs on its tracepoints while one block of each cell \
-         moved. Copies are the sender’s; wire says in which memory the bytes of packets lay{}",
-        left_out(&zero)
+         moved. Copies are the sender’s; wire says in which memory the bytes of packets lay{}{}",
+        left_out(&zero),
+        overhead(&observed)
     );
     let cells = |row: &Row| kinds.iter().map(|kind| entry(*kind, row)).collect();
     Ok(Grid {
@@ -66,6 +67,28 @@ pub fn table(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Result<Gr
         x_name: study.x_name(),
         lines: grid::lines(study, panel, looks, &cells),
     })
+}
+
+/// What the programs cost: the sender's CPU time beside them over that of its timed slices.
+fn overhead(rows: &[&Row]) -> String {
+    let mut ratios: Vec<f64> = rows.iter().filter_map(|row| slower(row)).collect();
+    ratios.sort_by(f64::total_cmp);
+    match ratios.get(ratios.len() / 2) {
+        Some(ratio) => {
+            let times = format::significant(*ratio, 2);
+            format!(
+                ". While it was watched the sender used {times} times the CPU of its timed slices"
+            )
+        }
+        None => String::new(),
+    }
+}
+
+fn slower(row: &Row) -> Option<f64> {
+    let counting = counting(row)?;
+    let cpu_ns = *counting.readings.get(reading::SENDER_CPU_NS)? as f64;
+    let timed = row.median(Metric::SenderCpu).filter(|timed| *timed > 0.0)?;
+    (counting.bytes > 0).then(|| cpu_ns / (counting.bytes as f64 / 1024.0) / timed)
 }
 
 /// Why nothing of a panel was observed.
@@ -161,11 +184,10 @@ fn beside(row: &Row, witness: Witness, value: f64) -> (String, String) {
         Witness::Involuntary => reading::INVOLUNTARY_SWITCHES,
         _ => return (String::new(), "observed, one block".to_owned()),
     };
-    let samples = row.measured.iter().flat_map(|measured| &measured.samples);
-    let counting = samples.filter(|sample| sample.pass == Pass::Counting).find_map(|sample| {
+    let rusage = counting(row).and_then(|sample| {
         Some(*sample.readings.get(name)? as f64 / (sample.bytes.max(1) as f64 / MIB))
     });
-    match counting {
+    match rusage {
         Some(rusage) if rusage == value => {
             (String::new(), "observed, one block; rusage says the same".to_owned())
         }
@@ -175,6 +197,11 @@ fn beside(row: &Row, witness: Witness, value: f64) -> (String, String) {
         }
         None => (String::new(), "observed, one block; no rusage of it".to_owned()),
     }
+}
+
+/// The sample during which the programs counted.
+fn counting<'a>(row: &Row<'a>) -> Option<&'a Sample> {
+    row.measured?.samples.iter().find(|sample| sample.pass == Pass::Counting)
 }
 
 fn agreement(ledger: &Ledger) -> Entry {
