@@ -22,6 +22,9 @@ pub struct Case<'a> {
     pub payload_bytes: u64,
     /// Header bytes that reached them: always sent plainly.
     pub header_bytes: u64,
+    /// Bytes of the ranges that were not in the page cache before, by mincore; absent where nobody
+    /// looked. Ranges that recur, or a share of the whole log, make less of them than is claimed.
+    pub missing_bytes: Option<u64>,
     /// What was counted meanwhile.
     pub counts: &'a Counts,
     /// What this kernel does not show, and why, by purpose.
@@ -56,9 +59,9 @@ pub fn judge(case: &Case) -> Judgement {
             Some((Err(why), _)) => (None, format!("unavailable: {why}")),
             None => (None, "unavailable: no program counts this hop".to_owned()),
         };
-        let overshoots = fact.is_some_and(|fact| fact.overshoots);
+        let least = fact.and_then(|fact| fact.least);
         match observed {
-            Some(bytes) if !within(bytes, predicted, slack, overshoots) => {
+            Some(bytes) if !within(bytes, predicted, slack, least) => {
                 wrong.get_or_insert(contradiction(hop, predicted, bytes, case.payload_bytes));
             }
             None if hop.to != Place::Nowhere => {
@@ -110,8 +113,11 @@ fn shown(hop: &Hop, predicted: u64, observed: Option<u64>, evidence: String) -> 
     }
 }
 
-fn within(bytes: u64, predicted: u64, slack: u64, overshoots: bool) -> bool {
-    bytes.abs_diff(predicted) <= slack || (overshoots && bytes > predicted)
+fn within(bytes: u64, predicted: u64, slack: u64, least: Option<u64>) -> bool {
+    match least {
+        Some(least) => bytes + slack >= least.min(predicted),
+        None => bytes.abs_diff(predicted) <= slack,
+    }
 }
 
 fn mib(bytes: u64) -> f64 {

@@ -145,6 +145,7 @@ impl Evidence {
             route: &route,
             payload_bytes: moved.bytes,
             header_bytes: moved.header_bytes,
+            missing_bytes: moved.cache.as_ref().map(missing),
             counts,
             gaps: ledger.gaps(),
         };
@@ -166,4 +167,9 @@ impl Evidence {
 
 fn gaps(ledger: &Ledger) -> BTreeMap<String, String> {
     ledger.gaps().iter().map(|(purpose, why)| ((*purpose).to_owned(), why.clone())).collect()
+}
+
+/// Bytes of a sample's ranges that the page cache did not have before it.
+fn missing(proof: &record::CacheProof) -> u64 {
+    proof.pages.saturating_sub(proof.resident_before) * crate::cache::PAGE_BYTES
 }

@@ -73,7 +73,8 @@ fn judged(ledger: &Ledger, strategy: &str, scatter_gather: bool, counts: &Counts
     let path = find(strategy).unwrap().path(&route);
     let (payload_bytes, header_bytes) = (BYTES, 0);
     let gaps = ledger.gaps();
-    judge(&Case { path: &path, route: &route, payload_bytes, header_bytes, counts, gaps })
+    let (path, route, missing_bytes) = (&path, &route, None);
+    judge(&Case { path, route, payload_bytes, header_bytes, missing_bytes, counts, gaps })
 }
 
 fn sendfile(file: &File, stream: &TcpStream, bytes: u64) {
@@ -142,8 +143,8 @@ fn sendfile_from_an_o_direct_descriptor_is_filled_by_the_device() {
     path.hops[0] = Hop::new(Place::Disk, Place::Pipe, Mover::Device, "a direct splice read");
     let (route, gaps) = (route(true), BTreeMap::new());
     let (payload_bytes, header_bytes, counts) = (BYTES, 0, &counts);
-    let case =
-        Case { path: &path, route: &route, payload_bytes, header_bytes, counts, gaps: &gaps };
+    let (path, route, gaps, missing_bytes) = (&path, &route, &gaps, None);
+    let case = Case { path, route, payload_bytes, header_bytes, missing_bytes, counts, gaps };
     let judged = judge(&case);
     assert_eq!(judged.copies.observed, Some(0.0), "{:?}", counts.raw());
     assert_eq!(judged.agreement, Agreement::Agrees, "{:?} {:?}", judged.reason, counts.raw());

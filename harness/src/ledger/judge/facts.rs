@@ -17,8 +17,9 @@ pub struct Fact {
     pub by: Mover,
     pub bytes: Result<u64, String>,
     pub evidence: &'static str,
-    /// May exceed the claim: read-ahead and alignment fetch more than was asked for.
-    pub overshoots: bool,
+    /// Where it may exceed the claim, since read-ahead and alignment fetch more than was asked for: how
+    /// many bytes it has at least, if the claim is no smaller.
+    pub least: Option<u64>,
 }
 
 impl Fact {
@@ -44,7 +45,10 @@ impl Case<'_> {
             by,
             bytes,
             evidence,
-            overshoots: by == Mover::Device,
+            least: match to {
+                Place::PageCache => Some(self.missing_bytes.unwrap_or(u64::MAX)),
+                _ => (by == Mover::Device).then_some(u64::MAX),
+            },
         };
         let fills = self.seen_by("cache-fill").map(|()| counts.single("cache_fill_bytes"));
         let mut facts = vec![
@@ -94,7 +98,7 @@ impl Case<'_> {
         let (plain, spliced) = self.sent(end);
         let from = self.source(to, by);
         let mut push = |from, to, by, bytes, evidence| {
-            facts.push(Fact { from, to, by, bytes, evidence, overshoots: false });
+            facts.push(Fact { from, to, by, bytes, evidence, least: None });
         };
         push(from, to, by, plain, "bytes returned by writes");
         push(Place::Pipe, to, by, spliced, "bytes returned by splicing calls");
@@ -131,7 +135,7 @@ impl Case<'_> {
             (seen, "pages of the log in packets at skb_copy_datagram_iovec")
         };
         let mut push = |from, to, by, bytes, evidence| {
-            facts.push(Fact { from, to, by, bytes, evidence, overshoots: false });
+            facts.push(Fact { from, to, by, bytes, evidence, least: None });
         };
         // What plain calls copied lies in private pages or linear parts; what else does was spliced
         // from pages that somebody copied (or a device filled, for an O_DIRECT descriptor).

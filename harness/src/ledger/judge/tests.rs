@@ -40,7 +40,16 @@ fn case(
     let path = find(strategy).map_or_else(Path::default, |strategy| strategy.path(route));
     let gaps: BTreeMap<_, _> = gaps.iter().map(|(gap, why)| (*gap, (*why).to_owned())).collect();
     let (payload_bytes, header_bytes) = (MIB, 0);
-    judge(&Case { path: &path, route, payload_bytes, header_bytes, counts, gaps: &gaps })
+    let missing_bytes = None;
+    judge(&Case {
+        path: &path,
+        route,
+        payload_bytes,
+        header_bytes,
+        missing_bytes,
+        counts,
+        gaps: &gaps,
+    })
 }
 
 fn private(bytes: u64) -> Classes {
@@ -162,4 +171,24 @@ fn a_splice_into_a_file_is_unobserved() {
     let moves = [(READ, LOG, USER, MIB), (WRITE, USER, FILE, MIB)];
     let judged = case("read-write", &file, &counts(&moves, none, none, none), &[]);
     assert_eq!(judged.agreement, Agreement::Agrees, "{:?}", judged.reason);
+}
+
+#[test]
+fn a_cold_range_has_to_be_filled_and_one_that_recurs_only_once() {
+    let cold = Route { cache: CacheState::Cold, ..route(SinkKind::TcpLoopback, true) };
+    let path = find("sendfile").unwrap().path(&cold);
+    let judged = |filled, missing_bytes| {
+        let mut seen = counts(&[(SENDFILE, LOG, SOCKET, MIB)], log(MIB), log(MIB), log(MIB));
+        seen.singles.insert("cache_fill_bytes", filled);
+        let (counts, gaps) = (&seen, &BTreeMap::new());
+        let (payload_bytes, header_bytes, route) = (MIB, 0, &cold);
+        let path = &path;
+        judge(&Case { path, route, payload_bytes, header_bytes, missing_bytes, counts, gaps })
+            .agreement
+    };
+    assert_eq!(judged(MIB, None), Agreement::Agrees);
+    assert_eq!(judged(9 * MIB, Some(MIB)), Agreement::Agrees, "read-ahead overshoots");
+    assert_eq!(judged(MIB / 2, Some(MIB / 2)), Agreement::Agrees, "half of it recurs");
+    assert_eq!(judged(MIB / 2, Some(MIB)), Agreement::Contradicts);
+    assert_eq!(judged(0, None), Agreement::Contradicts);
 }
