@@ -33,6 +33,20 @@ fn apart(test: impl FnOnce() + Send + 'static) {
     .unwrap();
 }
 
+/// Asks `doctor --prove` about this folder, whose answer has to be yes.
+fn proven(on: &Path, what: &str) {
+    let mut command = zclab();
+    command.args(["doctor", "--prove", "--json"]).arg(on);
+    let (output, out, err) = finish(&mut command, Duration::from_secs(120));
+    assert_eq!(output.status.code(), Some(0), "{what}: {out}{err}");
+    let said: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(said["zero_copy"], "yes", "{what}: {out}");
+    let proofs = said["places"][0]["proofs"].as_array().unwrap();
+    for proof in proofs.iter().filter(|proof| proof["strategy"] == "sendfile") {
+        assert_eq!(proof["found"], "shared", "{what}: {proof}");
+    }
+}
+
 /// Checks read-write, sendfile and splice on a log in this folder: each agrees, and all of what was
 /// spliced is of the log.
 fn observed(on: &Path, what: &str) {
@@ -44,6 +58,7 @@ fn observed(on: &Path, what: &str) {
     command.arg("check").arg(file).arg("--quiet").arg("--results").arg(on);
     let (output, out, err) = finish(&mut command, Duration::from_secs(120));
     assert_eq!(output.status.code(), Some(0), "{what}: {out}{err}");
+    proven(on, what);
     let record = out.lines().find_map(|line| line.strip_prefix("record: ")).unwrap();
     let record = lines(Path::new(record));
     let ledgers = of_kind(&record, "ledger");
