@@ -75,6 +75,25 @@ fn a_killed_run_leaves_no_program_no_process_and_no_file() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+#[test]
+fn a_killed_watch_leaves_no_program() {
+    if ledger("what a killed watch leaves").is_none() {
+        return;
+    }
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    for wanted in [1, 9, 18] {
+        let mut watch = zclab();
+        watch.args(["watch", "--port", &port, "--duration", "60s", "--json"]);
+        let mut watch = watch.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        soon("programs load", || programs_of(watch.id()).len() >= wanted);
+        let programs = programs_of(watch.id());
+        watch.kill().unwrap();
+        watch.wait().unwrap();
+        soon("programs go with their process", || loaded().is_disjoint(&programs));
+    }
+}
+
 fn is_a_log(name: &std::ffi::OsStr) -> bool {
     name.to_string_lossy().starts_with("kafka-")
 }
