@@ -219,7 +219,11 @@ impl Counts {
         }
         let sum = |of: fn(&Flow) -> u64| self.flows.iter().map(of).sum();
         raw.insert("sent_tcp_bytes".to_owned(), sum(|flow| flow.sent_bytes));
-        raw.insert("device_read_bytes".to_owned(), self.device_reads.values().sum());
+        let device: u64 = self.device_reads.values().sum();
+        // What neither filled the log's pages nor was read past them was read for somebody else.
+        let own = self.single("cache_fill_bytes") + self.moved(|one| one.direct);
+        raw.insert("device_read_bytes".to_owned(), device);
+        raw.insert("device_other_bytes".to_owned(), device.saturating_sub(own));
         raw.retain(|_, count| *count > 0);
         raw
     }
