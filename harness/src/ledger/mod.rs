@@ -110,7 +110,6 @@ impl Ledger {
             let zeros = PerCpuValues::try_from(vec![0u64; cpus]).map_err(MapError::IoError)?;
             counts.set(index, zeros, 0)?;
         }
-        let role = |name: &str| ROLES.iter().position(|role| *role == name).unwrap_or(0) as u32;
         let mut tasks = self.object.hash::<u32, u32>("tasks")?;
         tasks.insert(who.sender, role("sender"), 0)?;
         if let Some(receiver) = who.receiver {
@@ -139,7 +138,7 @@ impl Ledger {
     /// # Errors
     /// A map that cannot be written.
     pub fn follow(&mut self, processes: &[u32]) -> Result<(), Unavailable> {
-        let sender = ROLES.iter().position(|role| *role == "sender").unwrap_or(0) as u32;
+        let sender = role("sender");
         let mut insert = || -> Result<(), MapError> {
             let mut tasks = self.object.hash::<u32, u32>("tasks")?;
             processes.iter().try_for_each(|process| tasks.insert(process, sender, 0))
@@ -231,4 +230,9 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+/// The number of a role, as the programs know it.
+fn role(name: &str) -> u32 {
+    ROLES.iter().position(|role| *role == name).unwrap_or(0) as u32
 }

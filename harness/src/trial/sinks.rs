@@ -198,12 +198,6 @@ impl Sinks {
         self.receiver.is_some()
     }
 
-    /// Whether the sinks keep what they are given (files).
-    #[must_use]
-    pub fn keep_bytes(&self) -> bool {
-        !self.files.is_empty()
-    }
-
     /// How many descriptors the trial holds for its sinks.
     #[must_use]
     pub fn descriptors(&self) -> usize {
