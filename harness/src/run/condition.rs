@@ -5,6 +5,7 @@
 //! disturb their neighbours, run in rounds, ABBA, each with a fresh child.
 
 mod profile;
+mod rounds;
 mod witnesses;
 
 use super::cells::{fetches, refused, spec, words};
@@ -12,7 +13,7 @@ use super::children::TrialChild;
 use super::evidence::{Counted, Evidence};
 use super::interrupt;
 use super::logs::Ready;
-use super::turns::{abba, rotation};
+use super::turns::rotation;
 use crate::scenario::{self, Budget, Cell, Condition};
 use crate::trial::wire::{Cache, Moved, Order, Spec, Trouble};
 use serde_json::Value;
@@ -227,53 +228,6 @@ impl<'a> Measure<'a> {
         }
         children.retain(|(at, _)| !lost.contains(at));
         Ok(())
-    }
-
-    /// One round: each contender in a child of its own, one after the other.
-    fn round(&mut self, who: &[usize], launch: u32) -> anyhow::Result<()> {
-        for (slot, index) in abba(who.len(), launch).into_iter().enumerate() {
-            let at = who[index];
-            if self.entries[at].trouble.is_some() || interrupt::asked() {
-                continue;
-            }
-            match self.one_round(at, launch) {
-                Ok((samples, histogram)) => {
-                    for (turn, (pass, moved)) in samples.into_iter().enumerate() {
-                        let turn = if pass != Pass::Verify { 0 } else { turn as u32 };
-                        self.sample(at, pass, (launch, turn, slot as u32), moved)?;
-                    }
-                    self.histogram(at, launch, histogram)?;
-                }
-                Err(trouble) => self.give_up(at, trouble),
-            }
-        }
-        Ok(())
-    }
-
-    /// The samples of one round, and its latencies.
-    fn one_round(&mut self, at: usize, launch: u32) -> Result<(Samples, String), Trouble> {
-        let mut child = self.spawn(at)?;
-        self.entries[at].setup = child.ready()?;
-        let verify = |block| Order::Verify { block, fetches_max: VERIFY_FETCHES };
-        let block = self.block(launch, 0, 0);
-        let orders = [
-            (Pass::Verify, verify(block)),
-            (Pass::Timing, Order::Round { block }),
-            (Pass::Verify, verify(block + 1)),
-        ];
-        let mut samples = Vec::with_capacity(orders.len());
-        for (pass, order) in orders {
-            if pass == Pass::Timing && self.checks && self.evidence.counts() {
-                let (moved, counts) = self.evidence.count(&mut child, block, true)?;
-                samples.push((Pass::Counting, moved.clone()));
-                self.entries[at].counted = counts.map(|counts| Counted { moved, counts });
-            } else {
-                samples.push((pass, child.moved(order)?));
-            }
-        }
-        let (histogram, setup) = child.finish()?;
-        self.entries[at].setup.extend(setup);
-        Ok((samples, histogram))
     }
 
     /// Gives the same order to all children; those that fail are dropped, and their cells with them.

@@ -3,28 +3,26 @@
 //! The sender plays the broker: it listens, the receiver process connects. Files and `/dev/null` have
 //! no receiver; a file's length, and on demand its content, is read back.
 
-use super::wire::{
-    Content, Counted, Expect, FarEnd, Lines, NoLine, ReadBack, ReceiverSpec, Spec, Trouble, say,
-};
+mod connect;
+mod receiver;
+
+pub use receiver::die_with_parent;
+
+use super::wire::{Content, Counted, Expect, FarEnd, ReadBack, Spec, Trouble, say};
 use base64::Engine as _;
+use connect::{accept_all, deepen_backlog, random_bytes, send_buffer, tune};
 use nix::errno::Errno;
-use nix::sys::socket::{
-    SockaddrIn as SocketAddr4, getpeername, getsockname, getsockopt, setsockopt, sockopt,
-};
-use serde::de::DeserializeOwned;
+use nix::sys::socket::{SockaddrIn as SocketAddr4, getpeername, getsockname, getsockopt, sockopt};
+use receiver::Receiver;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use zclab_strategies::{Sink, SinkKind};
 
 /// No wait for a receiver is longer.
@@ -44,20 +42,6 @@ pub struct Sinks {
     files: Vec<File>,
     receiver: Option<Receiver>,
     receive_buffer_bytes: u64,
-}
-
-struct Receiver {
-    process: Child,
-    orders: ChildStdin,
-    counts: Lines<ChildStdout>,
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        // It may have gone already; either way it is not left behind.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 impl Sinks {
@@ -261,154 +245,6 @@ impl Sinks {
     }
 }
 
-impl Receiver {
-    fn start(spec: &Spec, address: &str) -> Result<Receiver, Trouble> {
-        let parent = nix::unistd::getpid();
-        let mut command = Command::new(super::SELF);
-        command.arg("receive").stdin(Stdio::piped()).stdout(Stdio::piped());
-        die_with_parent(&mut command, parent);
-        let mut process = command.spawn().map_err(|e| io("spawn", "zclab receive", &e))?;
-        let (Some(orders), Some(counts)) = (process.stdin.take(), process.stdout.take()) else {
-            return Err(Trouble::failed("the receiver has no pipes"));
-        };
-        let mut receiver = Receiver { process, orders, counts: Lines::new(counts) };
-        let spec = ReceiverSpec {
-            address: address.to_owned(),
-            connections: spec.consumers,
-            discard: spec.discard,
-            spins: spec.spins,
-            socket_buffer_bytes: spec.socket_buffer_bytes,
-            cpu: spec.pin.map(|(_, receiver)| receiver),
-        };
-        say(&mut receiver.orders, &spec).map_err(|e| io("write", "the receiver's pipe", &e))?;
-        Ok(receiver)
-    }
-
-    fn next(&mut self) -> Result<Counted, Trouble> {
-        let counted: Counted = self.hear()?;
-        match counted.error {
-            Some(error) => Err(Trouble::failed(format!("the receiver: {error}"))),
-            None => Ok(counted),
-        }
-    }
-
-    fn hear<T: DeserializeOwned>(&mut self) -> Result<T, Trouble> {
-        self.counts.next(PATIENCE).map_err(|why| match why {
-            NoLine::Closed => Trouble::failed("the receiver ended before its time"),
-            other => Trouble::failed(format!("the receiver: {other}")),
-        })
-    }
-}
-
-/// Makes a child die when the process that started it does, so that nothing is left running.
-pub fn die_with_parent(command: &mut Command, parent: nix::unistd::Pid) {
-    let before_exec = move || {
-        nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
-        // The parent may have died before the line above took effect.
-        if nix::unistd::getppid() != parent {
-            return Err(std::io::Error::from(Errno::ESRCH));
-        }
-        Ok(())
-    };
-    // SAFETY: between fork and exec the closure makes only prctl and getppid calls, which are
-    // async-signal-safe, and allocates nothing.
-    unsafe { command.pre_exec(before_exec) };
-}
-
-/// Accepts as many connections as there are consumers, in the order of the index that each begins with.
-fn accept_all<S: Read, L: AsRawFd>(
-    listener: &L,
-    count: u32,
-    receiver: &mut Receiver,
-    accept: impl Fn() -> std::io::Result<S>,
-) -> Result<Vec<S>, Trouble> {
-    let mut slots: Vec<Option<S>> = (0..count).map(|_| None).collect();
-    let deadline = Instant::now() + PATIENCE;
-    for _ in 0..count {
-        wait_for_connection(listener, receiver, deadline)?;
-        let mut stream = accept().map_err(|error| io("accept", "listener", &error))?;
-        let mut index = [0u8; 4];
-        stream.read_exact(&mut index).map_err(|error| io("read", "a new connection", &error))?;
-        let slot = slots.get_mut(u32::from_le_bytes(index) as usize);
-        *slot.ok_or_else(|| Trouble::failed("a stranger connected to the sink's port"))? =
-            Some(stream);
-    }
-    slots
-        .into_iter()
-        .collect::<Option<Vec<S>>>()
-        .ok_or_else(|| Trouble::failed("two consumers came with the same index"))
-}
-
-fn wait_for_connection<L: AsRawFd>(
-    listener: &L,
-    receiver: &mut Receiver,
-    deadline: Instant,
-) -> Result<(), Trouble> {
-    loop {
-        let mut wait = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: `wait` lives on this stack frame; the kernel writes its `revents` during the call.
-        let ready = unsafe { libc::poll(&raw mut wait, 1, 200) };
-        if ready > 0 {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(Trouble::failed(format!("the receiver did not connect in {PATIENCE:?}")));
-        }
-        if let Ok(Some(status)) = receiver.process.try_wait() {
-            // Its last words, if it had any, say more than its exit status.
-            receiver.next()?;
-            return Err(Trouble::failed(format!("the receiver ended: {status}")));
-        }
-    }
-}
-
-/// Thousands of consumers connect before the first is accepted.
-fn deepen_backlog<L: AsRawFd>(listener: &L, consumers: u32) -> Result<(), Trouble> {
-    let backlog = consumers.clamp(128, 65_535) as libc::c_int;
-    // SAFETY: listen takes two integers; the descriptor is open for the whole call.
-    let answer = unsafe { libc::listen(listener.as_raw_fd(), backlog) };
-    Errno::result(answer).map(drop).map_err(|errno| Trouble::call("listen", "listener", errno))
-}
-
-fn tune(
-    stream: &TcpStream,
-    spec: &Spec,
-    setup: &mut BTreeMap<String, Value>,
-) -> Result<(), Trouble> {
-    let asked = CONGESTION
-        .iter()
-        .find(|name| setsockopt(stream, sockopt::TcpCongestion, &OsString::from(name)).is_ok());
-    let congestion = getsockopt(stream, sockopt::TcpCongestion)
-        .map_err(|errno| Trouble::call("getsockopt(TCP_CONGESTION)", "sink", errno))?;
-    let congestion = congestion.to_string_lossy().trim_end_matches('\0').to_owned();
-    let how = if asked.is_some() { "set" } else { "the system's own: neither could be set" };
-    setup.insert("congestion".into(), json!(congestion));
-    setup.insert("congestion_source".into(), json!(how));
-    // Headers go out with MSG_MORE, so Nagle has nothing to wait for but the end of a fetch.
-    setsockopt(stream, sockopt::TcpNoDelay, &true)
-        .map_err(|errno| Trouble::call("setsockopt(TCP_NODELAY)", "sink", errno))?;
-    setup.insert("nodelay".into(), json!(true));
-    stream
-        .set_write_timeout(Some(PATIENCE))
-        .map_err(|e| io("setsockopt(SO_SNDTIMEO)", "sink", &e))?;
-    send_buffer(stream, spec, setup)
-}
-
-fn send_buffer<S: std::os::fd::AsFd>(
-    stream: &S,
-    spec: &Spec,
-    setup: &mut BTreeMap<String, Value>,
-) -> Result<(), Trouble> {
-    if spec.socket_buffer_bytes > 0 {
-        setsockopt(stream, sockopt::SndBuf, &(spec.socket_buffer_bytes as usize))
-            .map_err(|errno| Trouble::call("setsockopt(SO_SNDBUF)", "sink", errno))?;
-    }
-    let got = getsockopt(stream, sockopt::SndBuf)
-        .map_err(|errno| Trouble::call("getsockopt(SO_SNDBUF)", "sink", errno))?;
-    setup.insert("send_buffer_bytes".into(), json!(got));
-    Ok(())
-}
-
 fn checksum(file: &File) -> Result<u32, Trouble> {
     let (mut crc, mut at_bytes) = (0, 0u64);
     let mut buffer = vec![0u8; 256 << 10];
@@ -423,14 +259,6 @@ fn checksum(file: &File) -> Result<u32, Trouble> {
             Err(error) => return Err(io("pread", "sink file", &error)),
         }
     }
-}
-
-fn random_bytes() -> Result<[u8; 16], Trouble> {
-    let mut bytes = [0u8; 16];
-    let mut source =
-        File::open("/dev/urandom").map_err(|error| io("open", "/dev/urandom", &error))?;
-    source.read_exact(&mut bytes).map_err(|error| io("read", "/dev/urandom", &error))?;
-    Ok(bytes)
 }
 
 /// The trouble behind a standard library error.

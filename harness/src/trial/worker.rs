@@ -3,22 +3,21 @@
 //! Everything that takes time but is not the strategy's happens outside the two clock readings: plans,
 //! the queue's memory, the look at the cache, the receiver's order and its answer.
 
+mod outcome;
+
 use super::bare::Bare;
 use super::drive::drive;
 use super::fetches::{Block, Planner};
 use super::opening::{header, options, refusal};
 use super::proof::{Witness, block_bytes_read, judge_after};
 use super::sinks::{Sinks, io};
-use super::wire::{Counted, Expect, FarEnd, Moved, Spec, Trouble};
+use super::wire::{Expect, FarEnd, Moved, Spec, Trouble};
 use crate::counters::{ProcessIo, Usage, now, process_io, steal};
-use base64::Engine as _;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
-use zclab_report::record::{CacheProof, Verified, reading};
+use zclab_report::record::CacheProof;
 use zclab_strategies::{
     Bytes, Calls, Engine, LaneId, Options, Queue, Segment, Setup, Strategy, find,
 };
@@ -311,109 +310,6 @@ impl Worker {
         let io = io_before.zip(process_io());
         let steal_ns = stolen.zip(steal()).map(|(before, after)| after.0.saturating_sub(before.0));
         Ok(Timed { start_ns, end_ns, used, io, steal_ns })
-    }
-
-    fn check(
-        &self,
-        block: &Block,
-        expect: Expect,
-        counted: Option<&Counted>,
-    ) -> Result<Verified, Trouble> {
-        let Some(counted) = counted else { return Ok(Verified::None) };
-        let expected = expect.bytes_each * self.sinks.sinks.len() as u64;
-        if counted.bytes != expected {
-            return Err(Trouble::failed(format!(
-                "the sinks have {} bytes, {expected} were sent",
-                counted.bytes
-            )));
-        }
-        if !expect.content {
-            return Ok(Verified::Length);
-        }
-        let want = self.checksum(block)?;
-        match counted.crcs.iter().position(|&crc| crc != want) {
-            Some(sink) => Err(Trouble::failed(format!(
-                "wrong bytes at sink {sink}: CRC-32C {:08x}, {want:08x} expected over {expected} bytes",
-                counted.crcs[sink]
-            ))),
-            None => Ok(Verified::Content),
-        }
-    }
-
-    /// CRC-32C of what every sink must have received, read from the log by plain reads.
-    fn checksum(&self, block: &Block) -> Result<u32, Trouble> {
-        let mut crc = 0;
-        let mut buffer = Vec::new();
-        for pieces in &block.fetches {
-            crc = crc32c::crc32c_append(crc, &self.header);
-            for piece in pieces {
-                let segment = &self.segments[piece.segment as usize];
-                buffer.resize(piece.len_bytes as usize, 0);
-                segment
-                    .file
-                    .read_exact_at(&mut buffer, piece.offset_bytes)
-                    .map_err(|error| io("pread", &segment.path.display().to_string(), &error))?;
-                crc = crc32c::crc32c_append(crc, &buffer);
-            }
-        }
-        Ok(crc)
-    }
-
-    /// A fetch has waited since the completion before it; those that complete together, alike.
-    fn keep_latencies(&mut self, start_ns: u64) {
-        let (mut previous, mut stamp) = (start_ns, start_ns);
-        for &done in &self.stamps {
-            if done != stamp {
-                (previous, stamp) = (stamp, done);
-            }
-            self.latencies.saturating_record(done.saturating_sub(previous).max(1));
-        }
-    }
-
-    fn readings(
-        &self,
-        timed: &Timed,
-        counted: Option<&Counted>,
-    ) -> (BTreeMap<String, u64>, BTreeMap<String, u64>) {
-        let mut readings = BTreeMap::new();
-        timed.used.as_sender(&mut readings);
-        let counts = match &self.mover {
-            Some(Mover::Bare(loop_and_counts)) => &loop_and_counts.1,
-            _ => &self.queue.calls,
-        };
-        let mut set = |name: &str, value: u64| {
-            readings.insert(name.to_owned(), value);
-        };
-        set(reading::SYSCALLS, counts.total());
-        set(reading::SHORT_WRITES, counts.short_writes());
-        if let Some((before, after)) = timed.io {
-            // Reading the file twice costs one read of it between the two: about a hundred bytes.
-            set(reading::IO_READ_BYTES, after.read_bytes.saturating_sub(before.read_bytes));
-            set(reading::IO_RCHAR_BYTES, after.rchar_bytes.saturating_sub(before.rchar_bytes));
-        }
-        if let Some(steal_ns) = timed.steal_ns {
-            set(reading::STEAL_NS, steal_ns);
-        }
-        if let Some(counted) = counted.filter(|_| self.sinks.has_receiver()) {
-            set(reading::RECEIVER_CPU_NS, counted.cpu_ns);
-            set(reading::RECEIVER_VOLUNTARY_SWITCHES, counted.voluntary);
-            set(reading::RECEIVER_INVOLUNTARY_SWITCHES, counted.involuntary);
-        }
-        let calls = counts.counts().map(|(call, n)| (call.name().to_owned(), n)).collect();
-        (readings, calls)
-    }
-
-    /// The latencies so far, encoded; empty when none was kept.
-    #[must_use]
-    pub fn histogram(&self) -> String {
-        let mut bytes = Vec::new();
-        let written = V2DeflateSerializer::new().serialize(&self.latencies, &mut bytes);
-        match written {
-            Ok(_) if !self.latencies.is_empty() => {
-                base64::engine::general_purpose::STANDARD.encode(bytes)
-            }
-            _ => String::new(),
-        }
     }
 }
 
