@@ -263,12 +263,12 @@ impl Ahead {
 
     /// Takes the completions that have arrived.
     fn reap(&mut self) {
-        while let Some((slot, result)) = self.ring.completion() {
-            let read = &mut self.reads[slot as usize];
+        while let Some(over) = self.ring.completion() {
+            let read = &mut self.reads[over.id as usize];
             if read.state == State::Abandoned {
-                self.free.push(slot as usize);
+                self.free.push(over.id as usize);
             }
-            read.state = State::Over(result);
+            read.state = State::Over(over.result);
         }
     }
 }
