@@ -17,7 +17,7 @@ mod settle;
 use crate::ring::Ring;
 use crate::{
     CallError, Cursor, Engine, Header, Job, LaneId, OpenError, Part, Piece, Queue, Setup, Sink,
-    Step, sys,
+    SinkKind, Step, sys,
 };
 use io_uring::{opcode, squeue, types::Fd};
 use nix::errno::Errno;
@@ -35,8 +35,10 @@ pub(crate) trait Links {
         room_bytes
     }
 
-    /// Brings the bytes of a piece into a slot.
-    fn fill(&self, work: &Work) -> squeue::Entry;
+    /// Brings the bytes of a piece into a slot; nothing only where [`FILL`](Self::FILL) has no name.
+    fn fill(&self, _work: &Work) -> Option<squeue::Entry> {
+        None
+    }
 
     /// Hands bytes to a sink.
     fn send(&self, work: &Work) -> squeue::Entry;
@@ -75,6 +77,17 @@ impl Work {
     pub(crate) fn len(&self) -> u32 {
         self.piece.len_bytes as u32
     }
+
+    /// The flags of a write to this sink. A ring waits for room in a socket or pipe even where it
+    /// was made non-blocking, unless the write itself says that it must not.
+    pub(crate) fn write_flags(&self) -> i32 {
+        let waits = self.flags & libc::MSG_DONTWAIT == 0;
+        match self.sink.kind {
+            SinkKind::File | SinkKind::Null => 0,
+            _ if waits => 0,
+            _ => libc::RWF_NOWAIT,
+        }
+    }
 }
 
 /// One link of a lane's chain: perhaps a header, perhaps bytes of the log, and what became of them.
@@ -91,7 +104,9 @@ struct Item {
     start: usize,
     held: bool,
     more: bool,
-    results: [i32; 3],
+    results: [Option<i32>; 3],
+    /// The notice that came before its send's result: whether it says that bytes were copied.
+    early: Option<bool>,
 }
 
 /// Bytes that were brought for a lane and not sent.
@@ -109,19 +124,16 @@ enum Op {
     Send,
 }
 
-/// Operations are numbered by slot and kind.
-const OPS: u64 = 4;
-
 /// What a slot is good for.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Slot {
     /// The link that it is part of, in this batch.
     item: usize,
     /// The lane whose unsent bytes it holds.
     holder: Option<LaneId>,
-    /// Notices that are due, and how many of them are of sends that failed.
-    notices: u32,
-    failed: u32,
+    /// The batches of its sends whose notices are due, the first `due` of them.
+    batches: [u64; notices::DUE_MAX],
+    due: usize,
     /// It is free but for its notices, and counts for this lane's share.
     resting: Option<LaneId>,
 }
@@ -135,6 +147,7 @@ pub(crate) struct Chains<L> {
     nonblocking: Vec<bool>,
     depth: usize,
     items: Vec<Item>,
+    entries: Vec<squeue::Entry>,
     /// Operations of this batch that have no result yet.
     unanswered: usize,
     slots: Vec<Slot>,
@@ -167,8 +180,9 @@ impl<L: Links + 'static> Chains<L> {
                 .map_err(|errno| OpenError::failed("fcntl(F_GETFL)", errno))?,
             depth,
             items: Vec::with_capacity(depth),
+            entries: Vec::with_capacity(ring_entries(depth)),
             unanswered: 0,
-            slots: vec![Slot::default(); count],
+            slots: vec![notices::FRESH; count],
             free: (0..count).collect(),
             held: vec![None; lanes],
             resting: vec![0; lanes],
@@ -262,7 +276,8 @@ impl<L: Links> Chains<L> {
             start: self.header_room,
             held: L::FILL.is_none(),
             more: false,
-            results: [0; 3],
+            results: [None; 3],
+            early: None,
         };
         let mut held = None;
         if let Some(Job { part: Part::Log(piece), more, .. }) = behind {
@@ -283,7 +298,7 @@ impl<L: Links> Chains<L> {
             return if is_first { Err(queue.error(lane, call, Errno::ENODATA)) } else { Ok(None) };
         }
         let slot = match held {
-            Some(held) => Some(held.slot),
+            Some(held) => Some(held.slot).filter(|&slot| self.slots[slot].due < notices::DUE_MAX),
             None => {
                 // Bytes of a queue that was cleared before it was done belong to nobody.
                 self.give_up(queue, lane)?;
@@ -343,6 +358,7 @@ impl<L: Links> Chains<L> {
 
     /// Queues every item's operations, those of one lane linked.
     fn submit(&mut self) -> Result<(), Errno> {
+        self.entries.clear();
         for id in 0..self.items.len() {
             let item = self.items[id];
             let last = self.items.get(id + 1).is_none_or(|next| next.lane != item.lane);
@@ -350,17 +366,29 @@ impl<L: Links> Chains<L> {
             if item.header_len > 0 {
                 let piece = Piece { len_bytes: item.header_len as u64, ..item.piece };
                 let entry = header(&self.work(item, 0, piece, item.header_more));
-                self.push(entry, item, Op::Header, last && !has_data)?;
+                self.link(entry, item, Op::Header, last && !has_data);
             }
             let work = self.work(item, item.start, item.piece, item.more);
-            if has_data && !item.held {
-                self.push(self.links.fill(&work), item, Op::Fill, false)?;
+            if has_data
+                && !item.held
+                && let Some(fill) = self.links.fill(&work)
+            {
+                self.link(fill, item, Op::Fill, false);
             }
             if has_data {
-                self.push(self.links.send(&work), item, Op::Send, last)?;
+                self.link(self.links.send(&work), item, Op::Send, last);
             }
         }
-        Ok(())
+        self.unanswered = self.entries.len();
+        // SAFETY: operations touch their item's own slot or mapping of this ring and no other
+        // memory, and nobody borrows a slot before the whole batch has its results.
+        unsafe { self.ring.push(&self.entries) }
+    }
+
+    fn link(&mut self, entry: squeue::Entry, item: Item, op: Op, last: bool) {
+        let link = if last { squeue::Flags::empty() } else { squeue::Flags::IO_LINK };
+        let id = notices::Id { batch: self.batch, slot: item.slot, op: op as usize };
+        self.entries.push(entry.flags(link).user_data(id.number()));
     }
 
     fn work(&self, item: Item, start: usize, piece: Piece, more: bool) -> Work {
@@ -378,16 +406,6 @@ impl<L: Links> Chains<L> {
             flags: libc::MSG_NOSIGNAL | libc::MSG_WAITALL | wait | more_flag,
         }
     }
-
-    fn push(&mut self, entry: squeue::Entry, item: Item, op: Op, last: bool) -> Result<(), Errno> {
-        let link = if last { squeue::Flags::empty() } else { squeue::Flags::IO_LINK };
-        let entry = entry.flags(link).user_data(item.slot as u64 * OPS + op as u64);
-        // SAFETY: operations touch their item's own slot or mapping of this ring and no other
-        // memory, and nobody borrows a slot before the whole batch has its results.
-        unsafe { self.ring.push(&entry) }?;
-        self.unanswered += 1;
-        Ok(())
-    }
 }
 
 /// A header is sent plainly: SEND for a socket, WRITE at its own position for a file.
@@ -396,7 +414,8 @@ fn header(work: &Work) -> squeue::Entry {
     if work.sink.kind.is_socket() {
         opcode::Send::new(sink, bytes, work.len()).flags(work.flags).build()
     } else {
-        opcode::Write::new(sink, bytes, work.len()).offset(u64::MAX).build()
+        let write = opcode::Write::new(sink, bytes, work.len()).offset(u64::MAX);
+        write.rw_flags(work.write_flags()).build()
     }
 }
 

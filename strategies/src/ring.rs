@@ -3,8 +3,8 @@
 //! A [`Ring`] is an io_uring together with the memory that its operations read and write: its
 //! [`Slots`], and mappings of files. Both are dropped together and only when the kernel has let go:
 //! operations still in flight are cancelled and waited for, within a bound; if the kernel keeps
-//! them nevertheless, ring and memory are leaked rather than freed under it. Each entry of the
-//! kernel is counted.
+//! them nevertheless, the memory is leaked rather than freed under it. Each entry of the kernel is
+//! counted.
 //!
 //! A send of the caller's own pages (`SEND_ZC`) completes twice. With the first completion the
 //! kernel is done with our addresses; from then on it holds the pages themselves, so that memory
@@ -125,17 +125,18 @@ impl Ring {
         })
     }
 
-    /// Queues an operation for the next [`enter`](Self::enter).
+    /// Queues operations for the next [`enter`](Self::enter), all at once: a polling thread that
+    /// came between two of them would tear a chain apart.
     ///
     /// # Safety
-    /// The operation may touch no other memory than this ring's own slots and mappings, and none
-    /// that is borrowed before its completion was taken.
-    pub(crate) unsafe fn push(&mut self, entry: &squeue::Entry) -> Result<(), Errno> {
+    /// The operations may touch no other memory than this ring's own slots and mappings, and none
+    /// that is borrowed before their completions were taken.
+    pub(crate) unsafe fn push(&mut self, entries: &[squeue::Entry]) -> Result<(), Errno> {
         let mut queue = self.ring.submission();
-        // SAFETY: the caller vouches for the memory; slots and mappings live until the operation is
-        // over, because dropping the ring waits for it or leaks them.
-        unsafe { queue.push(entry) }.map_err(|_| Errno::ENOBUFS)?;
-        self.in_flight += 1;
+        // SAFETY: the caller vouches for the memory; slots and mappings live until the operations
+        // are over, because dropping the ring waits for them or leaks the memory.
+        unsafe { queue.push_multiple(entries) }.map_err(|_| Errno::ENOBUFS)?;
+        self.in_flight += entries.len();
         Ok(())
     }
 
@@ -194,7 +195,7 @@ impl Ring {
     pub(crate) fn try_one(&mut self, entry: &squeue::Entry) -> Result<i32, Errno> {
         let untimed = Calls::default();
         // SAFETY: the caller's operation has no bytes to read or write.
-        unsafe { self.push(entry) }?;
+        unsafe { self.push(std::slice::from_ref(entry)) }?;
         self.enter(&untimed, 1)?;
         let Some(first) = self.completion() else { return Err(Errno::EIO) };
         if first.announces_notice() {
@@ -229,11 +230,12 @@ impl Drop for Ring {
         if self.spins.is_some() {
             self.let_it_sleep();
         }
+        // SAFETY: nothing uses the ring after this, and it is dropped once. The kernel keeps what
+        // of it operations need.
+        unsafe { ManuallyDrop::drop(&mut self.ring) };
         if self.in_flight > 0 {
             return;
         }
-        // SAFETY: nothing uses the ring after this, and it is dropped once.
-        unsafe { ManuallyDrop::drop(&mut self.ring) };
         // SAFETY: no operation is in flight, so the kernel holds no address in the slots.
         unsafe { ManuallyDrop::drop(&mut self.slots) };
         // SAFETY: nor in the mappings.
@@ -258,7 +260,7 @@ mod tests {
         };
         let read = opcode::Read::new(Fd(out.as_raw_fd()), ring.slots.pointer(0), 64).build();
         // SAFETY: the read fills the ring's own slot, which nobody borrows.
-        unsafe { ring.push(&read) }.unwrap();
+        unsafe { ring.push(&[read]) }.unwrap();
         ring.enter(&Calls::default(), 0).unwrap();
         assert_eq!((ring.in_flight(), ring.completion()), (1, None));
         assert_eq!(ring.wait(&Calls::default(), Duration::from_millis(1)), Ok(false));

@@ -73,8 +73,9 @@ impl Chain {
         &mut self,
         queue: &mut Queue,
         call: &'static str,
-        result: i32,
+        result: Option<i32>,
     ) -> Result<u64, CallError> {
+        let result = result.unwrap_or(-libc::EIO);
         let errno = Errno::from_raw(-result.min(0));
         match (self.broken, result) {
             (true, result) if result == -libc::ECANCELED => return Ok(0),

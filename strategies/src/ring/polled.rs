@@ -61,9 +61,8 @@ impl Ring {
         calls.count(Call::UringEnter);
         // SAFETY: no argument is passed, and the kernel reads entries whose memory `push` vouches
         // for.
-        let entered = unsafe {
-            self.ring.submitter().enter::<libc::sigset_t>(0, want, flags.bits(), None)
-        };
+        let entered =
+            unsafe { self.ring.submitter().enter::<libc::sigset_t>(0, want, flags.bits(), None) };
         match entered.map_err(sys::errno_of) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(errno) => Err(errno),

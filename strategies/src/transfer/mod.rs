@@ -21,5 +21,10 @@ catalogue! {
     sendfile::Sendfile,
     splice::Splice,
     uring_read_send::UringReadSend,
+    uring_fixed::UringFixed,
+    uring_sqpoll::UringSqpoll,
+    uring_splice::UringSplice,
+    uring_send_zc::UringSendZc,
+    uring_mmap_send_zc::UringMmapSendZc,
     direct_write::DirectWrite,
 }

@@ -96,9 +96,10 @@ impl Links for ReadSend {
     const FILL: Option<&'static str> = Some("io_uring READ");
     const SEND: &'static str = "io_uring SEND";
 
-    fn fill(&self, work: &Work) -> squeue::Entry {
+    fn fill(&self, work: &Work) -> Option<squeue::Entry> {
         let log = Fd(self.log[work.piece.segment as usize]);
-        opcode::Read::new(log, work.memory, work.len()).offset(work.piece.offset_bytes).build()
+        let read = opcode::Read::new(log, work.memory, work.len());
+        Some(read.offset(work.piece.offset_bytes).build())
     }
 
     /// SEND for a socket, WRITE at its own position for a file.
@@ -107,7 +108,8 @@ impl Links for ReadSend {
         if work.sink.kind.is_socket() {
             opcode::Send::new(sink, bytes, work.len()).flags(work.flags).build()
         } else {
-            opcode::Write::new(sink, bytes, work.len()).offset(u64::MAX).build()
+            let write = opcode::Write::new(sink, bytes, work.len()).offset(u64::MAX);
+            write.rw_flags(work.write_flags()).build()
         }
     }
 }

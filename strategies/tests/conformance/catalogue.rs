@@ -47,9 +47,8 @@ fn options_accept_their_defaults_and_refuse_what_is_out_of_bounds() {
     }
 }
 
-/// None of the first strategies changes what is cached or keeps a core busy: while a neighbour
-/// wants the log warm a mapping only helps, and whatever evicts the log runs with no other engine
-/// alive.
+/// Few strategies change what is cached or keep a core busy: while a neighbour wants the log warm a
+/// mapping only helps, and whatever evicts the log runs with no other engine alive.
 #[test]
 fn disturbances() {
     let quiet = [
@@ -59,11 +58,16 @@ fn disturbances() {
         "sendfile",
         "splice",
         "uring-read-send",
+        "uring-fixed",
+        "uring-splice",
+        "uring-send-zc",
+        "uring-mmap-send-zc",
         "direct-write",
     ];
     for name in quiet {
         assert_eq!(find(name).unwrap().disturbs(), Disturbance::Nothing, "{name}");
     }
+    assert_eq!(find("uring-sqpoll").unwrap().disturbs(), Disturbance::Core);
 }
 
 /// `cargo fmt` does not see modules that a macro declares, so this looks after them.

@@ -41,7 +41,14 @@ fn failing(
         Cut::Opened(len) => log.truncate(1, len),
         Cut::Blocked(len) => {
             // Now bytes are under way: mapped, in a buffer, in a pipe.
-            while engine.step(&mut queue).expect(&what) != Step::Blocked {}
+            loop {
+                match engine.step(&mut queue).expect(&what) {
+                    Step::Moved => {}
+                    Step::Blocked => break,
+                    // The reader kept pace, so there was nothing to cut.
+                    Step::Done => return None,
+                }
+            }
             log.truncate(1, len);
         }
     }
@@ -174,12 +181,17 @@ fn a_log_truncated_under_way() {
     }
 }
 
+/// Whether what is sent is a mapping of the log.
+fn maps(strategy: &dyn Strategy, _set: &Set) -> bool {
+    ["mmap-write", "uring-mmap-send-zc"].contains(&strategy.name())
+}
+
 /// A cut inside a page: who maps it sends zeros up to the end of that page, and no call can tell.
 /// Every other way misses exactly the first byte that is gone.
 #[test]
 fn a_log_truncated_inside_a_page() {
     const CUT: u64 = 100_001;
-    for (strategy, set) in movers().filter(|(strategy, _)| strategy.name() != "mmap-write") {
+    for (strategy, set) in movers().filter(|(strategy, set)| !maps(*strategy, set)) {
         for end in ends() {
             let log = Log::new(&[10, 300_000]);
             let fetches = [fetch("head", &[piece(1, 8193, 200_000)])];

@@ -160,7 +160,7 @@ impl Ahead {
             .user_data(slot as u64);
         // SAFETY: the read fills its own slot of this ring, which nobody borrows before the read is
         // over.
-        unsafe { self.ring.push(&entry) }.map_err(|errno| queue.error(lane, CALL, errno))?;
+        unsafe { self.ring.push(&[entry]) }.map_err(|errno| queue.error(lane, CALL, errno))?;
         let piece = Piece { len_bytes: window.wanted, ..piece };
         self.reads[slot] = Read { lane, at, piece, skip: window.skip, state: State::InFlight };
         self.lines[lane].push_back(slot);
