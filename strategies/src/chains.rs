@@ -29,6 +29,9 @@ pub(crate) trait Links {
     /// What hands them to a sink.
     const SEND: &'static str;
 
+    /// Whether a slot that was sent from stays with the kernel until its notice.
+    const PINS: bool = false;
+
     /// How many bytes of a piece one link can take, if a slot has so much room; zero where the log
     /// has ended.
     fn most(&self, _piece: Piece, room_bytes: u64) -> u64 {
@@ -155,7 +158,7 @@ pub(crate) struct Chains<L> {
     held: Vec<Option<Held>>,
     /// How many slots of a lane rest, and how many may.
     resting: Vec<u32>,
-    resting_max: u32,
+    share: usize,
     /// Number of this batch, and of the latest that each lane took part in.
     batch: u64,
     batch_of: Vec<u64>,
@@ -186,7 +189,7 @@ impl<L: Links + 'static> Chains<L> {
             free: (0..count).collect(),
             held: vec![None; lanes],
             resting: vec![0; lanes],
-            resting_max: (count / lanes.max(1)).max(1) as u32,
+            share: (count / lanes.max(1)).max(1),
             batch: 0,
             batch_of: vec![0; lanes],
         }))
@@ -310,6 +313,9 @@ impl<L: Links> Chains<L> {
             self.copy_header(queue, header, header_len, slot);
         }
         self.release_hold(lane);
+        // TCP keeps back what more is said to follow, and gives no notice of what it keeps back:
+        // whoever may have to wait for a slot must not say so.
+        item.more &= !(L::PINS && (self.free.is_empty() || self.taken(lane) + 1 >= self.share));
         (item.slot, self.slots[slot].item) = (slot, self.items.len());
         self.items.push(item);
         Ok(Some(end))
@@ -327,7 +333,7 @@ impl<L: Links> Chains<L> {
     /// A slot that nothing needs. When all hold bytes that full sinks did not take, those of a lane
     /// outside this batch are given up: they will be brought again.
     fn free_slot(&mut self, queue: &Queue, lane: LaneId) -> Result<Option<usize>, CallError> {
-        if self.resting[lane] >= self.resting_max {
+        if L::PINS && self.taken(lane) >= self.share {
             return Ok(None);
         }
         loop {
@@ -338,6 +344,12 @@ impl<L: Links> Chains<L> {
             let Some(holder) = self.slots.iter().find_map(outside) else { return Ok(None) };
             self.give_up(queue, holder)?;
         }
+    }
+
+    /// How many slots of a lane rest or will rest after this batch.
+    fn taken(&self, lane: LaneId) -> usize {
+        let planned = self.items.iter().rev().take_while(|item| item.lane == lane).count();
+        self.resting[lane] as usize + planned
     }
 
     /// A lane's unsent bytes are to be sent now.

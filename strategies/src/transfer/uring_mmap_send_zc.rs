@@ -106,6 +106,7 @@ struct Mapping {
 impl Links for Mapping {
     const FILL: Option<&'static str> = None;
     const SEND: &'static str = "io_uring SEND_ZC";
+    const PINS: bool = true;
 
     fn most(&self, piece: Piece, _room_bytes: u64) -> u64 {
         let mapped = self.segments[piece.segment as usize].len_bytes;

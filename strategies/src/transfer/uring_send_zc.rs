@@ -107,6 +107,7 @@ struct Pinned {
 impl Links for Pinned {
     const FILL: Option<&'static str> = Some("io_uring READ");
     const SEND: &'static str = "io_uring SEND_ZC";
+    const PINS: bool = true;
 
     fn fill(&self, work: &Work) -> Option<squeue::Entry> {
         let log = Fd(self.log[work.piece.segment as usize]);

@@ -38,7 +38,7 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "buffer",
         what: "bytes of each pair's buffer",
-        kind: OptionKind::Number { default: 1 << 20, min: 1, max: 1 << 30 },
+        kind: OptionKind::Number { default: 1 << 20, min: 4096, max: 1 << 30 },
     },
     OptionSpec {
         name: "idle",
