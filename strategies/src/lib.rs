@@ -17,6 +17,7 @@ mod fetch;
 mod memory;
 mod options;
 pub mod path;
+mod pipes;
 mod queue;
 mod residue;
 mod ring;

@@ -83,13 +83,21 @@ pub struct Hop {
     pub share: f64,
     /// The call or the kernel function that does it.
     pub why: &'static str,
+    /// The process does it by its own instructions: no call and no tracepoint can show it.
+    pub in_user_space: bool,
 }
 
 impl Hop {
     /// A hop that the whole payload takes.
     #[must_use]
     pub const fn new(from: Place, to: Place, by: Mover, why: &'static str) -> Hop {
-        Hop { from, to, by, share: 1.0, why }
+        Hop { from, to, by, share: 1.0, why, in_user_space: false }
+    }
+
+    /// A copy of the whole payload that the process makes by its own instructions.
+    #[must_use]
+    pub const fn in_user_space(from: Place, to: Place, why: &'static str) -> Hop {
+        Hop { in_user_space: true, ..Hop::new(from, to, Mover::CpuCopy, why) }
     }
 }
 

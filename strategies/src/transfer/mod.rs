@@ -17,7 +17,11 @@ macro_rules! catalogue {
 catalogue! {
     null::Null,
     read_write::ReadWrite,
+    preadv_sendmsg::PreadvSendmsg,
     mmap_write::MmapWrite,
+    mmap_heap_write::MmapHeapWrite,
+    mmap_write_each::MmapWriteEach,
+    mmap_writev::MmapWritev,
     sendfile::Sendfile,
     splice::Splice,
     uring_read_send::UringReadSend,

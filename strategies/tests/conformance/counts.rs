@@ -4,7 +4,7 @@
 //! (`strace`) checks the counters of a whole sender in the harness.
 
 use crate::far_end::{FarEnd, Manner};
-use crate::world::{Log, Set, drive, fetch_for, fill, open, piece};
+use crate::world::{Log, Set, drive, fetch, fetch_for, fill, open, piece};
 use zclab_strategies::{Call, OptionValue, Queue, SinkKind, find};
 
 const FETCHES: u64 = 5;
@@ -36,7 +36,7 @@ type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [(Call, u64)]);
 
 #[test]
 fn exact_counts() {
-    use Call::{Madvise, Mmap, Munmap, Pread, Sendfile, Splice, UringEnter, Write};
+    use Call::{Madvise, Mmap, Munmap, Pread, Preadv, Sendfile, Splice, UringEnter, Write, Writev};
     let n = FETCHES;
     let per_fetch = ("map", "per-fetch");
     let cases: &[Case] = &[
@@ -50,6 +50,12 @@ fn exact_counts() {
             &[per_fetch, ("advice", "populate")],
             &[(Write, 2 * n), (Mmap, n), (Munmap, n), (Madvise, n)],
         ),
+        ("preadv-sendmsg", &[], &[(Preadv, n), (Writev, n)]),
+        ("preadv-sendmsg", &[("buffer", "32768")], &[(Preadv, 2 * n), (Writev, 2 * n)]),
+        ("mmap-heap-write", &[], &[(Write, 2 * n)]),
+        ("mmap-write-each", &[], &[(Write, 65 * n)]),
+        ("mmap-writev", &[], &[(Writev, n)]),
+        ("mmap-writev", &[("message", "32")], &[(Writev, 3 * n)]),
         ("sendfile", &[], &[(Write, n), (Sendfile, n)]),
         ("splice", &[], &[(Write, n), (Splice, 2 * n)]),
         ("splice", &[("pipe", "32768")], &[(Write, n), (Splice, 4 * n)]),
@@ -70,6 +76,8 @@ fn sinks_do_not_share_reads() {
         let Some(counted) = counts(name, &[], 3) else { continue };
         assert_eq!(counted, [(Call::Pread, 3 * FETCHES), (Call::Write, 6 * FETCHES)], "{name}");
     }
+    let counted = counts("preadv-sendmsg", &[], 3).unwrap();
+    assert_eq!(counted, [(Call::Preadv, 3 * FETCHES), (Call::Writev, 3 * FETCHES)]);
 }
 
 /// Reads ahead are started many at a time: fewer entries than reads, and the sends as ever.
@@ -80,4 +88,26 @@ fn reads_ahead_are_batched() {
     assert_eq!(of(Call::Write), 8 * FETCHES);
     assert_eq!(of(Call::Pread), 0);
     assert!((1..=4 * FETCHES).contains(&of(Call::UringEnter)), "{counted:?}");
+}
+
+/// Pieces that adjoin are read by one call, scattered ones by one each; the send is one either way.
+#[test]
+fn scattered_pieces_are_one_send() {
+    let log = Log::new(&[1 << 20]);
+    let far = FarEnd::open(SinkKind::UnixStream, Manner::PLAIN, log.dir.path(), 0);
+    let sinks = [far.sink];
+    let adjoining = [piece(0, 100, 50), piece(0, 150, 7), piece(0, 157, 1)];
+    let scattered = [piece(0, 9000, 50), piece(0, 100, 7), piece(0, 107, 3)];
+    let fetches = [fetch("head", &adjoining), fetch("head", &scattered)];
+    for (name, due) in [
+        ("preadv-sendmsg", vec![(Call::Preadv, 3), (Call::Sendmsg, 2)]),
+        ("mmap-writev", vec![(Call::Sendmsg, 2)]),
+    ] {
+        let mut queue = Queue::new(&sinks);
+        let strategy = find(name).unwrap();
+        let mut engine = open(strategy, &log, &sinks, &fetches, &Set::new()).unwrap();
+        fill(&mut queue, &fetches);
+        drive(&mut *engine, &mut queue).unwrap();
+        assert_eq!(queue.calls.counts().collect::<Vec<_>>(), due, "{name}");
+    }
 }

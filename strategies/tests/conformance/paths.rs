@@ -26,7 +26,11 @@ fn routes() -> [Route; 6] {
 const COPIES: &[(&str, [f64; 6])] = &[
     ("null", [1.0, 2.0, 1.0, 1.0, 1.0, 0.0]),
     ("read-write", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
+    ("preadv-sendmsg", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
     ("mmap-write", [1.0, 2.0, 1.0, 1.0, 1.0, 0.0]),
+    ("mmap-heap-write", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
+    ("mmap-write-each", [1.0, 2.0, 1.0, 1.0, 1.0, 0.0]),
+    ("mmap-writev", [1.0, 2.0, 1.0, 1.0, 1.0, 0.0]),
     ("sendfile", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("splice", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("uring-read-send", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
@@ -87,7 +91,11 @@ fn the_device_brings_what_the_cache_lacks() {
                 "null" => (Place::Nowhere, 0.0),
                 "direct-write" => (Place::UserBuffer, 1.0),
                 // The null device never makes anybody touch the mapping.
-                "mmap-write" if route.sink == SinkKind::Null => (Place::PageCache, 0.0),
+                "mmap-write" | "mmap-write-each" | "mmap-writev"
+                    if route.sink == SinkKind::Null =>
+                {
+                    (Place::PageCache, 0.0)
+                }
                 _ => (Place::PageCache, route.cache.missing()),
             };
             assert_eq!(from_device(&path, to), share, "{name} on {route:?}");

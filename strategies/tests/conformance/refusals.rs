@@ -15,6 +15,11 @@ type Refusal = (&'static str, Option<(&'static str, u64)>, libc::c_long, &'stati
 const REFUSALS: &[Refusal] = &[
     ("read-write", None, libc::SYS_pread64, "pread"),
     ("mmap-write", None, libc::SYS_sendto, "send(mapping)"),
+    ("preadv-sendmsg", None, libc::SYS_preadv, "preadv"),
+    ("preadv-sendmsg", None, libc::SYS_sendmsg, "sendmsg"),
+    ("mmap-heap-write", None, libc::SYS_sendto, "send"),
+    ("mmap-write-each", None, libc::SYS_sendto, "send(mapping)"),
+    ("mmap-writev", None, libc::SYS_sendmsg, "sendmsg(mapping)"),
     ("sendfile", None, libc::SYS_sendfile, "sendfile"),
     ("splice", None, libc::SYS_splice, "splice(log, pipe)"),
     ("uring-read-send", None, libc::SYS_io_uring_setup, "io_uring_setup"),
