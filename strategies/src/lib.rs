@@ -55,6 +55,11 @@ pub trait Strategy: Sync {
     /// The claim: the hops that the payload takes on this very route, and who moves it.
     fn path(&self, on: &Route) -> Path;
 
+    /// The claim when these options are set, for strategies of which an option changes the way.
+    fn path_with(&self, on: &Route, _options: &Options) -> Path {
+        self.path(on)
+    }
+
     /// What running it does to its neighbours in the same rotation.
     fn disturbs(&self) -> Disturbance {
         Disturbance::Nothing
@@ -188,6 +193,12 @@ impl SinkKind {
     #[must_use]
     pub fn parse(name: &str) -> Option<SinkKind> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// Whether it is a TCP connection, with TCP's options.
+    #[must_use]
+    pub fn is_tcp(self) -> bool {
+        matches!(self, SinkKind::TcpLoopback)
     }
 
     /// Whether `send` and its flags apply.

@@ -23,7 +23,13 @@ catalogue! {
     mmap_write_each::MmapWriteEach,
     mmap_writev::MmapWritev,
     sendfile::Sendfile,
+    sendfile_dropbehind::SendfileDropbehind,
     splice::Splice,
+    splice_tee::SpliceTee,
+    vmsplice_splice::VmspliceSplice,
+    copy_file_range::CopyFileRange,
     uring_read_send::UringReadSend,
     direct_write::DirectWrite,
+    direct_sendfile::DirectSendfile,
+    uncached_write::UncachedWrite,
 }

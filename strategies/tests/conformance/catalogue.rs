@@ -51,7 +51,10 @@ fn options_accept_their_defaults_and_refuse_what_is_out_of_bounds() {
 /// log warm, and whatever evicts the log runs with no other engine alive.
 #[test]
 fn disturbances() {
-    let disturbing: &[(&str, Disturbance)] = &[];
+    let disturbing = [
+        ("uncached-write", Disturbance::PageCache),
+        ("sendfile-dropbehind", Disturbance::PageCache),
+    ];
     for strategy in ALL {
         let listed = disturbing.iter().find(|(name, _)| *name == strategy.name());
         let due = listed.map_or(Disturbance::Nothing, |&(_, what)| what);

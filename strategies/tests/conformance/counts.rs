@@ -36,7 +36,10 @@ type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [(Call, u64)]);
 
 #[test]
 fn exact_counts() {
-    use Call::{Madvise, Mmap, Munmap, Pread, Preadv, Sendfile, Splice, UringEnter, Write, Writev};
+    use Call::{
+        Fadvise, Madvise, Mmap, Munmap, Pread, Preadv, Preadv2, Sendfile, Splice, UringEnter,
+        Vmsplice, Write, Writev,
+    };
     let n = FETCHES;
     let per_fetch = ("map", "per-fetch");
     let cases: &[Case] = &[
@@ -58,6 +61,17 @@ fn exact_counts() {
         ("mmap-writev", &[("message", "32")], &[(Writev, 3 * n)]),
         ("sendfile", &[], &[(Write, n), (Sendfile, n)]),
         ("splice", &[], &[(Write, n), (Splice, 2 * n)]),
+        ("sendfile", &[("header", "plain")], &[(Write, n), (Sendfile, n)]),
+        ("sendfile-dropbehind", &[], &[(Write, n), (Sendfile, n), (Fadvise, n)]),
+        ("splice-tee", &[], &[(Write, n), (Splice, 2 * n)]),
+        ("vmsplice-splice", &[], &[(Write, n), (Splice, n), (Vmsplice, n)]),
+        (
+            "vmsplice-splice",
+            &[("source", "gift")],
+            &[(Pread, n), (Write, n), (Splice, n), (Vmsplice, n), (Mmap, n), (Munmap, n)],
+        ),
+        ("direct-sendfile", &[], &[(Write, n), (Sendfile, n)]),
+        ("uncached-write", &[], &[(Preadv2, n), (Write, 2 * n)]),
         ("splice", &[("pipe", "32768")], &[(Write, n), (Splice, 4 * n)]),
         ("uring-read-send", &[("depth", "8")], &[(UringEnter, 1)]),
         ("uring-read-send", &[("depth", "1")], &[(UringEnter, n)]),
@@ -110,4 +124,28 @@ fn scattered_pieces_are_one_send() {
         drive(&mut *engine, &mut queue).unwrap();
         assert_eq!(queue.calls.counts().collect::<Vec<_>>(), due, "{name}");
     }
+}
+
+/// One look at the page cache for three sinks, as long as they want the same.
+#[test]
+fn a_tee_looks_once() {
+    let counted = counts("splice-tee", &[], 3).unwrap();
+    let due = [(Call::Write, 3), (Call::Splice, 1 + 3), (Call::Tee, 2)];
+    assert_eq!(counted, due.map(|(call, each)| (call, each * FETCHES)));
+}
+
+/// A cork is drawn before a fetch's header and let go behind its last byte.
+#[test]
+fn corks() {
+    let log = Log::new(&[100_000]);
+    let far = FarEnd::open(SinkKind::TcpLoopback, Manner::PLAIN, log.dir.path(), 0);
+    let sinks = [far.sink];
+    let fetches = [fetch("head", &[piece(0, 0, 9), piece(0, 50, 9)]), fetch("", &[piece(0, 7, 9)])];
+    let set = Set::from([("header".to_owned(), OptionValue::Word("cork".to_owned()))]);
+    let mut queue = Queue::new(&sinks);
+    let mut engine = open(find("sendfile").unwrap(), &log, &sinks, &fetches, &set).unwrap();
+    fill(&mut queue, &fetches);
+    drive(&mut *engine, &mut queue).unwrap();
+    let due = [(Call::Send, 1), (Call::Sendfile, 3), (Call::Setsockopt, 4)];
+    assert_eq!(queue.calls.counts().collect::<Vec<_>>(), due);
 }

@@ -80,8 +80,9 @@ fn a_reader_that_leaves() {
 fn movers() -> impl Iterator<Item = (&'static dyn Strategy, Set)> {
     let movers = ALL.iter().copied().filter(|strategy| strategy.moves_the_log());
     movers.flat_map(|strategy| {
-        let sizes =
-            |set: &Set| !["buffer", "pipe", "message"].iter().any(|name| set.contains_key(*name));
+        let sizes = |set: &Set| {
+            !["buffer", "pipe", "message", "every"].iter().any(|name| set.contains_key(*name))
+        };
         let has = |name| strategy.options().iter().any(|spec| spec.name == name);
         let several = (has("depth") && has("buffer")).then(|| {
             let number = |name: &str, n| (name.to_owned(), OptionValue::Number(n));
@@ -93,7 +94,7 @@ fn movers() -> impl Iterator<Item = (&'static dyn Strategy, Set)> {
 }
 
 /// Who reads the log through a mapping of it.
-const MAPPED: &[&str] = &["mmap-write", "mmap-write-each", "mmap-writev"];
+const MAPPED: &[&str] = &["mmap-write", "mmap-write-each", "mmap-writev", "vmsplice-splice"];
 
 /// Who reads its mapping by itself: a page that is gone is SIGBUS, which `child` looks at.
 const TOUCHES: &str = "mmap-heap-write";
