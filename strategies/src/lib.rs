@@ -22,6 +22,7 @@ mod queue;
 mod residue;
 mod ring;
 pub mod sys;
+pub mod tls;
 pub mod transfer;
 pub mod zerocopy;
 
@@ -58,6 +59,11 @@ pub trait Strategy: Sync {
     /// The claim when these options are set, for strategies of which an option changes the way.
     fn path_with(&self, on: &Route, _options: &Options) -> Path {
         self.path(on)
+    }
+
+    /// What the far end has to be for the bytes to arrive as they were.
+    fn far_end(&self) -> FarEnd {
+        FarEnd::Plain
     }
 
     /// What running it does to its neighbours in the same rotation.
@@ -111,6 +117,15 @@ pub enum Step {
     Blocked,
     /// Every queued byte has been accepted by its sink.
     Done,
+}
+
+/// What the far end has to do with what arrives there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FarEnd {
+    /// Nothing: the bytes arrive as they lie in the log.
+    Plain,
+    /// Its kernel has to decrypt: see [`tls`].
+    KernelTls,
 }
 
 /// What a strategy does to others that share its machine and its log.

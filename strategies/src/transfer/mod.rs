@@ -24,6 +24,7 @@ catalogue! {
     mmap_writev::MmapWritev,
     sendfile::Sendfile,
     sendfile_dropbehind::SendfileDropbehind,
+    ktls_sendfile::KtlsSendfile,
     splice::Splice,
     splice_tee::SpliceTee,
     vmsplice_splice::VmspliceSplice,

@@ -204,27 +204,48 @@ fn a_log_truncated_inside_a_page() {
     }
 }
 
-/// Without direct I/O, `direct-write` says which call refused, and does not read some other way.
+/// What tmpfs cannot do: the strategy says which call refused, and does not read some other way.
 #[test]
-fn a_file_system_without_direct_io() {
-    let Some(direct) = zclab_strategies::find("direct-write") else { panic!("not in catalogue") };
+fn a_file_system_that_cannot() {
     let parent = "/dev/shm";
     if !std::path::Path::new(parent).is_dir() {
-        return skipped("direct-write", &OpenError::unsupported("stat(/dev/shm)", Errno::ENOENT));
+        return skipped("tmpfs", &OpenError::unsupported("stat(/dev/shm)", Errno::ENOENT));
     }
     let log = Log::inside(parent, &[10_000]);
-    let far = FarEnd::open(SinkKind::Null, Manner::PLAIN, log.dir.path(), 0);
+    for name in ["direct-write", "direct-sendfile", "uncached-write"] {
+        let (call, errno) = refused_to_open(name, &log, SinkKind::Null);
+        let named = ["O_DIRECT", "DIOALIGN", "DONTCACHE"].iter().any(|what| call.contains(what));
+        assert!(named, "{name}: {call}: {errno}");
+    }
+}
+
+/// What files alone can do, and what TCP alone can.
+#[test]
+fn a_sink_that_cannot() {
+    let log = Log::new(&[10_000]);
+    for kind in [SinkKind::TcpLoopback, SinkKind::UnixStream, SinkKind::Null] {
+        let refused = refused_to_open("copy-file-range", &log, kind);
+        assert_eq!(refused, ("copy_file_range", Errno::EINVAL), "{kind:?}");
+    }
+    for kind in [SinkKind::UnixStream, SinkKind::File, SinkKind::Null] {
+        let (call, errno) = refused_to_open("ktls-sendfile", &log, kind);
+        assert_eq!(call, "setsockopt(TCP_ULP, tls)", "{kind:?}: {errno}");
+    }
+}
+
+/// Tries to open a strategy that the kernel has to refuse; the call and the errno.
+fn refused_to_open(name: &str, log: &Log, kind: SinkKind) -> (&'static str, Errno) {
+    let strategy = zclab_strategies::find(name).unwrap();
+    let far = FarEnd::open(kind, Manner::PLAIN, log.dir.path(), 0);
     let setup = Setup {
         segments: &log.segments,
         sinks: &[far.sink],
-        options: &Options::new(direct.options(), &Set::new()),
+        options: &Options::new(strategy.options(), &Set::new()),
         fetch_bytes_max: Bytes(1000),
         header_bytes_max: Bytes(0),
     };
-    match direct.open(&setup).map(|_| ()) {
-        Err(OpenError::Unsupported { call, errno, .. }) => {
-            assert!(call.contains("O_DIRECT") || call.contains("DIOALIGN"), "{call}: {errno}");
-        }
-        other => panic!("on tmpfs: {other:?}"),
+    match strategy.open(&setup).map(|_| ()) {
+        Err(OpenError::Unsupported { call, errno, .. }) => (call, errno),
+        other => panic!("{name} over {kind:?}: {other:?}"),
     }
 }
