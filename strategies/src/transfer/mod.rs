@@ -33,6 +33,7 @@ catalogue! {
     splice_tee::SpliceTee,
     vmsplice_splice::VmspliceSplice,
     copy_file_range::CopyFileRange,
+    msg_zerocopy::MsgZerocopy,
     uring_read_send::UringReadSend,
     uring_fixed::UringFixed,
     uring_sqpoll::UringSqpoll,
