@@ -10,7 +10,10 @@
 //! kernel is done with our addresses; from then on it holds the pages themselves, so that memory
 //! may be unmapped but not written to until the second one, the notice.
 
+mod due;
 mod polled;
+
+pub(crate) use due::Due;
 
 use crate::memory::Slots;
 use crate::zerocopy;

@@ -42,5 +42,6 @@ catalogue! {
     uring_mmap_send_zc::UringMmapSendZc,
     direct_write::DirectWrite,
     direct_sendfile::DirectSendfile,
+    direct_send_zc::DirectSendZc,
     uncached_write::UncachedWrite,
 }

@@ -42,6 +42,7 @@ const COPIES: &[(&str, [f64; 6])] = &[
     ("uring-send-zc", [2.0, 2.0, 2.0, 1.0, 2.0, 1.0]),
     ("uring-mmap-send-zc", [1.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("direct-write", [1.0, 2.0, 1.0, 1.0, 1.0, 0.0]),
+    ("direct-send-zc", [1.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("direct-sendfile", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("uncached-write", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
 ];
@@ -98,7 +99,7 @@ fn the_device_brings_what_the_cache_lacks() {
             let path = strategy.path(&route);
             let (to, share) = match *name {
                 "null" => (Place::Nowhere, 0.0),
-                "direct-write" => (Place::UserBuffer, 1.0),
+                "direct-write" | "direct-send-zc" => (Place::UserBuffer, 1.0),
                 "direct-sendfile" => (Place::Pipe, 1.0),
                 // The null device never makes anybody touch the mapping.
                 "mmap-write" | "mmap-write-each" | "mmap-writev"

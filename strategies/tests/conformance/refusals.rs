@@ -39,6 +39,7 @@ const REFUSALS: &[Refusal] = &[
     ("uring-send-zc", None, libc::SYS_io_uring_setup, "io_uring_setup"),
     ("uring-mmap-send-zc", None, libc::SYS_io_uring_setup, "io_uring_setup"),
     ("direct-write", None, libc::SYS_pread64, "pread(O_DIRECT)"),
+    ("direct-send-zc", None, libc::SYS_io_uring_setup, "io_uring_setup"),
     ("direct-write", Some(("depth", 4)), libc::SYS_io_uring_setup, "io_uring_setup"),
     ("direct-write", Some(("depth", 4)), libc::SYS_io_uring_enter, "io_uring_enter"),
 ];
