@@ -13,7 +13,9 @@
 
 mod calls;
 mod error;
+mod family;
 mod fetch;
+pub mod ingest;
 mod memory;
 mod options;
 pub mod path;
@@ -26,7 +28,9 @@ pub mod zerocopy;
 
 pub use calls::{Call, Calls};
 pub use error::{CallError, OpenError};
+pub use family::{Entry, Family};
 pub use fetch::{Fetch, Finished, Header, Job, LaneId, Part, Piece};
+pub use ingest::{Ingest, IngestEngine, IngestRoute, IngestSetup, Intake, Source, Span};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options};
 pub use path::{CacheState, Hop, Mover, Path, Place, Route};
 pub use queue::{Cursor, Lane, Queue};
