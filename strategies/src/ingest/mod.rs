@@ -160,6 +160,8 @@ impl IngestRoute {
     /// The whole way: into the queue, then these hops, then to the device if that is waited for.
     #[must_use]
     pub fn by(&self, hops: &[Hop]) -> Path {
-        Path { hops: [self.arrive(), hops.to_vec(), self.settle()].concat() }
+        let in_file = hops.last().is_some_and(|hop| hop.to == Place::PageCache);
+        let settle = if in_file { self.settle() } else { Vec::new() };
+        Path { hops: [self.arrive(), hops.to_vec(), settle].concat() }
     }
 }
