@@ -69,7 +69,7 @@ pub const CLASSES: [&str; 7] = ["log", "file", "anon", "private", "device", "lin
 pub const STAGES: [&str; 3] = ["queued", "wire", "received"];
 
 /// The single counters after them, in the order of `enum count`, as records name them.
-pub const SINGLES: [&str; 14] = [
+pub const SINGLES: [&str; 15] = [
     "wire_packets",
     "wire_again_bytes",
     "wire_again_linear_bytes",
@@ -84,6 +84,7 @@ pub const SINGLES: [&str; 14] = [
     "faults_user",
     "faults_kernel",
     "uring_submitted",
+    "device_write_bytes",
 ];
 
 /// Whose switches and system calls are counted, in the order of `enum role`.
