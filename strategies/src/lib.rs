@@ -30,7 +30,7 @@ pub use calls::{Call, Calls};
 pub use error::{CallError, OpenError};
 pub use family::{Entry, Family};
 pub use fetch::{Fetch, Finished, Header, Job, LaneId, Part, Piece};
-pub use ingest::{Ingest, IngestEngine, IngestRoute, IngestSetup, Intake, Source, Span};
+pub use ingest::{Ingest, IngestEngine, IngestRoute, IngestSetup, Intake, Pages, Source, Span};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options};
 pub use path::{CacheState, Hop, Mover, Path, Place, Route};
 pub use queue::{Cursor, Lane, Queue};

@@ -197,6 +197,17 @@ impl Counts {
         self.syscalls.iter().filter(|((of, _), _)| *of == role).map(|(_, count)| count).sum()
     }
 
+    /// [`raw`](Self::raw) of a cell whose measured process is this side: the programs know only that
+    /// it is the one that is measured, and call it the sender.
+    #[must_use]
+    pub fn raw_of(&self, side: &str) -> BTreeMap<String, u64> {
+        let renamed = |name: String| match name.strip_prefix("sender_") {
+            Some(rest) => format!("{side}_{rest}"),
+            None => name,
+        };
+        self.raw().into_iter().map(|(name, count)| (renamed(name), count)).collect()
+    }
+
     /// Everything as integers by name, for the record.
     #[must_use]
     pub fn raw(&self) -> BTreeMap<String, u64> {

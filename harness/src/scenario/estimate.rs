@@ -5,7 +5,7 @@
 
 use super::{Cache, Cell, Condition, Contender, LogChoice, Scenario};
 use crate::log::kafka::Spec;
-use zclab_strategies::{CacheState, Disturbance, Place, Route, SinkKind};
+use zclab_strategies::{CacheState, Disturbance, Entry, Place, Route, SinkKind};
 
 /// Starting a child, opening its log and its sinks, and its verified fetches before and after.
 const START_NS: u64 = 60_000_000;
@@ -123,5 +123,9 @@ fn reads_the_device(contender: &Contender, condition: &Condition) -> bool {
         tx_checksum: true,
         receiver_copies: true,
     };
-    contender.strategy.path(&route).hops.iter().any(|hop| hop.from == Place::Disk)
+    match contender.strategy {
+        Entry::Transfer(one) => one.path(&route).hops.iter().any(|hop| hop.from == Place::Disk),
+        // The far end reads a warm log.
+        Entry::Ingest(_) => false,
+    }
 }

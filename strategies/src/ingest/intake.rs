@@ -214,6 +214,9 @@ mod tests {
         intake.unblock();
         intake.take(5);
         intake.keep(5);
-        assert_eq!((intake.idle(), intake.remaining(), intake.finished()), (Step::Done, Bytes(0), 4));
+        assert_eq!(
+            (intake.idle(), intake.remaining(), intake.finished()),
+            (Step::Done, Bytes(0), 4)
+        );
     }
 }

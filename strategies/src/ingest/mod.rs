@@ -123,14 +123,26 @@ pub struct IngestSetup<'a> {
     pub fetch_bytes_max: Bytes,
 }
 
+/// Whether packets consist of whole pages that only the kernel has, so that they could be mapped: those
+/// of a network card that splits headers off do, and those of a looped zero-copy send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pages {
+    /// They lie in shares of larger allocations, or in pages of files.
+    None,
+    /// They do, but fetches begin and end within pages, so that it is left to the packets how many
+    /// pages are whole.
+    Some,
+    /// They do, and so do fetches.
+    All,
+}
+
 /// The way from the socket to the file as it is: a claim is made for this very route.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IngestRoute {
     /// What kind of socket the bytes come from.
     pub source: SinkKind,
-    /// The far end's packets are whole pages that only the kernel has, so that they can be mapped: a
-    /// network card that splits headers off gives such packets, and a looped zero-copy send.
-    pub whole_pages: bool,
+    /// What packets and fetches consist of.
+    pub pages: Pages,
     /// The caller syncs the file, and there is a device below it.
     pub durable: bool,
 }

@@ -22,7 +22,7 @@ use crate::memory::Slots;
 use crate::sys::ZerocopyReceive as Ask;
 use crate::{
     CallError, Hop, Ingest, IngestEngine, IngestRoute, IngestSetup, Intake, Mover, OpenError,
-    OptionKind, OptionSpec, Path, Place, SinkKind, Step, sys,
+    OptionKind, OptionSpec, Pages, Path, Place, SinkKind, Step, sys,
 };
 use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
@@ -60,10 +60,16 @@ impl Ingest for ZerocopyReceive {
     }
 
     fn path(&self, on: &IngestRoute) -> Path {
-        let (by, why) = if on.whole_pages {
-            (Mover::Reference, "getsockopt(TCP_ZEROCOPY_RECEIVE) maps the packets' pages")
-        } else {
-            (Mover::CpuCopy, "no packet has whole pages to map: recv copies them all")
+        let (by, why) = match on.pages {
+            Pages::All => {
+                (Mover::Reference, "getsockopt(TCP_ZEROCOPY_RECEIVE) maps the packets' pages")
+            }
+            Pages::Some => {
+                (Mover::Reference, "getsockopt(TCP_ZEROCOPY_RECEIVE) maps the pages that are whole")
+            }
+            Pages::None => {
+                (Mover::CpuCopy, "no packet has whole pages to map: recv copies them all")
+            }
         };
         on.by(&[Hop::new(Place::SocketBuffer, Place::UserBuffer, by, why)])
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use zclab_strategies::ingest::{ALL, find};
-use zclab_strategies::{Entry, Family, IngestRoute, Mover, OptionValue, Place, SinkKind};
+use zclab_strategies::{Entry, Family, IngestRoute, Mover, OptionValue, Pages, Place, SinkKind};
 
 #[test]
 fn names_are_unique_among_all_families() {
@@ -57,12 +57,13 @@ fn hops_follow_each_other_from_the_wire_to_the_device() {
     for (name, copies) in COPIES {
         let strategy = find(name).unwrap();
         for source in [SinkKind::TcpLoopback, SinkKind::UnixStream] {
-            for (whole_pages, durable) in [(false, false), (true, false), (false, true)] {
-                let route = IngestRoute { source, whole_pages, durable };
+            for (pages, durable) in [(Pages::None, false), (Pages::All, false), (Pages::None, true)]
+            {
+                let route = IngestRoute { source, pages, durable };
                 let path = strategy.path(&route);
                 let what = format!("{name} on {route:?}: {path:#?}");
                 assert!(path.hops.windows(2).all(|pair| pair[0].to == pair[1].from), "{what}");
-                let mapped = name == "zerocopy-receive" && whole_pages;
+                let mapped = name == "zerocopy-receive" && pages == Pages::All;
                 let copies = if mapped { 0.0 } else { copies };
                 assert_eq!(path.sender_copies_per_byte() + 0.0, copies, "{what}");
                 let first = path.hops.first().unwrap().from;

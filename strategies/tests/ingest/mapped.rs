@@ -33,9 +33,8 @@ fn a_looped_zero_copy_send_is_mapped() {
     let len = size_of::<libc::c_int>() as libc::socklen_t;
     let (level, option) = (libc::SOL_SOCKET, libc::SO_ZEROCOPY);
     // SAFETY: the option's value is one int on this stack frame, read only during the call.
-    let answer = unsafe {
-        libc::setsockopt(far.as_raw_fd(), level, option, (&raw const one).cast(), len)
-    };
+    let answer =
+        unsafe { libc::setsockopt(far.as_raw_fd(), level, option, (&raw const one).cast(), len) };
     if let Err(errno) = Errno::result(answer) {
         return say(&format!("SKIPPED: zerocopy-receive: setsockopt(SO_ZEROCOPY): {errno}"));
     }
