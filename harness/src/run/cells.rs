@@ -73,6 +73,14 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
         );
     }
+    if let Some(pressure) = &condition.pressure
+        && log_bytes <= pressure.memory_bytes
+    {
+        let memory_bytes = pressure.memory_bytes;
+        let message =
+            format!("a log of {log_bytes} bytes fits {memory_bytes}: there is no pressure");
+        return trouble(Status::Refused, &message);
+    }
     let strategy = cell.contender.strategy;
     let path = strategy.path(&claims::route(cell));
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
@@ -138,5 +146,6 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
         },
         pin,
         markers: false,
+        range_bytes: None,
     }
 }

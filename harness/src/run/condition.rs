@@ -4,11 +4,12 @@
 //! whose samples need their own preparation (a cold or partial cache), and strategies that would
 //! disturb their neighbours, run in rounds, ABBA, each with a fresh child.
 
+mod pressure;
 mod profile;
 mod rounds;
 mod witnesses;
 
-use super::cells::{fetches, refused, spec, words};
+use super::cells::{self, fetches, refused, spec, words};
 use super::children::TrialChild;
 use super::evidence::{Counted, Evidence};
 use super::interrupt;
@@ -119,8 +120,13 @@ impl<'a> Measure<'a> {
             if !together.is_empty() {
                 self.warm_log(&together);
             }
-            self.launch(&together, launch)?;
-            self.round(&apart, launch)?;
+            match &self.condition.pressure {
+                Some(pressure) => self.pressed(pressure, launch)?,
+                None => {
+                    self.launch(&together, launch)?;
+                    self.round(&apart, launch)?;
+                }
+            }
             if interrupt::asked() {
                 return Ok(None);
             }

@@ -1,6 +1,6 @@
 //! What is a cell called, and which parameters make it what it is?
 
-use super::{Cell, Condition, LogChoice, Scenario, words};
+use super::{Cell, Condition, LogChoice, Pressure, Scenario, words};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use zclab_report::record;
@@ -71,6 +71,7 @@ impl Condition {
                 ("seed".to_owned(), json!(spec.seed)),
             ]);
         }
+        params.extend(self.pressure.iter().flat_map(Pressure::params));
         params
     }
 }

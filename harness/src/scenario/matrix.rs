@@ -133,6 +133,7 @@ pub(super) fn base(log: LogChoice) -> Condition {
         wait: Wait::Auto,
         transform: Transform::None,
         socket_buffer_bytes: keys::SOCKET_BUFFER.values.default_number(),
+        pressure: None,
     }
 }
 

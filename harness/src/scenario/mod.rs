@@ -13,6 +13,7 @@ pub mod keys;
 mod load;
 mod matrix;
 mod parse;
+pub mod pressure;
 mod problem;
 pub mod shipped;
 mod values;
@@ -23,6 +24,7 @@ pub use contenders::BARE;
 pub use estimate::Estimate;
 pub use load::{load, load_shipped, load_with_origin};
 pub use parse::{CELLS_MAX, parse, parse_bytes};
+pub use pressure::Pressure;
 pub use problem::{BadScenario, Problem, Spot};
 pub use shipped::{names as shipped_names, text as shipped_text};
 
@@ -99,6 +101,8 @@ pub struct Condition {
     pub transform: Transform,
     /// `SO_SNDBUF` and `SO_RCVBUF` asked for, in bytes.
     pub socket_buffer_bytes: u64,
+    /// Little memory, and hot consumers beside the contender, who then serves a cold scan.
+    pub pressure: Option<Pressure>,
 }
 
 /// The log that is read.

@@ -1,6 +1,6 @@
 //! How does the trial child follow its parent's orders?
 
-use super::wire::{Lines, NoLine, Order, Reply, Spec, say};
+use super::wire::{Lines, NoLine, Order, Reply, Spec, Trouble, say};
 use super::worker::Worker;
 use anyhow::{Context, bail};
 use std::io::IsTerminal;
@@ -43,6 +43,29 @@ pub fn run() -> anyhow::Result<()> {
             Order::Slice { block, keep } => worker.slice(block, keep),
             Order::Round { block } => worker.round(block),
             Order::Count { block, fresh } => worker.count(block, fresh),
+            Order::Vacate => {
+                worker.vacate();
+                say(&mut out, &Reply::Done)?;
+                continue;
+            }
+            Order::Settle { passes } => match worker.settle(passes) {
+                Ok(()) => {
+                    say(&mut out, &Reply::Done)?;
+                    continue;
+                }
+                Err(trouble) => Err(trouble),
+            },
+            Order::Serve { rate_per_s } => {
+                let served = worker.serve(rate_per_s, &mut orders, &mut out)?;
+                match served {
+                    Ok(served) => {
+                        say(&mut out, &Reply::Served(Box::new(served)))?;
+                        continue;
+                    }
+                    Err(trouble) => Err(trouble),
+                }
+            }
+            Order::Stop { .. } => Err(Trouble::failed("told to stop what was never begun")),
             Order::Alias => match worker.alias() {
                 Ok(aliased) => {
                     say(&mut out, &Reply::Aliased(aliased))?;

@@ -5,6 +5,8 @@
 
 mod outcome;
 
+pub(super) use outcome::encoded;
+
 use super::bare::Bare;
 use super::drive::drive;
 use super::fetches::{Block, Planner};
@@ -35,12 +37,12 @@ pub struct Worker {
     options: Options,
     pub(super) segments: Vec<Segment>,
     pub(super) sinks: Sinks,
-    witness: Witness,
+    pub(super) witness: Witness,
     pub(super) planner: Planner,
     pub(super) queue: Queue,
     pub(super) mover: Option<Mover>,
     pub(super) header: Vec<u8>,
-    stamps: Vec<u64>,
+    pub(super) stamps: Vec<u64>,
     latencies: Histogram<u64>,
 }
 
@@ -76,8 +78,6 @@ impl Worker {
         }
         let sinks = Sinks::open(&spec)?;
         let planner = Planner::new(&spec).map_err(Trouble::failed)?;
-        let latencies = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)
-            .map_err(|error| Trouble::failed(format!("histogram: {error}")))?;
         let mut worker = Worker {
             options: options(strategy, &spec),
             strategy,
@@ -89,7 +89,7 @@ impl Worker {
             mover: None,
             header: header(spec.header_bytes as usize, spec.fetch_bytes),
             stamps: Vec::with_capacity((spec.fetches * spec.consumers) as usize),
-            latencies,
+            latencies: latencies()?,
             spec,
         };
         worker.open_mover()?;
@@ -245,7 +245,12 @@ impl Worker {
         Ok(())
     }
 
-    fn measure(&mut self, block: &Block, content: bool, keep: bool) -> Result<Moved, Trouble> {
+    pub(super) fn measure(
+        &mut self,
+        block: &Block,
+        content: bool,
+        keep: bool,
+    ) -> Result<Moved, Trouble> {
         let lanes: Vec<LaneId> = (0..self.sinks.sinks.len()).collect();
         self.queue.clear();
         self.stamps.clear();
@@ -311,6 +316,12 @@ impl Worker {
         let steal_ns = stolen.zip(steal()).map(|(before, after)| after.0.saturating_sub(before.0));
         Ok(Timed { start_ns, end_ns, used, io, steal_ns })
     }
+}
+
+/// A histogram for latencies.
+pub(super) fn latencies() -> Result<Histogram<u64>, Trouble> {
+    Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)
+        .map_err(|error| Trouble::failed(format!("histogram: {error}")))
 }
 
 fn mark(wanted: bool) {

@@ -5,6 +5,7 @@ use super::super::sinks::io;
 use super::super::wire::{Counted, Expect, Trouble};
 use super::{Mover, Timed, Worker};
 use base64::Engine as _;
+use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
@@ -104,13 +105,16 @@ impl Worker {
     /// The latencies so far, encoded; empty when none was kept.
     #[must_use]
     pub fn histogram(&self) -> String {
-        let mut bytes = Vec::new();
-        let written = V2DeflateSerializer::new().serialize(&self.latencies, &mut bytes);
-        match written {
-            Ok(_) if !self.latencies.is_empty() => {
-                base64::engine::general_purpose::STANDARD.encode(bytes)
-            }
-            _ => String::new(),
-        }
+        encoded(&self.latencies)
+    }
+}
+
+/// A histogram as records have it; empty when nothing was recorded.
+pub(in crate::trial) fn encoded(histogram: &Histogram<u64>) -> String {
+    let mut bytes = Vec::new();
+    let written = V2DeflateSerializer::new().serialize(histogram, &mut bytes);
+    match written {
+        Ok(_) if !histogram.is_empty() => base64::engine::general_purpose::STANDARD.encode(bytes),
+        _ => String::new(),
     }
 }
