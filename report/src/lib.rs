@@ -6,6 +6,7 @@
 //! [`kernels`] lays the records of several kernels side by side, which [`page::kernels`] shows.
 
 pub mod format;
+pub mod hot;
 pub mod kernels;
 pub mod metric;
 pub mod page;

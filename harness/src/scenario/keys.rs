@@ -247,7 +247,7 @@ pub const HOT: Key = Key::new(
 pub const HOT_STRATEGY: Key = Key::new(
     "pressure",
     "hot_strategy",
-    Values::Word { default: "sendfile", of: super::pressure::servers },
+    Values::Form { default: "\"sendfile\"", forms: "the name of a strategy that moves the log" },
     "what serves the hot consumers, whatever serves the scan",
 );
 /// How often they ask.

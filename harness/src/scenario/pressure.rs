@@ -16,6 +16,9 @@ use zclab_strategies::Strategy;
 /// What the limit has to hold beside the hot set: buffers, queues, and read-ahead of the scan.
 const ROOM_BYTES: u64 = 8 << 20;
 
+/// What serves the hot consumers when the file is silent.
+const HOT_STRATEGY: &str = "sendfile";
+
 /// A condition of little memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pressure {
@@ -60,7 +63,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, section: Option<&Section<'a>>) -
         let given = section.get(key.name).and_then(|item| reader.word(key, &item));
         given.or_else(|| key.values.default_word())
     };
-    let hot_strategy = word(reader, &keys::HOT_STRATEGY)?;
+    let hot_strategy = server(reader, section)?;
     let hot_access = match word(reader, &keys::HOT_ACCESS)? {
         "sequential" => Access::Sequential,
         _ => Access::Random,
@@ -76,10 +79,17 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, section: Option<&Section<'a>>) -
     Some(Pressure { memory_bytes, hot_bytes, hot_strategy, hot_rate_per_s, hot_access, alone_ms })
 }
 
-/// The strategies that may serve the hot consumers.
-pub(super) fn servers() -> Vec<&'static str> {
+/// The strategy that serves the hot consumers.
+fn server<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Option<&'static str> {
     let movers = zclab_strategies::ALL.iter().filter(|one| one.moves_the_log());
-    movers.map(|one: &&dyn Strategy| one.name()).collect()
+    let names: Vec<&'static str> = movers.map(|one: &&dyn Strategy| one.name()).collect();
+    let Some(item) = section.get(keys::HOT_STRATEGY.name) else { return Some(HOT_STRATEGY) };
+    let wanted = reader.text(&keys::HOT_STRATEGY, &item)?;
+    let found = names.iter().copied().find(|name| *name == wanted);
+    if found.is_none() {
+        reader.unknown_word(&item, wanted, &names, format!("one of {}", names.join(", ")));
+    }
+    found
 }
 
 /// Refuses what would be no pressure, and parameters that it decides.
