@@ -108,6 +108,7 @@ fn claimed_copies(strategy: &dyn Strategy) -> f64 {
         cache: CacheState::Warm,
         scatter_gather: true,
         tx_checksum: true,
+        outside_blocks: 0.0,
         receiver_copies: true,
     };
     // An empty sum of floats is negative zero, which nobody wants to read.

@@ -6,6 +6,7 @@ use nix::errno::Errno;
 use serde::de::DeserializeOwned;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use zclab_strategies::FarEnd;
 
 /// A `zclab receive`, ended when this is dropped.
 pub(super) struct Receiver {
@@ -32,6 +33,8 @@ impl Receiver {
         let (Some(orders), Some(counts)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(Trouble::failed("the receiver has no pipes"));
         };
+        let strategy = zclab_strategies::find(&spec.strategy);
+        let tls = strategy.is_some_and(|strategy| strategy.far_end() == FarEnd::KernelTls);
         let mut receiver = Receiver { process, orders, counts: Lines::new(counts) };
         let spec = ReceiverSpec {
             address: address.to_owned(),
@@ -39,6 +42,7 @@ impl Receiver {
             discard: spec.discard,
             spins: spec.spins,
             socket_buffer_bytes: spec.socket_buffer_bytes,
+            tls,
             cpu: spec.pin.map(|(_, receiver)| receiver),
         };
         say(&mut receiver.orders, &spec).map_err(|e| io("write", "the receiver's pipe", &e))?;
