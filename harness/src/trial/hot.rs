@@ -211,7 +211,7 @@ mod tests {
         let fetches = [(9, 1), (10, 2), (15, 100), (20, 3), (21, 4), (30, 5)];
         let phases = by_phase(&fetches, (10, 20));
         assert_eq!(phases, [vec![1], vec![2, 100, 3], vec![4, 5]]);
-        assert_eq!(by_phase(&[], (10, 20)), [vec![], vec![], vec![]]);
+        assert!(by_phase(&[], (10, 20)).iter().all(Vec::is_empty));
     }
 
     #[test]

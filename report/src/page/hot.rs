@@ -44,6 +44,7 @@ pub fn view(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Option<Hot
     let resident = Chart {
         title: "Resident share of the hot set".into(),
         y_name: "hot set in memory, %".into(),
+        unit: Unit::Share,
         ..share
     };
     let charts = [
@@ -155,15 +156,15 @@ fn table(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
     let column = |title: &str, unit: &str| Column { title: title.into(), unit: unit.into() };
     let against = format!("÷ {}", study.scenario.baseline);
     let columns = vec![
-        column("p50 before", "µs"),
-        column("p50 during", "µs"),
         column("p99 before", "µs"),
         column("p99 during", "µs"),
         column("p99 ratio", &against),
         column("p99 after", "µs"),
-        column("Max during", "µs"),
         column("Least resident", "% of the hot set"),
         column("Resident at the end", "% of the hot set"),
+        column("p50 before", "µs"),
+        column("p50 during", "µs"),
+        column("Max during", "µs"),
         column("Read again", "MiB, hot"),
         column("Refaults", "pages"),
         column("Page cache", "MiB, group"),
@@ -174,15 +175,15 @@ fn table(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
             return columns_missing(13);
         };
         let mut cells = vec![
-            latency(&hot.phases[0], |one| one.p50_ns),
-            latency(&hot.phases[DURING], |one| one.p50_ns),
             p99(&hot.phases[0]),
             p99(&hot.phases[DURING]),
             ratio(study, panel, row, &hot),
             p99(&hot.phases[2]),
-            latency(&hot.phases[DURING], |one| one.max_ns),
             share(&hot.phases[DURING]),
             share(&hot.phases[2]),
+            latency(&hot.phases[0], |one| one.p50_ns),
+            latency(&hot.phases[DURING], |one| one.p50_ns),
+            latency(&hot.phases[DURING], |one| one.max_ns),
         ];
         let readings = [
             (reading::HOT_READ_BYTES, MIB),

@@ -34,11 +34,11 @@ pub(super) fn floor(panel: &Panel) -> Vec<String> {
         let phases = hot(row)?.phases;
         let p99 = |phase: usize| Some(format::duration(phases[phase].p99()?.point));
         Some(format!(
-            "Beside {}, which reads nothing, their p99 goes from {} to {}: that is the price of \
-             sharing processors, not memory.",
+            "Beside {}, which reads nothing, the p99 is {} ({} before): what they wait there is the \
+             price of sharing processors, not memory.",
             row.label,
-            p99(0)?,
-            p99(DURING)?
+            p99(DURING)?,
+            p99(0)?
         ))
     };
     floors.filter_map(clause).collect()
@@ -82,15 +82,12 @@ fn led(
             .to_owned();
     };
     let at = point.row(first).and_then(hot).and_then(|hot| hot.during().p99());
-    let at = at.map(|p99| format!("p99 {}, ", format::duration(p99.point))).unwrap_or_default();
-    let beside = match names.as_slice() {
-        [one] => (*one).to_owned(),
-        [one, ..] => format!("{} ({one}", format::list(&names)),
-        [] => String::new(),
-    };
-    let (open, close) = if names.len() == 1 { (" (", ")") } else { (": ", ")") };
+    let which = if names.len() > 1 { " beside the first" } else { "" };
+    let at = at.map(|p99| format!("p99 {}{which}, ", format::duration(p99.point)));
     let mut text = format!(
-        "Hot consumers wait least beside a scan by {beside}{open}{at}{}{close}",
+        "Hot consumers wait least beside a scan by {}: {}{}",
+        format::list(&names),
+        at.unwrap_or_default(),
         less(ratio, Some(&format!("beside {other}")))
     );
     if !loose.is_empty() {

@@ -59,6 +59,16 @@ impl Part {
         watched.map(Part).map_err(|error| Trouble::failed(error.to_string()))
     }
 
+    /// Evicts it. Read-ahead of the content check may have been in flight when the log was evicted:
+    /// `mincore` sees such pages only when they have arrived.
+    fn evict(&self) -> Result<(), Trouble> {
+        for (file, offset_bytes, len_bytes) in &self.0 {
+            file.evict_range(*offset_bytes, *len_bytes)
+                .map_err(|error| Trouble::invalid(error.to_string()))?;
+        }
+        Ok(())
+    }
+
     /// Pages, and of them resident.
     fn pages(&self) -> Result<(u64, u64), Trouble> {
         let mut sum = (0, 0);
@@ -191,6 +201,7 @@ impl Measure<'_> {
         }
         hot.done(Order::Settle { passes: SETTLE_PASSES })?;
         scan.done(Order::Settle { passes: 0 })?;
+        cold_part.evict()?;
         proven(&hot_part, &cold_part)?;
         let mut looks = Looks { hot: &hot_part, seen: Vec::new() };
         let alone = |ms: u32| Duration::from_millis(u64::from(ms));
