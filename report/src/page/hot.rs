@@ -144,9 +144,10 @@ fn words(panel: &Panel) -> String {
     let word = |name: &str| param(name).map(|value| format::parameter(name, value));
     match (bytes("memory"), bytes("hot"), word("hot_rate"), word("hot_strategy")) {
         (Some(memory), Some(hot), Some(rate), Some(strategy)) => format!(
-            "Senders of the scan and of the hot consumers share {memory} of memory. Hot consumers ask \
-             for fetches of the log's last {hot}, {rate} each second whether or not they are served in \
-             time, and {strategy} serves them beside every contender. The scan reads the rest once."
+            "Senders of the scan and of the hot consumers share {memory} of memory. Hot consumers \
+             ask for fetches of the log's last {hot}, {rate} each second whether or not they are \
+             served in time, and {strategy} serves them beside every contender. The scan reads the \
+             rest once."
         ),
         _ => String::new(),
     }
