@@ -14,6 +14,7 @@ mod grid;
 mod hot;
 mod index;
 mod kernels;
+mod lesson;
 mod look;
 mod paint;
 mod path;
@@ -22,6 +23,7 @@ mod scale;
 mod scenario;
 mod watch;
 
+pub use lesson::{Claim, Taught};
 pub use watch::watch;
 
 use crate::format;
@@ -52,6 +54,12 @@ pub fn site(record: &Record) -> Vec<(String, String)> {
 #[must_use]
 pub fn kernels(matrix: &Matrix) -> String {
     render(&kernels::KernelsPage::new(matrix))
+}
+
+/// The page that teaches these strategies.
+#[must_use]
+pub fn lessons(version: &str, taught: &[Taught]) -> String {
+    render(&lesson::LessonsPage::new(version, taught))
 }
 
 /// The files of the pages of these scenarios, no two alike: a number is added where two names differ

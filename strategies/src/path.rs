@@ -188,6 +188,20 @@ pub struct Route {
 }
 
 impl Route {
+    /// The way to such a sink as every kernel ships it: from a warm log, with a device that gathers
+    /// and fills in checksums, in whole blocks, to a receiver that copies.
+    #[must_use]
+    pub const fn to(sink: crate::SinkKind) -> Route {
+        Route {
+            sink,
+            cache: CacheState::Warm,
+            scatter_gather: true,
+            tx_checksum: true,
+            outside_blocks: 0.0,
+            receiver_copies: true,
+        }
+    }
+
     /// The hops that bring the log into the page cache: none when it is there already.
     #[must_use]
     pub fn fill(&self) -> Vec<Hop> {

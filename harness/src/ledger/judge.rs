@@ -12,6 +12,10 @@ use std::collections::BTreeMap;
 use zclab_report::record::{self, Agreement, Compared};
 use zclab_strategies::{Hop, Mover, Path, Place, Route};
 
+/// Why nobody sees a copy that the process makes by its own instructions.
+const BY_ITSELF: &str =
+    "unavailable: the process copies by itself, which makes no call and passes no tracepoint";
+
 /// What there is to judge.
 pub struct Case<'a> {
     /// The claim.
@@ -60,15 +64,15 @@ pub fn judge(case: &Case) -> Judgement {
             None => (None, "unavailable: no program counts this hop".to_owned()),
         };
         let least = fact.and_then(|fact| fact.least);
-        let (observed, predicted_of_calls, evidence) = match hop.in_user_space {
-            // Bytes that calls moved took another way than the one that was claimed.
-            true => (observed.filter(|&bytes| bytes > slack), 0, by_itself()),
-            false => (observed, predicted, evidence),
+        // What calls were seen to move is not what the process copies by itself: there is none of that.
+        let (observed, evidence) = match (hop.in_user_space, observed) {
+            (true, Some(bytes)) if bytes <= slack => (None, BY_ITSELF.to_owned()),
+            (_, observed) => (observed, evidence),
         };
+        let due = if hop.in_user_space { 0 } else { predicted };
         match observed {
-            Some(bytes) if !within(bytes, predicted_of_calls, slack, least) => {
-                let payload_bytes = case.payload_bytes;
-                wrong.get_or_insert(contradiction(hop, predicted_of_calls, bytes, payload_bytes));
+            Some(bytes) if !within(bytes, due, slack, least) => {
+                wrong.get_or_insert(contradiction(hop, due, bytes, case.payload_bytes));
             }
             None if hop.to != Place::Nowhere => {
                 let why = evidence.trim_start_matches("unavailable: ");
@@ -118,12 +122,6 @@ fn shown(hop: &Hop, predicted: u64, observed: Option<u64>, evidence: String) -> 
         evidence,
         why: hop.why.to_owned(),
     }
-}
-
-/// Why nobody sees a copy that the process makes by its own instructions.
-fn by_itself() -> String {
-    "unavailable: the process copies by itself, which makes no call and passes no tracepoint"
-        .to_owned()
 }
 
 fn within(bytes: u64, predicted: u64, slack: u64, least: Option<u64>) -> bool {

@@ -59,14 +59,7 @@ fn a_preloaded_sendfile_that_reads_and_writes_contradicts() {
 }
 
 fn route(scatter_gather: bool) -> Route {
-    Route {
-        sink: SinkKind::TcpLoopback,
-        cache: CacheState::Warm,
-        scatter_gather,
-        tx_checksum: true,
-        outside_blocks: 0.0,
-        receiver_copies: true,
-    }
+    Route { scatter_gather, ..Route::to(SinkKind::TcpLoopback) }
 }
 
 fn judged(ledger: &Ledger, strategy: &str, scatter_gather: bool, counts: &Counts) -> Judgement {

@@ -7,14 +7,7 @@
 use crate::world::{Set, options_of};
 use zclab_strategies::{ALL, CacheState, Mover, OptionValue, Path, Place, Route, SinkKind, find};
 
-const TCP: Route = Route {
-    sink: SinkKind::TcpLoopback,
-    cache: CacheState::Warm,
-    scatter_gather: true,
-    tx_checksum: true,
-    outside_blocks: 0.0,
-    receiver_copies: true,
-};
+const TCP: Route = Route::to(SinkKind::TcpLoopback);
 
 fn routes() -> [Route; 6] {
     let no_gather = Route { scatter_gather: false, ..TCP };

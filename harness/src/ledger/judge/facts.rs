@@ -110,11 +110,13 @@ impl Case<'_> {
         push(Place::UserBuffer, Place::Pipe, Mover::Reference, given, GIVEN);
         let direct = self.counts.moved(|m| m.direct && m.to == end && m.call.splices());
         let (device, _) = self.device_filled(self.calls_are_counted().map(|()| direct));
+        let of_device = device.is_ok();
         push(Place::Disk, Place::Pipe, Mover::Device, device, DIRECT);
         let unseen = "no tracepoint shows what a splice into a file or device refers to";
         for by in [Mover::Reference, Mover::CpuCopy] {
             let bytes = match self.sent(end).1 {
-                Ok(0) => Ok(0),
+                // All that was spliced came from the device.
+                Ok(bytes) if bytes == direct && of_device => Ok(0),
                 _ => Err(unseen.to_owned()),
             };
             push(Place::PageCache, Place::Pipe, by, bytes, "bytes returned by splicing calls");
