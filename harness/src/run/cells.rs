@@ -9,7 +9,7 @@ use crate::trial::wire::{Access, Cache, Spec, Trouble};
 use serde_json::Value;
 use std::path::Path;
 use zclab_report::record::Status;
-use zclab_strategies::{FarEnd, OptionValue, Place, SinkKind};
+use zclab_strategies::{Disturbance, FarEnd, OptionValue, Place, SinkKind};
 
 /// The condition in a few words, for the line of progress: the scenario and what it varies.
 #[must_use]
@@ -90,6 +90,13 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
         return trouble(Status::Refused, &message);
     }
     let strategy = cell.contender.strategy;
+    if strategy.disturbs() == Disturbance::PageCache && !ready.owned {
+        return trouble(
+            Status::Refused,
+            "it takes pages out of the page cache, and somebody else's log needs them there: import \
+             it with --copy",
+        );
+    }
     let path = cell.contender.path(&claims::route(cell));
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
     if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {

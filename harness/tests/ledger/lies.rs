@@ -15,7 +15,7 @@ use zclab::ledger::Ledger;
 use zclab::ledger::counts::Counts;
 use zclab::ledger::judge::{Case, Judgement, judge};
 use zclab_report::record::Agreement;
-use zclab_strategies::{CacheState, Hop, Mover, Place, Route, SinkKind, find};
+use zclab_strategies::{Hop, Mover, Place, Route, SinkKind, find};
 
 const BYTES: u64 = 1 << 20;
 
