@@ -43,10 +43,7 @@ pub fn run() -> anyhow::Result<()> {
             Order::Slice { block, keep } => moved(worker.slice(block, keep)),
             Order::Round { block } => moved(worker.round(block)),
             Order::Count { block, fresh } => moved(worker.count(block, fresh)),
-            Order::Vacate => {
-                worker.vacate();
-                Ok(Reply::Done)
-            }
+            Order::Vacate => worker.vacate().map(|()| Reply::Done),
             Order::Settle { passes } => worker.settle(passes).map(|()| Reply::Done),
             Order::Serve { rate_per_s } => {
                 let served = worker.serve(rate_per_s, &mut orders, &mut out)?;

@@ -118,7 +118,7 @@ pub enum Order {
     /// Send a little of a private copy of the log, rewrite that copy before the receiver reads, and
     /// say what it then read.
     Alias,
-    /// Close the engine, so that it holds no page of the log.
+    /// Close the engine and send a little from memory, so that nothing holds a page of the log.
     Vacate,
     /// Open a fresh engine and move all blocks of the range so many times, untimed.
     Settle {

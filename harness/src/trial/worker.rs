@@ -193,7 +193,7 @@ impl Worker {
 
     fn prepare_round(&mut self) -> Result<(), Trouble> {
         self.mover = None;
-        self.warm_connections()?;
+        self.warm_connections(u64::MAX)?;
         self.witness.arrange(self.spec.cache)?;
         self.open_mover()
     }
@@ -240,8 +240,9 @@ impl Worker {
         Ok(())
     }
 
-    /// Sends as many bytes as a block has, from memory, so that windows and buffers have grown.
-    fn warm_connections(&mut self) -> Result<(), Trouble> {
+    /// Sends as many bytes as a block of so many fetches has, from memory, so that windows and buffers have
+    /// grown, and so that no packet still refers to a page of the log.
+    pub(super) fn warm_connections(&mut self, fetches_max: u64) -> Result<(), Trouble> {
         let Some(floor) = zclab_strategies::ALL.iter().find(|s| !s.moves_the_log()) else {
             return Ok(());
         };
@@ -253,7 +254,7 @@ impl Worker {
             header_bytes_max: Bytes(self.spec.header_bytes),
         };
         self.mover = Some(Mover::Engine(floor.open(&setup).map_err(refusal)?));
-        let block = self.planner.block(0, u64::MAX);
+        let block = self.planner.block(0, fetches_max);
         self.measure(&block, false, false)?;
         self.mover = None;
         Ok(())
