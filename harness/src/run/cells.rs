@@ -81,13 +81,8 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
         );
     }
-    if let Some(pressure) = &condition.pressure
-        && log_bytes <= pressure.memory_bytes
-    {
-        let memory_bytes = pressure.memory_bytes;
-        let message =
-            format!("a log of {log_bytes} bytes fits {memory_bytes}: there is no pressure");
-        return trouble(Status::Refused, &message);
+    if let Some(fits) = fits_in_memory(condition, log_bytes) {
+        return trouble(Status::Refused, &fits);
     }
     let strategy = cell.contender.strategy;
     if strategy.disturbs() == Disturbance::PageCache && !ready.owned {
@@ -106,6 +101,13 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
         );
     }
     None
+}
+
+/// Why there is no pressure on memory where a scenario wants some: the log has to exceed the limit.
+fn fits_in_memory(condition: &Condition, log_bytes: u64) -> Option<String> {
+    let memory_bytes = condition.pressure.as_ref()?.memory_bytes;
+    let fits = log_bytes <= memory_bytes;
+    fits.then(|| format!("a log of {log_bytes} bytes fits {memory_bytes}: there is no pressure"))
 }
 
 /// Whether a file system keeps its files in the page cache alone.
