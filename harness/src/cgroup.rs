@@ -59,11 +59,11 @@ pub struct Stat {
 }
 
 impl Group {
-    /// Makes a group with this limit.
+    /// Makes a group, with this limit where there is one.
     ///
     /// # Errors
     /// The call that was refused, and how to unlock it.
-    pub fn make(place: &Place, limit_bytes: u64) -> Result<Group, Refusal> {
+    pub fn make(place: &Place, limit_bytes: Option<u64>) -> Result<Group, Refusal> {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let maker = std::process::id();
         let started = started_at(maker).unwrap_or(0);
@@ -71,6 +71,7 @@ impl Group {
         let dir = place.dir().join(format!("{PREFIX}{maker}-{started}-{number}"));
         std::fs::create_dir(&dir).map_err(|error| refusal("mkdir", &dir, &error))?;
         let group = Group { dir, version: place.version() };
+        let Some(limit_bytes) = limit_bytes else { return Ok(group) };
         let (limit, swap) = match group.version {
             Version::One => ("memory.limit_in_bytes", "memory.swappiness"),
             Version::Two => ("memory.max", "memory.swap.max"),

@@ -98,6 +98,12 @@ pub fn median(measured: &Measured, name: &str) -> Option<f64> {
     centre::median(&values)
 }
 
+/// What a group had, as (reading, title), in bytes.
+pub const MEMORY: [(&str, &str); 2] = [
+    (reading::GROUP_FILE_BYTES, "Page cache of the senders"),
+    (reading::GROUP_ANON_BYTES, "Own memory of the senders"),
+];
+
 fn samples(measured: &Measured) -> impl Iterator<Item = &Sample> {
     measured.samples.iter().filter(|sample| sample.pass == Pass::Timing)
 }

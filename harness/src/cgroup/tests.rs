@@ -40,7 +40,7 @@ fn a_process_in_a_group_has_no_more_page_cache_than_its_limit() {
     let path = dir.path().join("file");
     std::fs::write(&path, vec![7u8; 32 << 20]).unwrap();
     crate::cache::Watched::open(&path).unwrap().evict().unwrap();
-    let group = match Group::make(&place, 16 << 20) {
+    let group = match Group::make(&place, Some(16 << 20)) {
         Ok(group) => group,
         Err(refusal) => return println!("SKIPPED: a group: {refusal}"),
     };
@@ -75,7 +75,7 @@ fn a_process_in_a_group_has_no_more_page_cache_than_its_limit() {
 #[test]
 fn groups_of_the_dead_are_swept_and_those_of_the_living_stay() {
     let Some(place) = place() else { return };
-    let Ok(group) = Group::make(&place, 16 << 20) else { return };
+    let Ok(group) = Group::make(&place, Some(16 << 20)) else { return };
     // No process has this id: it exceeds what kernels give out.
     let dead = place.dir().join("zclab-4194999-1-0");
     std::fs::create_dir(&dead).unwrap();

@@ -69,10 +69,7 @@ impl TrialChild {
     /// Why it did not.
     pub fn moved(&mut self, order: Order) -> Result<Moved, Trouble> {
         self.order(order)?;
-        match self.reply()? {
-            Reply::Moved(moved) => Ok(*moved),
-            other => Err(self.nonsense(&other)),
-        }
+        self.heard()
     }
 
     /// Has the child make the aliasing probe.
@@ -135,6 +132,25 @@ impl TrialChild {
                 }
                 Err(other) => return Err(self.obituary(&other.to_string())),
             }
+        }
+    }
+
+    /// Gives an order to move a block, and waits for nothing.
+    ///
+    /// # Errors
+    /// A child that has gone.
+    pub fn tell(&mut self, order: Order) -> Result<(), Trouble> {
+        self.order(order)
+    }
+
+    /// Waits until the block has moved that it was told to move.
+    ///
+    /// # Errors
+    /// Why it did not.
+    pub fn heard(&mut self) -> Result<Moved, Trouble> {
+        match self.reply()? {
+            Reply::Moved(moved) => Ok(*moved),
+            other => Err(self.nonsense(&other)),
         }
     }
 

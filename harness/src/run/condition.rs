@@ -6,6 +6,7 @@
 
 mod pressure;
 mod profile;
+mod readers;
 mod rounds;
 mod witnesses;
 
@@ -120,9 +121,10 @@ impl<'a> Measure<'a> {
             if !together.is_empty() {
                 self.warm_log(&together);
             }
-            match &self.condition.pressure {
-                Some(pressure) => self.pressed(pressure, launch)?,
-                None => {
+            match (&self.condition.pressure, self.condition.readers) {
+                (Some(pressure), _) => self.pressed(pressure, launch)?,
+                (None, Some(readers)) => self.many(readers, launch)?,
+                (None, None) => {
                     self.launch(&together, launch)?;
                     self.round(&apart, launch)?;
                 }

@@ -50,6 +50,9 @@ impl Condition {
             ("transform".to_owned(), json!(self.transform.name())),
             ("socket_buffer".to_owned(), json!(self.socket_buffer_bytes)),
         ]);
+        if let Some(readers) = self.readers {
+            params.insert("readers".to_owned(), json!(readers));
+        }
         if let Some(size) = self.message() {
             params.insert("message".to_owned(), words::message(size));
         }

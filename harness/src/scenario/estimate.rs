@@ -41,7 +41,9 @@ impl Contender {
     /// where the cache has to be prepared for each sample, or neighbours would be disturbed.
     #[must_use]
     pub fn needs_rounds(&self, condition: &Condition) -> bool {
-        condition.cache != Cache::Warm || self.strategy.disturbs() != Disturbance::Nothing
+        condition.readers.is_some()
+            || condition.cache != Cache::Warm
+            || self.strategy.disturbs() != Disturbance::Nothing
     }
 }
 
@@ -81,7 +83,8 @@ fn of_cell(cell: &Cell) -> Estimate {
     let budget = &scenario.budget;
     let launches = u64::from(budget.launches);
     let rounds = contender.needs_rounds(condition);
-    let sinks = u64::from(condition.consumers);
+    let readers = u64::from(condition.readers.unwrap_or(1));
+    let sinks = u64::from(condition.consumers) * readers;
     let fetch_all_sinks = condition.fetch_bytes.saturating_mul(sinks).max(1);
     let fetches = (budget.slice_bytes / fetch_all_sinks).clamp(1, budget.fetches_max.into());
     let slice_bytes = fetches.saturating_mul(fetch_all_sinks);

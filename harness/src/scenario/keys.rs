@@ -229,6 +229,14 @@ pub const SOCKET_BUFFER: Key = Key::new(
     "SO_SNDBUF and SO_RCVBUF asked for, 0 leaves them to the kernel; what came of it is in the record",
 );
 
+/// Senders.
+pub const READERS: Key = Key::new(
+    "matrix",
+    "readers",
+    count(1, 1, 64),
+    "processes that serve the same ranges at once, each with an engine and sinks of its own",
+);
+
 /// The limit on memory.
 pub const MEMORY: Key = Key::new(
     "pressure",
@@ -381,6 +389,7 @@ pub const ALL: &[Key] = &[
     WAIT,
     TRANSFORM,
     SOCKET_BUFFER,
+    READERS,
     MEMORY,
     HOT,
     HOT_STRATEGY,

@@ -32,6 +32,7 @@ pub(super) enum Setting {
     Wait(Wait),
     Transform(Transform),
     SocketBuffer(u64),
+    Readers(u32),
 }
 
 /// A parameter, its values, and where each of them stands.
@@ -55,7 +56,7 @@ impl Setting {
             Setting::Fetch(bytes) | Setting::Header(bytes) | Setting::SocketBuffer(bytes) => {
                 json!(bytes)
             }
-            Setting::Consumers(count) => json!(count),
+            Setting::Consumers(count) | Setting::Readers(count) => json!(count),
             Setting::Access(access) => json!(access.name()),
             Setting::Cache(cache) => json!(cache.name()),
             Setting::Sink(sink) => json!(sink.name()),
@@ -82,6 +83,7 @@ impl Setting {
             Setting::Wait(wait) => to.wait = wait,
             Setting::Transform(transform) => to.transform = transform,
             Setting::SocketBuffer(bytes) => to.socket_buffer_bytes = bytes,
+            Setting::Readers(count) => to.readers = Some(count),
         }
     }
 }
@@ -91,6 +93,12 @@ impl Matrix {
     pub fn points(&self) -> usize {
         let lengths = self.parameters.iter().map(|parameter| parameter.settings.len());
         lengths.fold(1, usize::saturating_mul)
+    }
+
+    /// Whether any condition has many readers.
+    pub fn many_readers(&self) -> bool {
+        let mut settings = self.parameters.iter().flat_map(|parameter| &parameter.settings);
+        settings.any(|(setting, _)| matches!(setting, Setting::Readers(count) if *count > 1))
     }
 
     /// The parameters with more than one value.
@@ -109,6 +117,8 @@ impl Matrix {
             let with = |condition: &Condition, setting: &Setting| {
                 let mut condition = condition.clone();
                 setting.apply(&mut condition);
+                // One reader everywhere is what a silent file has.
+                condition.readers = condition.readers.filter(|_| self.many_readers());
                 condition
             };
             conditions
@@ -133,6 +143,7 @@ pub(super) fn base(log: LogChoice) -> Condition {
         wait: Wait::Auto,
         transform: Transform::None,
         socket_buffer_bytes: keys::SOCKET_BUFFER.values.default_number(),
+        readers: None,
         pressure: None,
     }
 }
@@ -193,6 +204,7 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
             words::find(TRANSFORMS, word).map(Setting::Transform)
         }
         "socket_buffer" => reader.number(key, item).map(Setting::SocketBuffer),
+        "readers" => reader.number32(key, item).map(Setting::Readers),
         _ => None,
     }
 }

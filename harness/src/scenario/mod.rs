@@ -101,6 +101,9 @@ pub struct Condition {
     pub transform: Transform,
     /// `SO_SNDBUF` and `SO_RCVBUF` asked for, in bytes.
     pub socket_buffer_bytes: u64,
+    /// Processes that serve the same ranges at once, each with an engine and sinks of its own. Where a
+    /// scenario asks what many cost, all of its conditions say how many; elsewhere there is one.
+    pub readers: Option<u32>,
     /// Little memory, and hot consumers beside the contender, who then serves a cold scan.
     pub pressure: Option<Pressure>,
 }

@@ -44,7 +44,9 @@ pub fn run() -> anyhow::Result<()> {
             Order::Round { block } => moved(worker.round(block)),
             Order::Count { block, fresh } => moved(worker.count(block, fresh)),
             Order::Vacate => worker.vacate().map(|()| Reply::Done),
-            Order::Settle { passes } => worker.settle(passes).map(|()| Reply::Done),
+            Order::Settle { passes, read_in } => {
+                worker.settle(passes, read_in).map(|()| Reply::Done)
+            }
             Order::Serve { rate_per_s } => {
                 let served = worker.serve(rate_per_s, &mut orders, &mut out)?;
                 served.map(|served| Reply::Served(Box::new(served)))

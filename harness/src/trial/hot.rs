@@ -95,18 +95,17 @@ impl Worker {
         self.warm_connections(VACATE_FETCHES)
     }
 
-    /// Opens a fresh engine. With passes, every page of the range is read in and the range is moved so
-    /// many times, from its beginning to its end.
+    /// Opens a fresh engine and moves the range so many times, from its beginning to its end. Where it
+    /// is to be read in, every page of it is in the page cache before.
     ///
     /// # Errors
     /// A failed call, or pages of the range that would not stay.
-    pub fn settle(&mut self, passes: u32) -> Result<(), Trouble> {
+    pub fn settle(&mut self, passes: u32, read_in: bool) -> Result<(), Trouble> {
         self.open_mover()?;
-        if passes == 0 {
-            return Ok(());
+        if read_in {
+            let whole = [self.planner.whole()];
+            self.witness.before(&whole, Cache::Warm)?.judge(Cache::Warm)?;
         }
-        let whole = [self.planner.whole()];
-        self.witness.before(&whole, Cache::Warm)?.judge(Cache::Warm)?;
         let spec = Spec { access: Access::Sequential, ..self.spec.clone() };
         let in_order = Planner::new(&spec).map_err(Trouble::failed)?;
         for _ in 0..passes {

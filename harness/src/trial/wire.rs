@@ -124,6 +124,8 @@ pub enum Order {
     Settle {
         /// How many times.
         passes: u32,
+        /// Read every page in before, whatever the strategy would leave in the page cache.
+        read_in: bool,
     },
     /// Serve so many fetches each second until told to stop. Answered when the first is served.
     Serve {

@@ -9,4 +9,5 @@ mod interrupted;
 mod liar;
 mod pressure;
 mod profile;
+mod readers;
 mod support;

@@ -42,7 +42,7 @@ a/test.toml:5:1: matrix.consumer: unknown key; did you mean `consumers`?
      5 | consumer = 3
        | ^^^^^^^^
        = expected one of message, fetch, header, consumers, access, cache, sink, receiver, wait, \
-transform, socket_buffer
+transform, socket_buffer, readers
 a/test.toml:6:9: matrix.fetch: \"64 KB/s\": \"KB/s\" is no unit of size (B, kB, MB, GB, TB, KiB, \
 MiB, GiB, TiB)
      6 | fetch = \"64 KB/s\"
@@ -292,6 +292,22 @@ fn pressure_that_would_be_none_is_refused() {
         let rest = format!("[matrix]\n{key} = {value}\n[pressure]\n");
         check(&rest, &format!("matrix.{key}"), 2, &["[pressure] decides it"]);
     }
+}
+
+#[test]
+fn many_readers_need_a_warm_log_and_no_pressure() {
+    let rest = "[matrix]\nreaders = [1, 2]\ncache = \"cold\"\n";
+    check(rest, "matrix.cache", 3, &["warm it for each other"]);
+    let text = format!("{HEAD}[matrix]\nreaders = 2\n[pressure]\n");
+    assert_eq!(problem(&text).key, "pressure");
+    check("[matrix]\nreaders = 65\n", "matrix.readers", 2, &["too great"]);
+    let readers = |value: &str| {
+        let text = format!("{HEAD}[matrix]\nreaders = {value}\n");
+        let scenario = parse("test", "test.toml", &text).expect("it is right");
+        scenario.conditions.iter().map(|one| one.readers).collect::<Vec<_>>()
+    };
+    assert_eq!(readers("[1, 3]"), [Some(1), Some(3)], "all are measured alike");
+    assert_eq!(readers("1"), [None], "which is what a silent file has");
 }
 
 #[test]

@@ -184,7 +184,7 @@ impl Measure<'_> {
             (Part::open(parts.ranges(parts.scan))?, Part::open(parts.ranges(parts.hot))?);
         let (scan, hot) = self.both(pressure, &parts, at)?;
         // The group is made first and so dropped last, after its processes.
-        let group = Group::make(place, pressure.memory_bytes)?;
+        let group = Group::make(place, Some(pressure.memory_bytes))?;
         let (mut scan, mut hot) = (TrialChild::spawn(&scan)?, TrialChild::spawn(&hot)?);
         let setup = scan.ready()?;
         self.entries[at].setup.extend(setup);
@@ -199,8 +199,8 @@ impl Measure<'_> {
         for child in [&mut scan, &mut hot] {
             group.add(child.id())?;
         }
-        hot.done(Order::Settle { passes: SETTLE_PASSES })?;
-        scan.done(Order::Settle { passes: 0 })?;
+        hot.done(Order::Settle { passes: SETTLE_PASSES, read_in: true })?;
+        scan.done(Order::Settle { passes: 0, read_in: false })?;
         cold_part.evict()?;
         proven(&hot_part, &cold_part)?;
         let mut looks = Looks { hot: &hot_part, seen: Vec::new() };
