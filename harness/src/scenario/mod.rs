@@ -9,10 +9,12 @@ mod check;
 mod contenders;
 mod document;
 mod estimate;
+pub mod ingest;
 pub mod keys;
 mod load;
 mod matrix;
 mod parse;
+pub mod pressure;
 mod problem;
 pub mod shipped;
 mod values;
@@ -23,6 +25,7 @@ pub use contenders::BARE;
 pub use estimate::Estimate;
 pub use load::{load, load_shipped, load_with_origin};
 pub use parse::{CELLS_MAX, parse, parse_bytes};
+pub use pressure::Pressure;
 pub use problem::{BadScenario, Problem, Spot};
 pub use shipped::{names as shipped_names, text as shipped_text};
 
@@ -30,7 +33,7 @@ use crate::log::kafka::MessageSize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zclab_report::record;
-use zclab_strategies::{OptionValue, SinkKind, Strategy};
+use zclab_strategies::{Entry, Family, OptionValue, SinkKind};
 
 /// A checked scenario.
 #[derive(Clone, Debug)]
@@ -61,7 +64,7 @@ pub struct Contender {
     /// How it is called in tables: the strategy's name, and the options that differ from their defaults.
     pub label: String,
     /// The strategy; for a bare loop (`bare:<name>`, see `trial::bare`) the one that it imitates.
-    pub strategy: &'static dyn Strategy,
+    pub strategy: Entry,
     /// The harness's own bare loop of the same system calls instead of the strategy's engine.
     pub bare: bool,
     /// The options that the file set.
@@ -99,6 +102,15 @@ pub struct Condition {
     pub transform: Transform,
     /// `SO_SNDBUF` and `SO_RCVBUF` asked for, in bytes.
     pub socket_buffer_bytes: u64,
+    /// Which family the strategies are of.
+    pub family: Family,
+    /// Where the bytes of ingest strategies come from, and where they have to end.
+    pub intake: ingest::Intake,
+    /// Processes that serve the same ranges at once, each with an engine and sinks of its own. Where a
+    /// scenario asks what many cost, all of its conditions say how many; elsewhere there is one.
+    pub readers: Option<u32>,
+    /// Little memory, and hot consumers beside the contender, who then serves a cold scan.
+    pub pressure: Option<Pressure>,
 }
 
 /// The log that is read.

@@ -3,8 +3,8 @@
 //! The sender plays the broker: it listens, the receiver process connects. Files and `/dev/null` have
 //! no receiver; a file's length, and on demand its content, is read back.
 
-mod connect;
-mod receiver;
+pub(super) mod connect;
+pub(super) mod receiver;
 
 pub use receiver::die_with_parent;
 
@@ -12,7 +12,8 @@ use super::wire::{Content, Counted, Expect, FarEnd, ReadBack, Spec, Trouble, say
 use base64::Engine as _;
 use connect::{accept_all, ask_for_congestion, deepen_backlog, random_bytes, send_buffer, tune};
 use nix::errno::Errno;
-use nix::sys::socket::{SockaddrIn as SocketAddr4, getpeername, getsockname, getsockopt, sockopt};
+use nix::sys::socket::{Shutdown, SockaddrIn as SocketAddr4, shutdown};
+use nix::sys::socket::{getpeername, getsockname, getsockopt, sockopt};
 use receiver::Receiver;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -227,6 +228,18 @@ impl Sinks {
         Ok(Some(counted))
     }
 
+    /// Closes the connections for sending: a receiver that counts until then reports.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn close(&self) -> Result<(), Trouble> {
+        for connection in &self.owned {
+            shutdown(connection.as_raw_fd(), Shutdown::Write)
+                .map_err(|errno| Trouble::call("shutdown(SHUT_WR)", "sink", errno))?;
+        }
+        Ok(())
+    }
+
     /// Lets the receiver read what one connection has queued, and hand it over.
     ///
     /// # Errors
@@ -246,7 +259,8 @@ impl Sinks {
     }
 }
 
-fn checksum(file: &File) -> Result<u32, Trouble> {
+/// CRC-32C of everything that a file has.
+pub(super) fn checksum(file: &File) -> Result<u32, Trouble> {
     let (mut crc, mut at_bytes) = (0, 0u64);
     let mut buffer = vec![0u8; 256 << 10];
     loop {
