@@ -11,7 +11,7 @@
 //! (`notices`), perhaps steps later. So that no sink that reads slowly keeps every slot, a lane may
 //! have no more of them resting than its share.
 
-mod notices;
+pub(crate) mod notices;
 mod settle;
 
 use crate::ring::{Due, Ring};
@@ -222,6 +222,11 @@ impl<L: Links> Engine for Chains<L> {
         }
         self.settle(queue)?;
         Ok(Step::Moved)
+    }
+
+    fn rest(&mut self, queue: &Queue) {
+        self.take_late_notices(queue);
+        self.ring.let_it_sleep();
     }
 }
 

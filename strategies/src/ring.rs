@@ -230,9 +230,7 @@ impl Drop for Ring {
         if self.in_flight > 0 {
             self.cancel();
         }
-        if self.spins.is_some() {
-            self.let_it_sleep();
-        }
+        self.let_it_sleep();
         // SAFETY: nothing uses the ring after this, and it is dropped once. The kernel keeps what
         // of it operations need.
         unsafe { ManuallyDrop::drop(&mut self.ring) };

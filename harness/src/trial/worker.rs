@@ -283,6 +283,9 @@ impl Worker {
         self.sinks.prepare(expect)?;
         let timed = self.timed(block)?;
         let counted = self.sinks.count(expect)?;
+        if let Some(Mover::Engine(engine)) = &mut self.mover {
+            engine.rest(&self.queue);
+        }
         let lanes = lanes.len() as u64;
         let verified = self.check(block, expect, counted.as_ref())?;
         if keep {

@@ -7,10 +7,13 @@ use nix::errno::Errno;
 use std::time::Duration;
 
 /// Sinks that block are given so long to let one send's pages go.
-const NOTICE_LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const NOTICE_LIMIT: Duration = Duration::from_secs(20);
 
 /// The same for sinks that must not block: after this their lanes count as full.
-const NOTICE_PATIENCE: Duration = Duration::from_millis(1);
+pub(crate) const NOTICE_PATIENCE: Duration = Duration::from_millis(1);
+
+/// An engine at rest waits so long for each notice that is due, until one does not come.
+pub(crate) const PARTING: Duration = Duration::from_millis(500);
 
 /// How an operation is numbered.
 #[derive(Clone, Copy)]
@@ -43,6 +46,18 @@ impl<L: Links> Chains<L> {
                 self.answered(id, completion, calls);
             }
         }
+    }
+
+    /// Waits for the notices that are due, until one does not come. Not counted: no slice is running.
+    pub(super) fn take_late_notices(&mut self, queue: &Queue) {
+        let untimed = Calls::default();
+        self.reap(&untimed);
+        while self.slots.iter().any(|slot| !slot.due.is_empty())
+            && self.ring.wait(&untimed, PARTING) == Ok(true)
+        {
+            self.reap(&untimed);
+        }
+        queue.calls.add_answers(&untimed);
     }
 
     fn answered(&mut self, id: Id, completion: Completion, calls: &Calls) {

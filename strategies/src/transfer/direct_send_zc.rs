@@ -96,7 +96,7 @@ struct Sender {
 impl Engine for Sender {
     fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError> {
         let Some(job) = queue.next_job() else {
-            self.ahead.reap(queue);
+            self.ahead.reap(&queue.calls);
             return Ok(queue.idle());
         };
         let ready = self.ahead.plan(queue, job.lane)?;
@@ -105,6 +105,10 @@ impl Engine for Sender {
             Part::Log(_) if !ready => self.wait(queue, job),
             Part::Log(piece) => self.deliver(queue, job, piece),
         }
+    }
+
+    fn rest(&mut self, queue: &Queue) {
+        self.ahead.take_late_notices(queue);
     }
 }
 

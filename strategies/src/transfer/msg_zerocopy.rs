@@ -33,8 +33,8 @@ use super::mmap_write::map_log;
 use crate::memory::Slots;
 use crate::zerocopy;
 use crate::{
-    CallError, Engine, Hop, Job, LaneId, Mover, OpenError, OptionKind, OptionSpec, Options, Part,
-    Path, Piece, Place, Queue, Route, Setup, Step, Strategy, sys,
+    CallError, Calls, Engine, Hop, Job, LaneId, Mover, OpenError, OptionKind, OptionSpec, Options,
+    Part, Path, Piece, Place, Queue, Route, Setup, Step, Strategy, sys,
 };
 use buffers::Buffers;
 use memmap2::Mmap;
@@ -129,10 +129,7 @@ enum Ready {
 
 impl Engine for Sender {
     fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError> {
-        let Some(job) = queue.next_job() else {
-            self.reap_all(queue)?;
-            return Ok(queue.idle());
-        };
+        let Some(job) = queue.next_job() else { return Ok(queue.idle()) };
         let piece = match job.part {
             Part::Header(header) => return queue.send_header(job, header),
             Part::Log(piece) => piece,
@@ -152,6 +149,12 @@ impl Engine for Sender {
                 self.sent(queue, job, sent)
             }
         }
+    }
+
+    fn rest(&mut self, queue: &Queue) {
+        let untimed = Calls::default();
+        self.take_late_notices(&untimed);
+        queue.calls.add_answers(&untimed);
     }
 }
 
@@ -219,22 +222,30 @@ impl Sender {
 
     /// Takes the notifications of a lane that have come.
     fn reap(&mut self, queue: &Queue, lane: LaneId) -> Result<bool, CallError> {
-        let (notices, source) = (&mut self.notices, &mut self.source);
-        let reaped = notices.reap(&queue.calls, lane, |released| {
-            if let Source::Buffers { buffers, .. } = source {
-                buffers.released(lane, released);
-            }
-        });
+        let reaped = self.released(&queue.calls, lane);
         reaped.map_err(|errno| queue.error(lane, "recvmsg(MSG_ERRQUEUE)", errno))
     }
 
-    fn reap_all(&mut self, queue: &Queue) -> Result<(), CallError> {
-        for lane in 0..self.notices.lanes() {
-            if self.notices.due(lane) > 0 {
-                self.reap(queue, lane)?;
+    fn released(&mut self, calls: &Calls, lane: LaneId) -> Result<bool, Errno> {
+        let (notices, source) = (&mut self.notices, &mut self.source);
+        notices.reap(calls, lane, |released| {
+            if let Source::Buffers { buffers, .. } = source {
+                buffers.released(lane, released);
+            }
+        })
+    }
+
+    /// Waits for everything that is due, until something does not come.
+    fn take_late_notices(&mut self, untimed: &Calls) {
+        while let Some(lane) = self.notices.first_due() {
+            let come = self.released(untimed, lane).and_then(|any| {
+                let waited = any || self.notices.comes(untimed, lane)?;
+                Ok(any || (waited && self.released(untimed, lane)?))
+            });
+            if come != Ok(true) {
+                return;
             }
         }
-        Ok(())
     }
 
     /// Nothing can be sent before something is released, if need be on another lane. A sink that
@@ -257,6 +268,6 @@ impl Sender {
 impl Drop for Sender {
     /// The next engine on these sockets would take notifications that come late for its own.
     fn drop(&mut self) {
-        self.notices.wait_for_all();
+        self.take_late_notices(&Calls::default());
     }
 }

@@ -11,7 +11,7 @@ mod pinned;
 use super::{Blocks, File};
 use crate::memory::Slots;
 use crate::ring::{Due, Ring};
-use crate::{CallError, Cursor, Job, LaneId, OpenError, Part, Piece, Queue};
+use crate::{CallError, Calls, Cursor, Job, LaneId, OpenError, Part, Piece, Queue};
 use io_uring::{opcode, types::Fd};
 use nix::errno::Errno;
 use std::collections::VecDeque;
@@ -121,7 +121,7 @@ impl Ahead {
         queue: &Queue,
         lane: LaneId,
     ) -> Result<bool, CallError> {
-        self.reap(queue);
+        self.reap(&queue.calls);
         let starved = self.lines[lane].is_empty() && self.next_read(queue, lane).is_some();
         if starved && self.has_its_share(lane) {
             return Ok(false);
@@ -291,7 +291,7 @@ impl Ahead {
         self.abandon(slot);
         while self.reads[slot].state == State::Abandoned {
             self.enter(queue, lane, 1)?;
-            self.reap(queue);
+            self.reap(&queue.calls);
         }
         Ok(self.room() > 0)
     }
@@ -302,7 +302,7 @@ impl Ahead {
                 return Ok(result);
             }
             self.enter(queue, self.reads[slot].lane, 1)?;
-            self.reap(queue);
+            self.reap(&queue.calls);
         }
     }
 
@@ -311,11 +311,11 @@ impl Ahead {
     }
 
     /// Takes the completions that have arrived.
-    pub(in crate::transfer) fn reap(&mut self, queue: &Queue) {
+    pub(in crate::transfer) fn reap(&mut self, calls: &Calls) {
         while let Some(over) = self.ring.completion() {
             let slot = (over.id & ((1 << SLOT_BITS) - 1)) as usize;
             if over.id >> SLOT_BITS != 0 {
-                self.of_a_send(over, slot, queue);
+                self.of_a_send(over, slot, calls);
                 continue;
             }
             let abandoned = self.reads[slot].state == State::Abandoned;

@@ -112,23 +112,13 @@ impl Notices {
         }
     }
 
-    fn first_due(&self) -> Option<LaneId> {
+    /// A lane with sends that were not released.
+    pub(super) fn first_due(&self) -> Option<LaneId> {
         (0..self.lanes.len()).find(|&lane| self.due(lane) > 0)
     }
 
-    /// Waits for everything that is due, within a bound. Not counted: no slice is running.
-    pub(super) fn wait_for_all(&mut self) {
-        let untimed = Calls::default();
-        while let Some(lane) = self.first_due() {
-            match self.reap(&untimed, lane, |_| {}) {
-                Ok(true) => continue,
-                Err(_) => return,
-                Ok(false) => {}
-            }
-            let come = zerocopy::wait(&untimed, self.lanes[lane].sink, PARTING_MS);
-            if come != Ok(true) || !matches!(self.reap(&untimed, lane, |_| {}), Ok(true)) {
-                return;
-            }
-        }
+    /// Waits a little for a notification on a lane, when nothing is timed: whether one has come.
+    pub(super) fn comes(&self, untimed: &Calls, lane: LaneId) -> Result<bool, Errno> {
+        zerocopy::wait(untimed, self.lanes[lane].sink, PARTING_MS)
     }
 }

@@ -1,18 +1,12 @@
 //! How is a buffer sent from its own pages, and when may it be filled again?
 
 use super::{Ahead, SLOT_BITS};
+use crate::chains::notices::{NOTICE_LIMIT, NOTICE_PATIENCE, PARTING};
 use crate::ring::Completion;
 use crate::zerocopy::REPORT_USAGE;
-use crate::{CallError, Job, LaneId, Queue, Step};
+use crate::{CallError, Calls, Job, LaneId, Queue, Step};
 use io_uring::squeue;
 use nix::errno::Errno;
-use std::time::Duration;
-
-/// Sinks that block are given so long to let one send's pages go.
-const NOTICE_LIMIT: Duration = Duration::from_secs(20);
-
-/// The same for sinks that must not block: after this their lanes count as full.
-const NOTICE_PATIENCE: Duration = Duration::from_millis(1);
 
 /// What is known of sends whose pages the kernel has.
 #[derive(Default)]
@@ -72,31 +66,43 @@ impl Ahead {
             .map_err(|errno| queue.error(lane, "io_uring_enter", errno))?;
         loop {
             self.enter(queue, lane, 1)?;
-            self.reap(queue);
+            self.reap(&queue.calls);
             if let Some(result) = self.pins.result {
                 return Ok(result);
             }
         }
     }
 
+    /// Waits for the notices that are due, until one does not come. Not counted: no slice is running.
+    pub(in crate::transfer) fn take_late_notices(&mut self, queue: &Queue) {
+        let untimed = Calls::default();
+        self.reap(&untimed);
+        while self.reads.iter().any(|read| !read.due.is_empty())
+            && self.ring.wait(&untimed, PARTING) == Ok(true)
+        {
+            self.reap(&untimed);
+        }
+        queue.calls.add_answers(&untimed);
+    }
+
     /// Takes the result of a send, or its notice.
-    pub(super) fn of_a_send(&mut self, over: Completion, slot: usize, queue: &Queue) {
+    pub(super) fn of_a_send(&mut self, over: Completion, slot: usize, calls: &Calls) {
         let (number, copied) = (over.id >> SLOT_BITS, over.says_copied());
         let (pins, read) = (&mut self.pins, &mut self.reads[slot]);
         if !over.is_notice() {
             pins.result = Some(over.result);
             // Only a send that was accepted leaves pages with the kernel.
             if over.announces_notice() && over.result > 0 {
-                queue.calls.zerocopy_send();
+                calls.zerocopy_send();
                 match pins.early {
-                    Some(copied) if pins.reports => queue.calls.zerocopy_answer(1, copied),
+                    Some(copied) if pins.reports => calls.zerocopy_answer(1, copied),
                     Some(_) => {}
                     None => read.due.add(number),
                 }
             }
         } else if read.due.take(number) {
             if pins.reports {
-                queue.calls.zerocopy_answer(1, copied);
+                calls.zerocopy_answer(1, copied);
             }
             if read.resting && read.due.is_empty() {
                 read.resting = false;
