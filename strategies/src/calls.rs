@@ -55,6 +55,8 @@ calls! {
 pub struct Calls {
     counts: [Cell<u64>; CALL_COUNT],
     short_writes: Cell<u64>,
+    looked_bytes: Cell<u64>,
+    handed_bytes: Cell<u64>,
 }
 
 impl Calls {
@@ -71,6 +73,18 @@ impl Calls {
         self.short_writes.set(self.short_writes.get() + 1);
     }
 
+    /// Notes that a transform was given so many bytes.
+    #[inline]
+    pub fn looked(&self, bytes: usize) {
+        self.looked_bytes.set(self.looked_bytes.get() + bytes as u64);
+    }
+
+    /// Notes that a sink took so many bytes that had been through a transform.
+    #[inline]
+    pub fn handed(&self, bytes: usize) {
+        self.handed_bytes.set(self.handed_bytes.get() + bytes as u64);
+    }
+
     /// How often that call was made.
     #[must_use]
     pub fn of(&self, call: Call) -> u64 {
@@ -81,6 +95,18 @@ impl Calls {
     #[must_use]
     pub fn short_writes(&self) -> u64 {
         self.short_writes.get()
+    }
+
+    /// Bytes that transforms were given, headers included.
+    #[must_use]
+    pub fn looked_bytes(&self) -> u64 {
+        self.looked_bytes.get()
+    }
+
+    /// Bytes that sinks took after a transform, headers included.
+    #[must_use]
+    pub fn handed_bytes(&self) -> u64 {
+        self.handed_bytes.get()
     }
 
     /// All calls that were made at least once, with their counts.
@@ -98,5 +124,7 @@ impl Calls {
     pub fn reset(&self) {
         self.counts.iter().for_each(|count| count.set(0));
         self.short_writes.set(0);
+        self.looked_bytes.set(0);
+        self.handed_bytes.set(0);
     }
 }

@@ -16,21 +16,25 @@ mod error;
 mod fetch;
 mod memory;
 mod options;
+pub mod outlet;
 pub mod path;
 mod queue;
 mod residue;
 mod ring;
 pub mod sys;
 pub mod transfer;
+pub mod transform;
 pub mod zerocopy;
 
 pub use calls::{Call, Calls};
 pub use error::{CallError, OpenError};
 pub use fetch::{Fetch, Finished, Header, Job, LaneId, Part, Piece};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options};
+pub use outlet::Outlet;
 pub use path::{CacheState, Hop, Mover, Path, Place, Route};
 pub use queue::{Cursor, Lane, Queue};
 pub use residue::Residue;
+pub use transform::{Applied, Transform};
 
 use std::fs::File;
 use std::os::fd::RawFd;
@@ -68,6 +72,15 @@ pub trait Strategy: Sync {
     /// rankings and of content verification.
     fn moves_the_log(&self) -> bool {
         true
+    }
+
+    /// Whether its bytes pass through memory of the process on their way, so that a transform can
+    /// look at them and change them there: such a strategy hands them to an [`Outlet`].
+    ///
+    /// # Errors
+    /// Why nobody can look; the reason of the row that says `refused`.
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err(transform::NEEDS_USER_SPACE)
     }
 
     /// Makes buffers, pipes, rings and mappings, once for each sender thread; never timed.
@@ -131,6 +144,9 @@ pub struct Setup<'a> {
     pub fetch_bytes_max: Bytes,
     /// The longest header of any fetch that will be queued.
     pub header_bytes_max: Bytes,
+    /// What is done to the bytes before they are sent: makes the transform of each lane. Only
+    /// strategies that [can](Strategy::transforms) are opened with one, by [`transform::open`].
+    pub transform: Option<&'a transform::Factory>,
 }
 
 /// One file of the log, open for reading.

@@ -131,6 +131,7 @@ impl Worker {
             options: &self.options,
             fetch_bytes_max: Bytes(self.spec.fetch_bytes),
             header_bytes_max: Bytes(self.spec.header_bytes),
+            transform: None,
         };
         self.mover = Some(if self.spec.bare {
             let bare = Bare::open(&self.spec.strategy, &setup).map_err(Trouble::failed)?;
@@ -237,6 +238,7 @@ impl Worker {
             options: &Options::new(floor.options(), &BTreeMap::new()),
             fetch_bytes_max: Bytes(self.spec.fetch_bytes),
             header_bytes_max: Bytes(self.spec.header_bytes),
+            transform: None,
         };
         self.mover = Some(Mover::Engine(floor.open(&setup).map_err(refusal)?));
         let block = self.planner.block(0, u64::MAX);

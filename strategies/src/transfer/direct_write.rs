@@ -22,8 +22,8 @@ mod ahead;
 
 use crate::memory::Slots;
 use crate::{
-    CallError, Calls, Engine, Hop, Job, LaneId, Mover, OpenError, OptionKind, OptionSpec, Part,
-    Path, Piece, Place, Queue, Residue, Route, Segment, Setup, Step, Strategy, sys,
+    CallError, Calls, Engine, Hop, Job, LaneId, Mover, OpenError, OptionKind, OptionSpec, Outlet,
+    Part, Path, Piece, Place, Queue, Residue, Route, Segment, Setup, Step, Strategy, sys,
 };
 use nix::errno::Errno;
 use std::fs::File;
@@ -72,22 +72,28 @@ impl Strategy for DirectWrite {
         OPTIONS
     }
 
+    fn transforms(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
         let files = setup.segments.iter().map(reopen).collect::<Result<Vec<_>, _>>()?;
         let aligns = files.iter().map(alignment).collect::<Result<Vec<_>, _>>()?;
         let align = aligns.into_iter().max().unwrap_or(1);
         let buffer = setup.fetch_bytes_max.0.min(setup.options.number("buffer")).max(1);
         let blocks = Blocks { align, buffer: buffer.next_multiple_of(align) };
+        let outlet = Outlet::open(setup, blocks.slot_len())?;
         match setup.options.number("depth") {
             0 | 1 => {
                 let mut slots = Slots::new(1, blocks.slot_len(), align as usize)?;
                 probe(&files, &mut slots, align)?;
-                Ok(Box::new(OneByOne { files, blocks, slots, residue: Residue::default() }))
+                let residue = Residue::default();
+                Ok(Box::new(OneByOne { files, blocks, slots, residue, outlet }))
             }
             depth => {
                 let mut slots = Slots::new(depth as usize, blocks.slot_len(), align as usize)?;
                 probe(&files, &mut slots, align)?;
-                ahead::open(files, blocks, depth as usize, slots, setup.sinks.len())
+                ahead::open(files, blocks, slots, outlet, setup.sinks.len())
             }
         }
     }
@@ -171,13 +177,17 @@ struct OneByOne {
     blocks: Blocks,
     slots: Slots,
     residue: Residue,
+    outlet: Outlet,
 }
 
 impl Engine for OneByOne {
     fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError> {
         let Some(job) = queue.next_job() else { return Ok(queue.idle()) };
+        if self.outlet.flush(queue, job)? {
+            return Ok(Step::Moved);
+        }
         match job.part {
-            Part::Header(header) => queue.send_header(job, header),
+            Part::Header(header) => self.outlet.send_header(queue, job, header),
             Part::Log(piece) => self.copy(queue, job, piece),
         }
     }
@@ -192,13 +202,8 @@ impl OneByOne {
         let more = job.more || (filled.len() as u64) < piece.len_bytes;
         // SAFETY: this engine has no ring; its only read was over when `pread` returned.
         let bytes = &unsafe { self.slots.bytes(0) }[filled];
-        match sys::send(&queue.calls, job.sink, bytes, more) {
-            Ok(sent) => {
-                self.residue.sent(sent);
-                queue.advance(job.lane, sent as u64);
-            }
-            Err(errno) => return queue.refuse(job.lane, "send", errno),
-        }
+        let taken = self.outlet.send(queue, job, bytes, more)?;
+        self.residue.sent(taken);
         Ok(Step::Moved)
     }
 

@@ -74,6 +74,10 @@ impl Strategy for MmapWrite {
         OPTIONS
     }
 
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err("needs user space: who looks through a mapping dies of SIGBUS when the log is cut")
+    }
+
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
         let advice = match setup.options.word("advice") {
             "sequential" => Some(Advice::Sequential),

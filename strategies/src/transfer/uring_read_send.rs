@@ -71,6 +71,10 @@ impl Strategy for UringReadSend {
         OPTIONS
     }
 
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err("needs user space: the linked SEND follows its READ inside the kernel, unseen")
+    }
+
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
         let depth = setup.options.number("depth").max(1) as usize;
         let buffer = setup.fetch_bytes_max.0.min(setup.options.number("buffer")).max(1) as usize;

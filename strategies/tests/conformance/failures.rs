@@ -208,6 +208,7 @@ fn a_file_system_without_direct_io() {
         options: &Options::new(direct.options(), &Set::new()),
         fetch_bytes_max: Bytes(1000),
         header_bytes_max: Bytes(0),
+        transform: None,
     };
     match direct.open(&setup).map(|_| ()) {
         Err(OpenError::Unsupported { call, errno, .. }) => {

@@ -8,7 +8,7 @@
 use super::{Blocks, File};
 use crate::memory::Slots;
 use crate::ring::Ring;
-use crate::{CallError, Cursor, Engine, Job, LaneId, OpenError, Part, Piece, Queue, Step, sys};
+use crate::{CallError, Cursor, Engine, Job, LaneId, OpenError, Outlet, Part, Piece, Queue, Step};
 use io_uring::{opcode, types::Fd};
 use nix::errno::Errno;
 use std::collections::VecDeque;
@@ -47,16 +47,18 @@ struct Ahead {
     lines: Vec<VecDeque<usize>>,
     /// Where each lane's next read begins; valid while its line is not empty.
     planned: Vec<Cursor>,
+    outlet: Outlet,
 }
 
 /// Makes the engine for a depth above 1.
 pub(super) fn open(
     files: Vec<File>,
     blocks: Blocks,
-    depth: usize,
     slots: Slots,
+    outlet: Outlet,
     lanes: usize,
 ) -> Result<Box<dyn Engine>, OpenError> {
+    let depth = slots.count();
     let unused = Read {
         lane: 0,
         at: Cursor::default(),
@@ -72,15 +74,19 @@ pub(super) fn open(
         free: (0..depth).collect(),
         lines: (0..lanes).map(|_| VecDeque::with_capacity(depth)).collect(),
         planned: vec![Cursor::default(); lanes],
+        outlet,
     }))
 }
 
 impl Engine for Ahead {
     fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError> {
         let Some(job) = queue.next_job() else { return Ok(queue.idle()) };
+        if self.outlet.flush(queue, job)? {
+            return Ok(Step::Moved);
+        }
         self.plan(queue, job.lane)?;
         match job.part {
-            Part::Header(header) => queue.send_header(job, header),
+            Part::Header(header) => self.outlet.send_header(queue, job, header),
             Part::Log(piece) => self.deliver(queue, job, piece),
         }
     }
@@ -133,7 +139,8 @@ impl Ahead {
     /// The first bytes of the log on a lane that no read covers yet.
     fn next_read(&mut self, queue: &Queue, lane: LaneId) -> Option<(Cursor, Piece)> {
         if self.lines[lane].is_empty() {
-            self.planned[lane] = queue.cursor(lane);
+            let held_bytes = self.outlet.held_bytes(lane);
+            self.planned[lane] = queue.ahead(lane, queue.cursor(lane), held_bytes);
         }
         loop {
             let at = self.planned[lane];
@@ -195,13 +202,8 @@ impl Ahead {
         // SAFETY: the slot's read is over, and the slot stays out of the free list until it is
         // sent.
         let bytes = &unsafe { self.ring.slots.bytes(slot) }[read.skip..read.skip + usable];
-        match sys::send(&queue.calls, job.sink, bytes, more) {
-            Ok(sent) => {
-                queue.advance(job.lane, sent as u64);
-                self.sent(job.lane, slot, sent, sent == usable);
-            }
-            Err(errno) => return queue.refuse(job.lane, "send", errno),
-        }
+        let taken = self.outlet.send(queue, job, bytes, more)?;
+        self.sent(job.lane, slot, taken, taken == usable);
         Ok(Step::Moved)
     }
 
