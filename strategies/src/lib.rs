@@ -146,7 +146,7 @@ pub struct Setup<'a> {
     pub header_bytes_max: Bytes,
     /// What is done to the bytes before they are sent: makes the transform of each lane. Only
     /// strategies that [can](Strategy::transforms) are opened with one, by [`transform::open`].
-    pub transform: Option<&'a transform::Factory>,
+    pub transform: Option<&'a transform::Factory<'a>>,
 }
 
 /// One file of the log, open for reading.

@@ -45,7 +45,7 @@ pub enum Applied {
 pub type Made = Result<Box<dyn Transform>, OpenError>;
 
 /// Makes the transform of a lane.
-pub type Factory = dyn Fn(LaneId) -> Made + Sync;
+pub type Factory<'a> = dyn Fn(LaneId) -> Made + Sync + 'a;
 
 /// Opens an engine, unless a transform is asked for that the strategy cannot let happen.
 ///

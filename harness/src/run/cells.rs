@@ -5,7 +5,7 @@
 use super::claims;
 use super::logs::Ready;
 use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
-use crate::trial::wire::{Access, Cache, Spec, Trouble};
+use crate::trial::wire::{Access, Cache, Spec, Transform, Trouble};
 use serde_json::Value;
 use std::path::Path;
 use zclab_report::record::Status;
@@ -61,6 +61,9 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             }
         }
     }
+    if let Some(why) = not_transformed(cell) {
+        return trouble(Status::Refused, why);
+    }
     if condition.wait == Wait::Spin && crate::trial::pins().is_none() {
         return trouble(
             Status::Refused,
@@ -83,6 +86,28 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
         );
     }
     None
+}
+
+/// Why the transform that is asked for cannot be made, if so.
+fn not_transformed(cell: &Cell) -> Option<&'static str> {
+    let Cell { contender, condition, .. } = cell;
+    if condition.transform == scenario::Transform::None {
+        return None;
+    }
+    if contender.bare {
+        return Some("a bare loop hands its bytes on as they are: see the strategy");
+    }
+    if let Err(why) = contender.strategy.transforms() {
+        return Some(why);
+    }
+    if condition.receiver == Receiver::Discard {
+        return Some(
+            "a receiver that discards sees no byte, so it cannot undo what was done to them",
+        );
+    }
+    let tls = condition.transform == scenario::Transform::Tls;
+    let peer = condition.sink.is_socket();
+    (tls && !peer).then_some("TLS needs somebody to shake hands with, and this sink is nobody")
 }
 
 /// Whether a file system keeps its files in the page cache alone.
@@ -138,5 +163,12 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
         },
         pin,
         markers: false,
+        transform: match condition.transform {
+            scenario::Transform::None => Transform::None,
+            scenario::Transform::Crc32c => Transform::Crc32c,
+            scenario::Transform::Lz4 => Transform::Lz4,
+            scenario::Transform::Zstd => Transform::Zstd,
+            scenario::Transform::Tls => Transform::Tls,
+        },
     }
 }

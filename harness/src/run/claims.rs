@@ -2,9 +2,10 @@
 
 use crate::machine::{ETHTOOL_GSG, ETHTOOL_GTXCSUM, offload};
 use crate::scenario::{Cache, Cell, Receiver};
+use crate::trial::wire::Moved;
 use std::collections::BTreeMap;
-use zclab_report::record::{Agreement, Compared, Hop, Ledger};
-use zclab_strategies::{CacheState, Route, SinkKind};
+use zclab_report::record::{Agreement, Compared, Hop, Ledger, reading};
+use zclab_strategies::{CacheState, Mover, Path, Place, Route, SinkKind};
 
 /// Hops are predicted for this many bytes as long as nothing is observed.
 const CLAIM_BYTES: u64 = 1 << 20;
@@ -28,10 +29,38 @@ pub fn route(cell: &Cell) -> Route {
     }
 }
 
+/// What a cell claims: its strategy's path, and where the bytes are changed on their way, the hop that
+/// changes them. Only the outlet knows how many there are behind it (`sent_per_byte`, for each byte
+/// of payload); as long as it has not said, the path is the strategy's own.
+#[must_use]
+pub fn path(cell: &Cell, on: &Route, sent_per_byte: Option<f64>) -> Path {
+    let mut path = cell.contender.strategy.path(on);
+    let changes = cell.condition.transform.changes();
+    let Some(sent_per_byte) = sent_per_byte.filter(|_| changes) else { return path };
+    let Some(taken) = path.hops.iter().rposition(|hop| hop.to == Place::UserBuffer) else {
+        return path;
+    };
+    for hop in &mut path.hops[taken + 1..] {
+        hop.share *= sent_per_byte;
+    }
+    let why = "the transform reads each byte and writes what it becomes";
+    let changed =
+        zclab_strategies::Hop::new(Place::UserBuffer, Place::UserBuffer, Mover::CpuCopy, why);
+    path.hops.insert(taken + 1, changed);
+    path
+}
+
+/// Bytes that sinks took for each byte of a sample's payload, where the outlet counted them.
+#[must_use]
+pub fn sent_per_byte(moved: &Moved) -> Option<f64> {
+    let sent_bytes = *moved.readings.get(reading::SENT_BYTES)?;
+    (moved.bytes > 0).then(|| sent_bytes as f64 / moved.bytes as f64)
+}
+
 /// The claim of a cell of which nothing was observed, and why not.
 #[must_use]
-pub fn ledger(cell: &Cell, why: &str) -> Ledger {
-    let path = cell.contender.strategy.path(&route(cell));
+pub fn ledger(cell: &Cell, sent_per_byte: Option<f64>, why: &str) -> Ledger {
+    let path = path(cell, &route(cell), sent_per_byte);
     let hop = |hop: &zclab_strategies::Hop| Hop {
         from: hop.from.name().to_owned(),
         to: hop.to.name().to_owned(),

@@ -7,7 +7,7 @@ use super::children::TrialChild;
 use super::claims;
 use crate::ledger::Ledger;
 use crate::ledger::counts::Counts;
-use crate::ledger::judge::{Case, judge};
+use crate::ledger::judge::{Case, Changed, judge};
 use crate::ledger::object::Unavailable;
 use crate::ledger::profile::Profiler;
 use crate::log::Log;
@@ -15,7 +15,7 @@ use crate::scenario::Cell;
 use crate::trial::wire::{Moved, Order, Trouble};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use zclab_report::record;
+use zclab_report::record::{self, reading};
 
 /// The ledger of a run, loaded once, and why it cannot count if it cannot.
 pub struct Evidence {
@@ -126,25 +126,33 @@ impl Evidence {
         self.ledger = Err(error.to_string());
     }
 
-    /// The ledger line of a cell: its claim, and what was counted of it.
+    /// The ledger line of a cell: its claim, and what was counted of it. Where nothing was, a sample
+    /// may still say how many bytes were sent for each byte of payload.
     #[must_use]
-    pub fn ledger(&self, cell: &Cell, counted: Option<&Counted>) -> record::Ledger {
+    pub fn ledger(
+        &self,
+        cell: &Cell,
+        counted: Option<&Counted>,
+        sent_per_byte: Option<f64>,
+    ) -> record::Ledger {
         let (counted, ledger) = match (counted, &self.ledger) {
             (Some(counted), Ok(ledger)) => (counted, ledger),
-            (_, Err(why)) => return claims::ledger(cell, why),
+            (_, Err(why)) => return claims::ledger(cell, sent_per_byte, why),
             (None, Ok(_)) => {
                 let why = self.unlearnt.as_deref();
-                return claims::ledger(cell, why.unwrap_or("the cell was not counted"));
+                let why = why.unwrap_or("the cell was not counted");
+                return claims::ledger(cell, sent_per_byte, why);
             }
         };
         let route = claims::route(cell);
-        let path = cell.contender.strategy.path(&route);
         let Counted { moved, counts } = counted;
+        let path = claims::path(cell, &route, claims::sent_per_byte(moved));
         let case = Case {
             path: &path,
             route: &route,
             payload_bytes: moved.bytes,
             header_bytes: moved.header_bytes,
+            changed: changed(cell, moved),
             missing_bytes: moved.cache.as_ref().map(missing),
             counts,
             gaps: ledger.gaps(),
@@ -163,6 +171,13 @@ impl Evidence {
             syscalls: counts.calls_of("sender"),
         }
     }
+}
+
+/// What the outlet counted, where the bytes were changed on their way.
+fn changed(cell: &Cell, moved: &Moved) -> Option<Changed> {
+    let read = |name| moved.readings.get(name).copied();
+    let (taken_bytes, sent_bytes) = (read(reading::TRANSFORMED_BYTES)?, read(reading::SENT_BYTES)?);
+    cell.condition.transform.changes().then_some(Changed { taken_bytes, sent_bytes })
 }
 
 fn gaps(ledger: &Ledger) -> BTreeMap<String, String> {

@@ -13,6 +13,7 @@ pub mod opening;
 pub mod proof;
 pub mod receiver;
 pub mod sinks;
+pub mod transform;
 pub mod wire;
 pub mod worker;
 

@@ -56,6 +56,26 @@ pub struct Spec {
     pub pin: Option<(usize, usize)>,
     /// Make marker calls around the timed loop, for tracers.
     pub markers: bool,
+    /// What is done to the bytes before they are sent.
+    #[serde(default)]
+    pub transform: Transform,
+}
+
+/// What is done to the bytes before they are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transform {
+    /// Nothing.
+    #[default]
+    None,
+    /// They are summed, and sent as they are.
+    Crc32c,
+    /// They become LZ4 frames.
+    Lz4,
+    /// They become Zstandard frames.
+    Zstd,
+    /// They become TLS records.
+    Tls,
 }
 
 /// Where fetches lie.
@@ -254,12 +274,33 @@ pub struct ReceiverSpec {
     pub socket_buffer_bytes: u64,
     /// CPU to pin to.
     pub cpu: Option<usize>,
+    /// What was done to the bytes, and has to be undone before they are counted.
+    #[serde(default)]
+    pub undo: Undo,
+}
+
+/// What has to be undone at the far end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum Undo {
+    /// Nothing: the bytes are the log's.
+    #[default]
+    Nothing,
+    /// LZ4 frames, each behind its lengths before and after.
+    Lz4,
+    /// Zstandard frames, likewise.
+    Zstd,
+    /// TLS records: the receiver is the client, and trusts this certificate alone.
+    Tls {
+        /// The certificate (DER), in base64.
+        certificate: String,
+    },
 }
 
 /// What a receiver shall count next.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Expect {
-    /// Bytes on each connection.
+    /// Bytes on each connection, as they were before any transform.
     pub bytes_each: u64,
     /// Checksum them as well.
     pub content: bool,
@@ -299,7 +340,7 @@ pub struct Content {
 pub struct Counted {
     /// `CLOCK_MONOTONIC` when the last byte had been counted.
     pub end_ns: u64,
-    /// Bytes over all connections.
+    /// Bytes over all connections, as they were before any transform.
     pub bytes: u64,
     /// CPU time of the receiver meanwhile; of one that spins, time inside the calls that brought bytes.
     pub cpu_ns: u64,

@@ -11,6 +11,7 @@ use super::fetches::{Block, Planner};
 use super::opening::{header, options, refusal};
 use super::proof::{Witness, block_bytes_read, judge_after};
 use super::sinks::{Sinks, io};
+use super::transform::Transforms;
 use super::wire::{Expect, FarEnd, Moved, Spec, Trouble};
 use crate::counters::{ProcessIo, Usage, now, process_io, steal};
 use hdrhistogram::Histogram;
@@ -19,7 +20,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use zclab_report::record::CacheProof;
 use zclab_strategies::{
-    Bytes, Calls, Engine, LaneId, Options, Queue, Segment, Setup, Strategy, find,
+    Bytes, Calls, Engine, LaneId, Options, Queue, Segment, Setup, Strategy, find, transform,
 };
 
 /// Latencies are kept between a nanosecond and a minute, to three significant digits.
@@ -40,6 +41,7 @@ pub struct Worker {
     pub(super) queue: Queue,
     pub(super) mover: Option<Mover>,
     pub(super) header: Vec<u8>,
+    transforms: Transforms,
     stamps: Vec<u64>,
     latencies: Histogram<u64>,
 }
@@ -74,7 +76,9 @@ impl Worker {
             let file = File::open(path).map_err(|e| io("open", &path.display().to_string(), &e))?;
             segments.push(Segment { path: path.clone(), file, len: Bytes(*len_bytes) });
         }
-        let sinks = Sinks::open(&spec)?;
+        let mut sinks = Sinks::open(&spec)?;
+        let encrypted = std::mem::take(&mut sinks.encrypted);
+        let transforms = Transforms::new(spec.transform, sinks.sinks.len(), encrypted);
         let planner = Planner::new(&spec).map_err(Trouble::failed)?;
         let latencies = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)
             .map_err(|error| Trouble::failed(format!("histogram: {error}")))?;
@@ -88,6 +92,7 @@ impl Worker {
             sinks,
             mover: None,
             header: header(spec.header_bytes as usize, spec.fetch_bytes),
+            transforms,
             stamps: Vec::with_capacity((spec.fetches * spec.consumers) as usize),
             latencies,
             spec,
@@ -125,19 +130,20 @@ impl Worker {
 
     pub(super) fn open_mover(&mut self) -> Result<(), Trouble> {
         self.mover = None;
+        let make = |lane: LaneId| self.transforms.make(lane);
         let setup = Setup {
             segments: &self.segments,
             sinks: &self.sinks.sinks,
             options: &self.options,
             fetch_bytes_max: Bytes(self.spec.fetch_bytes),
             header_bytes_max: Bytes(self.spec.header_bytes),
-            transform: None,
+            transform: if self.transforms.any() { Some(&make) } else { None },
         };
         self.mover = Some(if self.spec.bare {
             let bare = Bare::open(&self.spec.strategy, &setup).map_err(Trouble::failed)?;
             Mover::Bare(Box::new((bare, Calls::default())))
         } else {
-            Mover::Engine(self.strategy.open(&setup).map_err(refusal)?)
+            Mover::Engine(transform::open(self.strategy, &setup).map_err(refusal)?)
         });
         Ok(())
     }
@@ -227,8 +233,17 @@ impl Worker {
         Ok(())
     }
 
-    /// Sends as many bytes as a block has, from memory, so that windows and buffers have grown.
+    /// Sends as many bytes as a block has, from memory, so that windows and buffers have grown. Where
+    /// they are transformed the strategy itself does it, since bytes that are not the log's would
+    /// shrink to another size; the cache is arranged afterwards.
     fn warm_connections(&mut self) -> Result<(), Trouble> {
+        let block = self.planner.block(0, u64::MAX);
+        if self.transforms.any() {
+            self.open_mover()?;
+            self.measure(&block, false, false)?;
+            self.mover = None;
+            return Ok(());
+        }
         let Some(floor) = zclab_strategies::ALL.iter().find(|s| !s.moves_the_log()) else {
             return Ok(());
         };
@@ -241,7 +256,6 @@ impl Worker {
             transform: None,
         };
         self.mover = Some(Mover::Engine(floor.open(&setup).map_err(refusal)?));
-        let block = self.planner.block(0, u64::MAX);
         self.measure(&block, false, false)?;
         self.mover = None;
         Ok(())
@@ -261,6 +275,7 @@ impl Worker {
         let checks = content && self.strategy.moves_the_log();
         let expect = Expect { bytes_each: payload_each + headers_each, content: checks };
         self.sinks.prepare(expect)?;
+        self.transforms.begin();
         let timed = self.timed(block)?;
         let counted = self.sinks.count(expect)?;
         let lanes = lanes.len() as u64;

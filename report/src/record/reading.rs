@@ -27,3 +27,7 @@ pub const IO_READ_BYTES: &str = "io_read_bytes";
 pub const IO_RCHAR_BYTES: &str = "io_rchar_bytes";
 /// Time stolen by the hypervisor from all CPUs, as fine as the kernel's tick.
 pub const STEAL_NS: &str = "steal_ns";
+/// Bytes that the sinks took, headers included, after what was done to them; only where something was.
+pub const SENT_BYTES: &str = "sent_bytes";
+/// Bytes that a transform was given, headers included; only where there is one.
+pub const TRANSFORMED_BYTES: &str = "transformed_bytes";

@@ -46,6 +46,7 @@ fn case(
         route,
         payload_bytes,
         header_bytes,
+        changed: None,
         missing_bytes,
         counts,
         gaps: &gaps,
@@ -183,8 +184,10 @@ fn a_cold_range_has_to_be_filled_and_one_that_recurs_only_once() {
         let (counts, gaps) = (&seen, &BTreeMap::new());
         let (payload_bytes, header_bytes, route) = (MIB, 0, &cold);
         let path = &path;
-        judge(&Case { path, route, payload_bytes, header_bytes, missing_bytes, counts, gaps })
-            .agreement
+        let changed = None;
+        let case =
+            Case { path, route, payload_bytes, header_bytes, changed, missing_bytes, counts, gaps };
+        judge(&case).agreement
     };
     assert_eq!(judged(MIB, None), Agreement::Agrees);
     assert_eq!(judged(9 * MIB, Some(MIB)), Agreement::Agrees, "read-ahead overshoots");

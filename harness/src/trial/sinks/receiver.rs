@@ -1,17 +1,27 @@
 //! How is the process at the far end started, told and heard?
 
 use super::{PATIENCE, io};
-use crate::trial::wire::{Counted, Lines, NoLine, ReceiverSpec, Spec, Trouble, say};
+use crate::trial::transform::{tls, tls::Broker, undo};
+use crate::trial::wire::{
+    Counted, Lines, NoLine, ReceiverSpec, Spec, Transform, Trouble, Undo, say,
+};
+use base64::Engine as _;
 use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike};
 use serde::de::DeserializeOwned;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 /// A `zclab receive`, ended when this is dropped.
 pub(super) struct Receiver {
     pub(super) process: Child,
     pub(super) orders: ChildStdin,
     pub(super) counts: Lines<ChildStdout>,
+    /// The broker that the consumers trust, where they want to be served by TLS.
+    pub(super) broker: Option<Broker>,
 }
 
 impl Drop for Receiver {
@@ -24,6 +34,16 @@ impl Drop for Receiver {
 
 impl Receiver {
     pub(super) fn start(spec: &Spec, address: &str) -> Result<Receiver, Trouble> {
+        let broker = match spec.transform {
+            Transform::Tls => Some(Broker::new().map_err(|e| Trouble::failed(format!("{e:#}")))?),
+            _ => None,
+        };
+        let undo = match &broker {
+            Some(broker) => Undo::Tls {
+                certificate: base64::engine::general_purpose::STANDARD.encode(broker.certificate()),
+            },
+            None => undo(spec.transform),
+        };
         let parent = nix::unistd::getpid();
         let mut command = Command::new(crate::trial::SELF);
         command.arg("receive").stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -32,7 +52,7 @@ impl Receiver {
         let (Some(orders), Some(counts)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(Trouble::failed("the receiver has no pipes"));
         };
-        let mut receiver = Receiver { process, orders, counts: Lines::new(counts) };
+        let mut receiver = Receiver { process, orders, counts: Lines::new(counts), broker };
         let spec = ReceiverSpec {
             address: address.to_owned(),
             connections: spec.consumers,
@@ -40,9 +60,30 @@ impl Receiver {
             spins: spec.spins,
             socket_buffer_bytes: spec.socket_buffer_bytes,
             cpu: spec.pin.map(|(_, receiver)| receiver),
+            undo,
         };
         say(&mut receiver.orders, &spec).map_err(|e| io("write", "the receiver's pipe", &e))?;
         Ok(receiver)
+    }
+
+    /// Shakes hands on each of these connections, where the consumers want to be served by TLS.
+    pub(super) fn greet(&mut self, sockets: &[OwnedFd]) -> Result<Vec<tls::Connection>, Trouble> {
+        let Some(broker) = self.broker.take() else { return Ok(Vec::new()) };
+        let mut connections = Vec::with_capacity(sockets.len());
+        for (index, socket) in sockets.iter().enumerate() {
+            let limit = TimeVal::seconds(PATIENCE.as_secs() as i64);
+            setsockopt(socket, sockopt::ReceiveTimeout, &limit)
+                .map_err(|errno| Trouble::call("setsockopt(SO_RCVTIMEO)", "sink", errno))?;
+            match broker.greet(socket) {
+                Ok(connection) => connections.push(Arc::new(Mutex::new(connection))),
+                Err(error) => {
+                    // Its last words, if it had any, say more than a connection that broke.
+                    self.next()?;
+                    return Err(Trouble::failed(format!("consumer {index}: {error:#}")));
+                }
+            }
+        }
+        Ok(connections)
     }
 
     pub(super) fn next(&mut self) -> Result<Counted, Trouble> {
