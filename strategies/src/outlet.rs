@@ -64,10 +64,13 @@ impl Outlet {
         let mut lanes = Vec::with_capacity(setup.sinks.len());
         let mut left_bytes = OUTPUTS_BYTES_MAX;
         for lane in 0..setup.sinks.len() {
-            let transform = make(lane)?;
+            let mut transform = make(lane)?;
             let bound_bytes = transform.bound_bytes(chunk_bytes);
             left_bytes =
                 left_bytes.checked_sub(bound_bytes).ok_or(OpenError::Refused { why: TOO_LARGE })?;
+            transform
+                .warm_up(chunk_bytes)
+                .map_err(|errno| OpenError::failed(transform.name(), errno))?;
             let out = Vec::with_capacity(bound_bytes);
             lanes.push(Lane { transform, out, sent: 0, covers: 0, more: false, looked: 0 });
         }

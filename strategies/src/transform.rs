@@ -23,6 +23,14 @@ pub trait Transform: Send {
     /// The most bytes that an input of this length can become.
     fn bound_bytes(&self, input_bytes: usize) -> usize;
 
+    /// Takes whatever memory chunks of up to this length need, before anything is timed.
+    ///
+    /// # Errors
+    /// When the library behind it refuses.
+    fn warm_up(&mut self, _chunk_bytes: usize) -> Result<(), Errno> {
+        Ok(())
+    }
+
     /// Takes the next bytes of the lane: all of them, whatever becomes of them. `out` is empty.
     ///
     /// The answer is of the same kind for every input. [`Applied::Same`] leaves `out` empty.

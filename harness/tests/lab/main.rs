@@ -1,6 +1,7 @@
 //! Does the whole program do what its documents say? Each module runs the built binary as a user would.
 
 mod aliasing;
+mod allocations;
 mod bad_input;
 mod counts;
 mod death;
@@ -9,3 +10,4 @@ mod interrupted;
 mod liar;
 mod profile;
 mod support;
+mod transforms;

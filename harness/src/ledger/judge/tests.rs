@@ -2,10 +2,10 @@
 
 use super::super::counts::{Classes, Counts};
 use super::super::moves::Move;
-use super::{Case, Judgement, judge};
+use super::{Case, Changed, Judgement, judge};
 use std::collections::BTreeMap;
 use zclab_report::record::Agreement;
-use zclab_strategies::{CacheState, Path, Route, SinkKind, find};
+use zclab_strategies::{CacheState, Hop, Mover, Path, Place, Route, SinkKind, find};
 
 const MIB: u64 = 1 << 20;
 const USER: u8 = 1;
@@ -194,4 +194,45 @@ fn a_cold_range_has_to_be_filled_and_one_that_recurs_only_once() {
     assert_eq!(judged(MIB / 2, Some(MIB / 2)), Agreement::Agrees, "half of it recurs");
     assert_eq!(judged(MIB / 2, Some(MIB)), Agreement::Contradicts);
     assert_eq!(judged(0, None), Agreement::Contradicts);
+}
+
+/// What the kernel shows of a cell whose megabyte became so many bytes, of which the outlet says that
+/// it handed over `said`.
+fn compressed(shown: u64, said: u64) -> Judgement {
+    let tcp = route(SinkKind::TcpLoopback, true);
+    let all = private(shown);
+    let seen = counts(&[(READ, LOG, USER, MIB), (WRITE, USER, SOCKET, shown)], all, all, all);
+    let mut path = find("read-write").unwrap().path(&tcp);
+    let share = said as f64 / MIB as f64;
+    path.hops[1..].iter_mut().for_each(|hop| hop.share = share);
+    let changes = Hop::new(Place::UserBuffer, Place::UserBuffer, Mover::CpuCopy, "lz4");
+    path.hops.insert(1, changes);
+    judge(&Case {
+        path: &path,
+        route: &tcp,
+        payload_bytes: MIB,
+        header_bytes: 700,
+        changed: Some(Changed { taken_bytes: MIB + 700, sent_bytes: said }),
+        missing_bytes: None,
+        counts: &seen,
+        gaps: &BTreeMap::new(),
+    })
+}
+
+#[test]
+fn hops_behind_a_transform_have_the_bytes_that_the_outlet_handed_over() {
+    let judged = compressed(MIB / 2, MIB / 2);
+    assert_eq!(judged.agreement, Agreement::Agrees, "{:?}", judged.reason);
+    assert_eq!(judged.copies.observed, Some(2.5), "in, through, and half of it out");
+    assert!(judged.hops[1].evidence.contains("counted by the strategy's outlet"));
+    assert_eq!(judged.hops[1].observed_bytes, Some(MIB), "headers are no payload");
+    // More or less than the outlet says: it lies, or something else sent.
+    for shown in [MIB / 2 - MIB / 50, MIB / 2 + MIB / 50, MIB] {
+        let judged = compressed(shown, MIB / 2);
+        assert_eq!(judged.agreement, Agreement::Contradicts, "{shown}");
+        assert!(judged.reason.unwrap().contains("user-buffer → socket-buffer"), "{shown}");
+    }
+    // Of a tenth, a hundredth of the payload is a tenth: the slack shrinks with what is sent.
+    let judged = compressed(MIB / 10 + MIB / 200, MIB / 10);
+    assert_eq!(judged.agreement, Agreement::Contradicts);
 }

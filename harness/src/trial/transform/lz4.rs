@@ -50,6 +50,10 @@ impl Transform for Compress {
         HEAD_BYTES + bound_bytes(input_bytes)
     }
 
+    fn warm_up(&mut self, chunk_bytes: usize) -> Result<(), Errno> {
+        self.apply(&vec![0; chunk_bytes.max(1)], &mut Vec::new()).map(drop)
+    }
+
     fn apply(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Applied, Errno> {
         let encoder = &mut self.encoder;
         chunk::put(bytes, out, |bytes, out| {

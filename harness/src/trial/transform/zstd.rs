@@ -10,6 +10,10 @@ use zclab_strategies::{Applied, OpenError, Transform};
 
 const LEVEL: i32 = 3;
 
+fn chunk_bound_bytes(raw_bytes: usize) -> usize {
+    HEAD_BYTES + zstd::zstd_safe::compress_bound(raw_bytes)
+}
+
 /// Compresses a lane's chunks.
 pub struct Compress {
     compressor: zstd::bulk::Compressor<'static>,
@@ -33,11 +37,17 @@ impl Transform for Compress {
     }
 
     fn bound_bytes(&self, input_bytes: usize) -> usize {
-        HEAD_BYTES + zstd::zstd_safe::compress_bound(input_bytes)
+        chunk_bound_bytes(input_bytes)
+    }
+
+    fn warm_up(&mut self, chunk_bytes: usize) -> Result<(), Errno> {
+        self.apply(&vec![0; chunk_bytes.max(1)], &mut Vec::new()).map(drop)
     }
 
     fn apply(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Applied, Errno> {
         let compressor = &mut self.compressor;
+        // The library writes into spare room and makes none.
+        out.reserve(chunk_bound_bytes(bytes.len()));
         chunk::put(bytes, out, |bytes, out| {
             let mut behind_the_head = Cursor::new(out);
             behind_the_head.set_position(HEAD_BYTES as u64);
