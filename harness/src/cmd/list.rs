@@ -108,6 +108,7 @@ fn claimed_copies(strategy: &dyn Strategy) -> f64 {
         cache: CacheState::Warm,
         scatter_gather: true,
         tx_checksum: true,
+        outside_blocks: 0.0,
         receiver_copies: true,
     };
     // An empty sum of floats is negative zero, which nobody wants to read.
@@ -144,7 +145,7 @@ fn strategies_text() -> String {
     )
 }
 
-fn option_bounds(option: &OptionSpec) -> String {
+pub(super) fn option_bounds(option: &OptionSpec) -> String {
     match option.kind {
         OptionKind::Number { min, max, .. } => format!("{min} to {max}"),
         OptionKind::Choice { of, .. } => of.join(", "),

@@ -72,9 +72,15 @@ pub fn judge(case: &Case) -> Judgement {
             None => (None, "unavailable: no program counts this hop".to_owned()),
         };
         let least = fact.and_then(|fact| fact.least);
+        let (observed, predicted_of_calls, evidence) = match hop.in_user_space {
+            // Bytes that calls moved took another way than the one that was claimed.
+            true => (observed.filter(|&bytes| bytes > slack), 0, by_itself()),
+            false => (observed, predicted, evidence),
+        };
         match observed {
-            Some(bytes) if !within(bytes, predicted, slack, least) => {
-                wrong.get_or_insert(contradiction(hop, predicted, bytes, case.payload_bytes));
+            Some(bytes) if !within(bytes, predicted_of_calls, slack, least) => {
+                let payload_bytes = case.payload_bytes;
+                wrong.get_or_insert(contradiction(hop, predicted_of_calls, bytes, payload_bytes));
             }
             None if hop.to != Place::Nowhere => {
                 let why = evidence.trim_start_matches("unavailable: ");
@@ -105,7 +111,8 @@ pub fn judge(case: &Case) -> Judgement {
         hops,
         copies: Compared {
             predicted: Some(case.path.sender_copies_per_byte()),
-            observed: copies(&facts, case.payload_bytes),
+            observed: copies(&facts, case.payload_bytes)
+                .filter(|_| !case.path.hops.iter().any(|hop| hop.in_user_space)),
         },
         mode_switches: Compared { predicted: None, observed: crossings.ok() },
         agreement,
@@ -123,6 +130,12 @@ fn shown(hop: &Hop, predicted: u64, observed: Option<u64>, evidence: String) -> 
         evidence,
         why: hop.why.to_owned(),
     }
+}
+
+/// Why nobody sees a copy that the process makes by its own instructions.
+fn by_itself() -> String {
+    "unavailable: the process copies by itself, which makes no call and passes no tracepoint"
+        .to_owned()
 }
 
 fn within(bytes: u64, predicted: u64, slack: u64, least: Option<u64>) -> bool {

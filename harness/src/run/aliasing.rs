@@ -60,8 +60,7 @@ pub fn verdict(expected: Sharing, shared_bytes: u64, probed_bytes: u64) -> Agree
 #[must_use]
 pub fn line(cell: &Cell, seen: Aliased) -> Aliasing {
     let Aliased { shared_bytes, probed_bytes, reason } = seen;
-    let expected =
-        (probed_bytes > 0).then(|| expected(&cell.contender.strategy.path(&claims::route(cell))));
+    let expected = (probed_bytes > 0).then(|| expected(&cell.contender.path(&claims::route(cell))));
     let verdict = expected
         .map_or(Agreement::Unobserved, |expected| verdict(expected, shared_bytes, probed_bytes));
     Aliasing { cell: cell.id(), shared_bytes, probed_bytes, expected, verdict, reason }
@@ -77,6 +76,7 @@ mod tests {
         cache: CacheState::Warm,
         scatter_gather: true,
         tx_checksum: true,
+        outside_blocks: 0.0,
         receiver_copies: true,
     };
 

@@ -9,7 +9,7 @@ use crate::trial::wire::{Access, Cache, Spec, Transform, Trouble};
 use serde_json::Value;
 use std::path::Path;
 use zclab_report::record::Status;
-use zclab_strategies::{OptionValue, Place, SinkKind};
+use zclab_strategies::{FarEnd, OptionValue, Place, SinkKind};
 
 /// The condition in a few words, for the line of progress: the scenario and what it varies.
 #[must_use]
@@ -64,6 +64,14 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
     if let Some(why) = not_transformed(cell) {
         return trouble(Status::Refused, why);
     }
+    if condition.receiver == Receiver::Discard
+        && cell.contender.strategy.far_end() == FarEnd::KernelTls
+    {
+        return trouble(
+            Status::Refused,
+            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
+        );
+    }
     if condition.wait == Wait::Spin && crate::trial::pins().is_none() {
         return trouble(
             Status::Refused,
@@ -77,7 +85,7 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
         );
     }
     let strategy = cell.contender.strategy;
-    let path = strategy.path(&claims::route(cell));
+    let path = cell.contender.path(&claims::route(cell));
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
     if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
         return trouble(

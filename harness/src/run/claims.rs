@@ -25,6 +25,8 @@ pub fn route(cell: &Cell) -> Route {
         },
         scatter_gather: ask(ETHTOOL_GSG),
         tx_checksum: ask(ETHTOOL_GTXCSUM),
+        // Where nothing was moved yet, nobody knows where the fetches will lie.
+        outside_blocks: 0.0,
         receiver_copies: cell.condition.receiver == Receiver::Copy,
     }
 }
@@ -34,7 +36,7 @@ pub fn route(cell: &Cell) -> Route {
 /// of payload); as long as it has not said, the path is the strategy's own.
 #[must_use]
 pub fn path(cell: &Cell, on: &Route, sent_per_byte: Option<f64>) -> Path {
-    let mut path = cell.contender.strategy.path(on);
+    let mut path = cell.contender.path(on);
     let changes = cell.condition.transform.changes();
     let Some(sent_per_byte) = sent_per_byte.filter(|_| changes) else { return path };
     let Some(taken) = path.hops.iter().rposition(|hop| hop.to == Place::UserBuffer) else {

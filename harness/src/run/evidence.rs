@@ -16,6 +16,7 @@ use crate::trial::wire::{Moved, Order, Trouble};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zclab_report::record::{self, reading};
+use zclab_strategies::Route;
 
 /// The ledger of a run, loaded once, and why it cannot count if it cannot.
 pub struct Evidence {
@@ -144,8 +145,9 @@ impl Evidence {
                 return claims::ledger(cell, sent_per_byte, why);
             }
         };
-        let route = claims::route(cell);
         let Counted { moved, counts } = counted;
+        let outside_blocks = moved.outside_blocks_bytes as f64 / moved.bytes.max(1) as f64;
+        let route = Route { outside_blocks, ..claims::route(cell) };
         let path = claims::path(cell, &route, claims::sent_per_byte(moved));
         let case = Case {
             path: &path,

@@ -132,7 +132,8 @@ fn reads_the_device(contender: &Contender, condition: &Condition) -> bool {
         cache,
         scatter_gather: true,
         tx_checksum: true,
+        outside_blocks: 0.0,
         receiver_copies: true,
     };
-    contender.strategy.path(&route).hops.iter().any(|hop| hop.from == Place::Disk)
+    contender.path(&route).hops.iter().any(|hop| hop.from == Place::Disk)
 }

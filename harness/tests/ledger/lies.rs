@@ -64,6 +64,7 @@ fn route(scatter_gather: bool) -> Route {
         cache: CacheState::Warm,
         scatter_gather,
         tx_checksum: true,
+        outside_blocks: 0.0,
         receiver_copies: true,
     }
 }

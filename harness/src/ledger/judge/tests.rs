@@ -18,7 +18,14 @@ const SENDFILE: u16 = 40;
 
 fn route(sink: SinkKind, scatter_gather: bool) -> Route {
     let cache = CacheState::Warm;
-    Route { sink, cache, scatter_gather, tx_checksum: true, receiver_copies: true }
+    Route {
+        sink,
+        cache,
+        scatter_gather,
+        tx_checksum: true,
+        outside_blocks: 0.0,
+        receiver_copies: true,
+    }
 }
 
 fn counts(moves: &[(u16, u8, u8, u64)], queued: Classes, wire: Classes, got: Classes) -> Counts {

@@ -14,6 +14,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use zclab_strategies::FarEnd;
 
 /// A `zclab receive`, ended when this is dropped.
 pub(super) struct Receiver {
@@ -52,6 +53,8 @@ impl Receiver {
         let (Some(orders), Some(counts)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(Trouble::failed("the receiver has no pipes"));
         };
+        let strategy = zclab_strategies::find(&spec.strategy);
+        let tls = strategy.is_some_and(|strategy| strategy.far_end() == FarEnd::KernelTls);
         let mut receiver = Receiver { process, orders, counts: Lines::new(counts), broker };
         let spec = ReceiverSpec {
             address: address.to_owned(),
@@ -59,6 +62,7 @@ impl Receiver {
             discard: spec.discard,
             spins: spec.spins,
             socket_buffer_bytes: spec.socket_buffer_bytes,
+            tls,
             cpu: spec.pin.map(|(_, receiver)| receiver),
             undo,
         };
