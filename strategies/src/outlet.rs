@@ -60,16 +60,17 @@ impl Outlet {
     /// transform's maker says.
     pub fn open(setup: &Setup, chunk_bytes: usize) -> Result<Outlet, OpenError> {
         let Some(make) = setup.transform else { return Ok(Outlet::default()) };
-        let chunk_bytes = chunk_bytes.max(setup.header_bytes_max.0 as usize);
+        let header_bytes = setup.header_bytes_max.0 as usize;
         let mut lanes = Vec::with_capacity(setup.sinks.len());
         let mut left_bytes = OUTPUTS_BYTES_MAX;
         for lane in 0..setup.sinks.len() {
             let mut transform = make(lane)?;
-            let bound_bytes = transform.bound_bytes(chunk_bytes);
+            let bound_bytes =
+                transform.bound_bytes(chunk_bytes) + transform.bound_bytes(header_bytes);
             left_bytes =
                 left_bytes.checked_sub(bound_bytes).ok_or(OpenError::Refused { why: TOO_LARGE })?;
             transform
-                .warm_up(chunk_bytes)
+                .warm_up(chunk_bytes.max(header_bytes))
                 .map_err(|errno| OpenError::failed(transform.name(), errno))?;
             let out = Vec::with_capacity(bound_bytes);
             lanes.push(Lane { transform, out, sent: 0, covers: 0, more: false, looked: 0 });
@@ -111,7 +112,7 @@ impl Outlet {
         bytes: &[u8],
         more: bool,
     ) -> Result<usize, CallError> {
-        let offered = self.offer(queue, job, bytes, more)?;
+        let offered = self.offer(queue, job, [&[], bytes], more, alone)?;
         settle(queue, job.lane, "send", offered)
     }
 
@@ -126,9 +127,28 @@ impl Outlet {
         job: Job,
         header: Header,
     ) -> Result<crate::Step, CallError> {
-        let offered = self.offer(queue, job, queue.header(header), job.more)?;
+        let offered = self.offer(queue, job, [&[], queue.header(header)], job.more, alone)?;
         settle(queue, job.lane, "send(header)", offered)?;
         Ok(crate::Step::Moved)
+    }
+
+    /// A header, if there is one, and the bytes behind it, together: one `sendmsg` of both (or, when
+    /// they were changed, one send of what they became). Of what was taken the header comes first.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    #[inline]
+    pub fn send_together(
+        &mut self,
+        queue: &mut Queue,
+        job: Job,
+        header: Option<Header>,
+        bytes: &[u8],
+        more: bool,
+    ) -> Result<usize, CallError> {
+        let header = header.map_or(&[][..], |header| queue.header(header));
+        let offered = self.offer(queue, job, [header, bytes], more, together)?;
+        settle(queue, job.lane, "sendmsg", offered)
     }
 
     #[inline]
@@ -136,47 +156,64 @@ impl Outlet {
         &mut self,
         queue: &Queue,
         job: Job,
-        bytes: &[u8],
+        parts: [&[u8]; 2],
         more: bool,
+        send: impl Fn(&Calls, Sink, [&[u8]; 2], bool) -> Result<usize, Errno>,
     ) -> Result<Offered, CallError> {
         let Some(lane) = self.lanes.get_mut(job.lane) else {
-            return Ok(plain(sys::send(&queue.calls, job.sink, bytes, more)));
+            return Ok(plain(send(&queue.calls, job.sink, parts, more)));
         };
-        lane.offer(&queue.calls, job.sink, bytes, more)
-            .map_err(|errno| queue.error(job.lane, lane.transform.name(), errno))
+        let len = parts[0].len() + parts[1].len();
+        match lane.apply(&queue.calls, parts) {
+            Ok(Applied::Same) => {
+                let offered = plain(send(&queue.calls, job.sink, parts, more));
+                queue.calls.handed(offered.accepted);
+                lane.looked -= offered.accepted;
+                Ok(offered)
+            }
+            Ok(Applied::Changed) => {
+                lane.covers = len;
+                lane.more = more;
+                Ok(Offered { taken: len, ..lane.push(&queue.calls, job.sink) })
+            }
+            Err(errno) => Err(queue.error(job.lane, lane.transform.name(), errno)),
+        }
     }
 }
 
+/// How most strategies send: one buffer.
+#[inline]
+fn alone(calls: &Calls, sink: Sink, parts: [&[u8]; 2], more: bool) -> Result<usize, Errno> {
+    sys::send(calls, sink, parts[1], more)
+}
+
+/// Both parts by one call.
+#[inline]
+fn together(calls: &Calls, sink: Sink, parts: [&[u8]; 2], more: bool) -> Result<usize, Errno> {
+    let vectors = parts
+        .map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
+    let used = if parts[0].is_empty() { &vectors[1..] } else { &vectors[..] };
+    // SAFETY: both slices are borrowed for the whole call, which only reads them and keeps nothing.
+    unsafe { sys::send_vectors(calls, sink, used, more) }
+}
+
 impl Lane {
-    fn offer(
-        &mut self,
-        calls: &Calls,
-        sink: Sink,
-        bytes: &[u8],
-        more: bool,
-    ) -> Result<Offered, Errno> {
+    /// Gives the transform what it has not seen yet.
+    fn apply(&mut self, calls: &Calls, parts: [&[u8]; 2]) -> Result<Applied, Errno> {
         debug_assert!(self.covers == 0, "a chunk was offered before the last one was flushed");
-        let fresh = bytes.get(self.looked..).unwrap_or_default();
-        let applied = if fresh.is_empty() {
-            Applied::Same
-        } else {
-            calls.looked(fresh.len());
-            self.transform.apply(fresh, &mut self.out)?
-        };
-        match applied {
-            Applied::Same => {
-                self.looked = self.looked.max(bytes.len());
-                let offered = plain(sys::send(calls, sink, bytes, more));
-                calls.handed(offered.accepted);
-                self.looked -= offered.accepted;
-                Ok(offered)
-            }
-            Applied::Changed => {
-                self.covers = bytes.len();
-                self.more = more;
-                Ok(Offered { taken: bytes.len(), ..self.push(calls, sink) })
+        let (mut applied, mut seen) = (Applied::Same, self.looked);
+        for part in parts {
+            let fresh = part.get(seen..).unwrap_or_default();
+            seen = seen.saturating_sub(part.len());
+            if !fresh.is_empty() {
+                calls.looked(fresh.len());
+                applied = self.transform.apply(fresh, &mut self.out)?;
             }
         }
+        if applied == Applied::Same {
+            self.looked = self.looked.max(parts[0].len() + parts[1].len());
+        }
+        Ok(applied)
     }
 
     /// Sends (the rest of) the output; with its last byte the whole chunk is accepted.

@@ -31,9 +31,10 @@ pub trait Transform: Send {
         Ok(())
     }
 
-    /// Takes the next bytes of the lane: all of them, whatever becomes of them. `out` is empty.
+    /// Takes the next bytes of the lane: all of them, whatever becomes of them. What they become is
+    /// appended to `out`.
     ///
-    /// The answer is of the same kind for every input. [`Applied::Same`] leaves `out` empty.
+    /// The answer is of the same kind for every input. [`Applied::Same`] leaves `out` as it was.
     ///
     /// # Errors
     /// When the library behind it refuses.

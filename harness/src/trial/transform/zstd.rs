@@ -49,8 +49,9 @@ impl Transform for Compress {
         // The library writes into spare room and makes none.
         out.reserve(chunk_bound_bytes(bytes.len()));
         chunk::put(bytes, out, |bytes, out| {
+            let end = out.len() as u64;
             let mut behind_the_head = Cursor::new(out);
-            behind_the_head.set_position(HEAD_BYTES as u64);
+            behind_the_head.set_position(end);
             compressor.compress_to_buffer(bytes, &mut behind_the_head).map(drop)
         })
     }
