@@ -8,6 +8,7 @@
 //! - only cells that are `ok` and move the log take part;
 //! - one launch gives no interval, and two give one of absurd width, hence no winner.
 
+mod sent;
 mod sentence;
 mod standing;
 mod words;
@@ -96,6 +97,7 @@ fn notes(study: &Study) -> Vec<String> {
             if one { "it is" } else { "they are" },
         ));
     }
+    notes.extend(sent::sentence(study));
     notes.extend(receiver_bound(study));
     if study.rows().any(|row| row.state == State::Ok && row.launches() == 1) {
         notes.push(

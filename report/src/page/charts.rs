@@ -76,7 +76,7 @@ const LATENCIES: [Percentile; 2] = [
 /// The small charts of a panel.
 #[must_use]
 pub fn small(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn> {
-    const METRICS: [Metric; 8] = [
+    const METRICS: [Metric; 9] = [
         Metric::SenderCpu,
         Metric::TotalCpu,
         Metric::Throughput,
@@ -85,9 +85,14 @@ pub fn small(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn
         Metric::Voluntary,
         Metric::Involuntary,
         Metric::DeviceBytes,
+        Metric::SentBytes,
     ];
-    let mut drawn: Vec<Drawn> =
-        METRICS.iter().filter_map(|metric| of_metric(study, panel, looks, *metric, id)).collect();
+    let shown = |metric: &&Metric| **metric != Metric::SentBytes || study.transforms();
+    let mut drawn: Vec<Drawn> = METRICS
+        .iter()
+        .filter(shown)
+        .filter_map(|metric| of_metric(study, panel, looks, *metric, id))
+        .collect();
     for (name, caption, percentile) in LATENCIES {
         let pick: Pick = &|row: &Row| {
             let latency = row.latency.as_ref().ok()?;
@@ -152,6 +157,7 @@ fn caption(panel: &Panel, metric: Metric) -> String {
         Metric::Voluntary => "Means. The sender waited: it gave up its CPU.".into(),
         Metric::Involuntary => "Means. The sender was interrupted: it lost its CPU.".into(),
         Metric::DeviceBytes => "Bytes that the device read, per byte of payload.".into(),
+        Metric::SentBytes => "Bytes that the sinks took, headers included.".into(),
         Metric::TotalCpu => "Sender and receiver together.".into(),
         Metric::SenderCpu => "Medians; intervals over launches.".into(),
         _ => format!("{}.", capital(metric.source())),

@@ -114,6 +114,7 @@ pub fn counted(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
     let metrics: Vec<Metric> = [Metric::ReceiverCpu]
         .into_iter()
         .chain(Metric::ALL.into_iter().skip_while(|metric| *metric != Metric::Syscalls))
+        .filter(|metric| *metric != Metric::SentBytes || study.transforms())
         .collect();
     let cells = |row: &Row| metrics.iter().map(|metric| figure(row, *metric)).collect();
     Grid {
