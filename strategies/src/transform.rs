@@ -10,9 +10,8 @@
 use crate::{Engine, LaneId, OpenError, Setup, Strategy};
 use nix::errno::Errno;
 
-/// Why most strategies without a user buffer are refused.
-pub const NEEDS_USER_SPACE: &str = "needs user space: the bytes never pass through memory of this \
-                                    process, so nobody can look at them there";
+/// Why strategies without a user buffer are refused.
+pub const NEEDS_USER_SPACE: &str = "needs user space: no byte passes through this process's memory";
 
 /// Looks at the bytes of one lane, in order, and may change them. One for each lane, since some have
 /// a state that the far end follows.

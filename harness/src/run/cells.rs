@@ -9,6 +9,7 @@ use crate::trial::wire::{Access, Cache, Spec, Transform, Trouble};
 use serde_json::Value;
 use std::path::Path;
 use zclab_report::record::Status;
+use zclab_strategies::transform::NEEDS_USER_SPACE;
 use zclab_strategies::{FarEnd, OptionValue, Place, SinkKind};
 
 /// The condition in a few words, for the line of progress: the scenario and what it varies.
@@ -62,7 +63,7 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
         }
     }
     if let Some(why) = not_transformed(cell) {
-        return trouble(Status::Refused, why);
+        return trouble(Status::Refused, &why);
     }
     if condition.receiver == Receiver::Discard
         && cell.contender.strategy.far_end() == FarEnd::KernelTls
@@ -97,25 +98,26 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
 }
 
 /// Why the transform that is asked for cannot be made, if so.
-fn not_transformed(cell: &Cell) -> Option<&'static str> {
+fn not_transformed(cell: &Cell) -> Option<String> {
     let Cell { contender, condition, .. } = cell;
     if condition.transform == scenario::Transform::None {
         return None;
     }
     if contender.bare {
-        return Some("a bare loop hands its bytes on as they are: see the strategy");
-    }
-    if let Err(why) = contender.strategy.transforms() {
-        return Some(why);
-    }
-    if condition.receiver == Receiver::Discard {
-        return Some(
-            "a receiver that discards sees no byte, so it cannot undo what was done to them",
-        );
+        return Some("a bare loop hands its bytes on as they are: see the strategy".to_owned());
     }
     let tls = condition.transform == scenario::Transform::Tls;
-    let peer = condition.sink.is_socket();
-    (tls && !peer).then_some("TLS needs somebody to shake hands with, and this sink is nobody")
+    if let Err(why) = contender.strategy.transforms() {
+        // What is missing is not encryption but user space: there is a way without it.
+        let instead = if tls && why == NEEDS_USER_SPACE { " (kernel TLS needs none)" } else { "" };
+        return Some(format!("{why}{instead}"));
+    }
+    if condition.receiver == Receiver::Discard {
+        let why = "a receiver that discards sees no byte, so it cannot undo what was done to them";
+        return Some(why.to_owned());
+    }
+    (tls && !condition.sink.is_socket())
+        .then(|| "TLS needs somebody to shake hands with, and this sink is nobody".to_owned())
 }
 
 /// Whether a file system keeps its files in the page cache alone.

@@ -26,7 +26,7 @@ pub(super) fn sentence(study: &Study) -> Option<String> {
     }
     let (first, rest) = found.split_first()?;
     let number = |(_, least, most): &(String, f64, f64)| {
-        let [least, most] = [least, most].map(|sent| format::significant(*sent, 3));
+        let [least, most] = [least, most].map(|sent| format!("{sent:.3}"));
         if least == most { least } else { format!("{least} to {most}") }
     };
     let others: Vec<String> = rest.iter().map(|one| format!("{} {}", one.0, number(one))).collect();
