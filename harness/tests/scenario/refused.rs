@@ -136,7 +136,7 @@ fn unknown_words_are_refused() {
     check("[matrix]\naccess = \"randon\"\n", "matrix.access", 2, &["did you mean `random`?"]);
     check("[matrix]\ncache = \"hot\"\n", "matrix.cache", 2, &["\"hot\" is unknown", "\"warm\""]);
     check("[matrix]\nreceiver = \"drop\"\n", "matrix.receiver", 2, &["one of copy, discard"]);
-    check("[matrix]\ntransform = \"gzip\"\n", "matrix.transform", 2, &["one of none"]);
+    check("[matrix]\ntransform = \"gzip\"\n", "matrix.transform", 2, &["one of none, crc32c"]);
     check("[log]\nimport = \"../etc\"\n", "log.import", 2, &["no name of a log"]);
 }
 

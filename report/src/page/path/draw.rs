@@ -31,8 +31,8 @@ pub(super) const STATIONS: [(&str, &str); 10] = [
 const ROW: f64 = 88.0;
 const SECOND: f64 = 54.0;
 /// How far a hop that ends where it began hangs down, and half its width.
-const LOOP: f64 = 38.0;
-const LOOP_SIDE: f64 = 30.0;
+const LOOP: f64 = 46.0;
+const LOOP_SIDE: f64 = 46.0;
 const LEFT: f64 = 316.0;
 const COPIES: f64 = 168.0;
 const HEAD: f64 = 42.0;
