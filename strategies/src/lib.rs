@@ -12,8 +12,11 @@
 //! * Everything it allocates, it allocates in [`Strategy::open`], which is not timed.
 
 mod calls;
+mod chains;
 mod error;
+mod family;
 mod fetch;
+pub mod ingest;
 mod memory;
 mod options;
 pub mod outlet;
@@ -28,12 +31,14 @@ pub mod transfer;
 pub mod transform;
 pub mod zerocopy;
 
-pub use calls::{Call, Calls};
+pub use calls::{Call, Calls, Zerocopy};
 pub use error::{CallError, OpenError};
+pub use family::{Entry, Family};
 pub use fetch::{Fetch, Finished, Header, Job, LaneId, Part, Piece};
+pub use ingest::{Ingest, IngestEngine, IngestRoute, IngestSetup, Intake, Pages, Source, Span};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options};
 pub use outlet::Outlet;
-pub use path::{CacheState, Hop, Mover, Path, Place, Route};
+pub use path::{CacheState, Handover, Hop, Mover, Path, Place, Route};
 pub use queue::{Cursor, Lane, Queue};
 pub use residue::Residue;
 pub use transform::{Applied, Transform};

@@ -13,6 +13,10 @@ use nix::errno::Errno;
 /// Why strategies without a user buffer are refused.
 pub const NEEDS_USER_SPACE: &str = "needs user space: no byte passes through this process's memory";
 
+/// Why strategies are refused whose sends follow their reads within one chain of a ring.
+pub const CHAINED: &str =
+    "needs user space: the linked send follows its read inside the kernel, unseen";
+
 /// Looks at the bytes of one lane, in order, and may change them. One for each lane, since some have
 /// a state that the far end follows.
 pub trait Transform: Send {

@@ -4,13 +4,16 @@ use super::claims;
 use crate::scenario::{Cell, Receiver};
 use crate::trial::wire::Aliased;
 use zclab_report::record::{Agreement, Aliasing, Sharing};
-use zclab_strategies::{Mover, Path, Place, SinkKind};
+use zclab_strategies::{Family, Mover, Path, Place, SinkKind};
 
 /// Why a cell is not probed, where that can be said beforehand.
 #[must_use]
 pub fn not_probed(cell: &Cell) -> Option<&'static str> {
     if cell.contender.bare {
         return Some("a bare loop is the strategy's own calls: see the strategy");
+    }
+    if cell.condition.family != Family::Transfer {
+        return Some("nothing is sent on this side: the probe rewrites what a sender has queued");
     }
     if !cell.contender.strategy.moves_the_log() {
         return Some("it sends bytes that are not the log's");
@@ -60,7 +63,8 @@ pub fn verdict(expected: Sharing, shared_bytes: u64, probed_bytes: u64) -> Agree
 #[must_use]
 pub fn line(cell: &Cell, seen: Aliased) -> Aliasing {
     let Aliased { shared_bytes, probed_bytes, reason } = seen;
-    let expected = (probed_bytes > 0).then(|| expected(&cell.contender.path(&claims::route(cell))));
+    let claim = || cell.contender.path(&claims::route(cell)).map(|path| expected(&path));
+    let expected = Some(probed_bytes).filter(|&bytes| bytes > 0).and_then(|_| claim());
     let verdict = expected
         .map_or(Agreement::Unobserved, |expected| verdict(expected, shared_bytes, probed_bytes));
     Aliasing { cell: cell.id(), shared_bytes, probed_bytes, expected, verdict, reason }
@@ -71,14 +75,7 @@ mod tests {
     use super::*;
     use zclab_strategies::{CacheState, Hop, Route, find};
 
-    const TCP: Route = Route {
-        sink: SinkKind::TcpLoopback,
-        cache: CacheState::Warm,
-        scatter_gather: true,
-        tx_checksum: true,
-        outside_blocks: 0.0,
-        receiver_copies: true,
-    };
+    const TCP: Route = Route::to(SinkKind::TcpLoopback);
 
     fn of(strategy: &str, route: Route) -> Sharing {
         expected(&find(strategy).unwrap().path(&route))
@@ -96,6 +93,15 @@ mod tests {
                 ("splice", Sharing::Shared),
                 ("uring-read-send", Sharing::Copied),
                 ("direct-write", Sharing::Copied),
+                ("preadv-sendmsg", Sharing::Copied),
+                ("mmap-heap-write", Sharing::Copied),
+                ("mmap-writev", Sharing::Copied),
+                ("splice-tee", Sharing::Shared),
+                ("vmsplice-splice", Sharing::Shared),
+                ("sendfile-dropbehind", Sharing::Shared),
+                ("ktls-sendfile", Sharing::Copied),
+                ("direct-sendfile", Sharing::Copied),
+                ("uncached-write", Sharing::Copied),
                 ("null", Sharing::Copied),
             ] {
                 assert_eq!(of(strategy, route), sharing, "{strategy} on {route:?}");

@@ -4,13 +4,14 @@
 
 use super::claims;
 use super::logs::Ready;
+use crate::scenario::ingest::Feed;
 use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
 use crate::trial::wire::{Access, Cache, Spec, Transform, Trouble};
 use serde_json::Value;
 use std::path::Path;
 use zclab_report::record::Status;
 use zclab_strategies::transform::NEEDS_USER_SPACE;
-use zclab_strategies::{FarEnd, OptionValue, Place, SinkKind};
+use zclab_strategies::{Disturbance, Entry, Family, FarEnd, OptionValue, Place, SinkKind};
 
 /// The condition in a few words, for the line of progress: the scenario and what it varies.
 #[must_use]
@@ -66,12 +67,21 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
         return trouble(Status::Refused, &why);
     }
     if condition.receiver == Receiver::Discard
-        && cell.contender.strategy.far_end() == FarEnd::KernelTls
+        && let Entry::Transfer(strategy) = cell.contender.strategy
+        && strategy.far_end() == FarEnd::KernelTls
     {
         return trouble(
             Status::Refused,
             "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
         );
+    }
+    let intake = condition.intake;
+    if (intake.feed, intake.source) == (Feed::Zerocopy, SinkKind::UnixStream) {
+        let message = "setsockopt(SO_ZEROCOPY): a Unix stream has no zero-copy sends";
+        let call = Some("setsockopt(SO_ZEROCOPY)".to_owned());
+        let errno = Some("EOPNOTSUPP".to_owned());
+        let status = Status::Unsupported;
+        return Some(Trouble { status, call, errno, message: message.to_owned() });
     }
     if condition.wait == Wait::Spin && crate::trial::pins().is_none() {
         return trouble(
@@ -85,8 +95,15 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
         );
     }
-    let strategy = cell.contender.strategy;
-    let path = cell.contender.path(&claims::route(cell));
+    let Entry::Transfer(strategy) = cell.contender.strategy else { return None };
+    if strategy.disturbs() == Disturbance::PageCache && !ready.owned {
+        return trouble(
+            Status::Refused,
+            "it takes pages out of the page cache, and somebody else's log needs them there: import \
+             it with --copy",
+        );
+    }
+    let path = strategy.path_with(&claims::route(cell), &cell.contender.complete_options());
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
     if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
         return trouble(
@@ -107,7 +124,12 @@ fn not_transformed(cell: &Cell) -> Option<String> {
         return Some("a bare loop hands its bytes on as they are: see the strategy".to_owned());
     }
     let tls = condition.transform == scenario::Transform::Tls;
-    if let Err(why) = contender.strategy.transforms() {
+    let Entry::Transfer(strategy) = contender.strategy else {
+        return Some(
+            "what arrives is taken as it comes: only what is sent is transformed".to_owned(),
+        );
+    };
+    if let Err(why) = strategy.transforms() {
         // What is missing is not encryption but user space: there is a way without it.
         let instead = if tls && why == NEEDS_USER_SPACE { " (kernel TLS needs none)" } else { "" };
         return Some(format!("{why}{instead}"));
@@ -121,7 +143,8 @@ fn not_transformed(cell: &Cell) -> Option<String> {
 }
 
 /// Whether a file system keeps its files in the page cache alone.
-fn lies_in_memory(dir: &Path) -> bool {
+#[must_use]
+pub fn lies_in_memory(dir: &Path) -> bool {
     let kind = nix::sys::statfs::statfs(dir).map(|stat| stat.filesystem_type());
     kind == Ok(nix::sys::statfs::TMPFS_MAGIC)
 }
@@ -180,5 +203,6 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
             scenario::Transform::Zstd => Transform::Zstd,
             scenario::Transform::Tls => Transform::Tls,
         },
+        intake: (condition.family != Family::Transfer).then_some(condition.intake),
     }
 }

@@ -354,8 +354,8 @@ impl<'a> Measure<'a> {
         let mut lines = Vec::new();
         let mut statuses = Vec::new();
         for entry in self.entries {
-            let (counted, sent_per_byte) = (entry.counted.as_ref(), entry.sent_per_byte);
-            let ledger = self.evidence.ledger(&entry.cell, counted, sent_per_byte);
+            let (counted, sent) = (entry.counted.as_ref(), entry.sent_per_byte);
+            let ledger = self.evidence.ledger(&entry.cell, self.scratch, counted, sent);
             lines.push(Line::Ledger(ledger));
             lines.extend(entry.aliasing.map(Line::Aliasing));
             lines.extend(entry.profile.map(Line::Profile));

@@ -195,6 +195,7 @@ pub(super) mod tests {
             pin: None,
             markers: false,
             transform: Transform::None,
+            intake: None,
         }
     }
 

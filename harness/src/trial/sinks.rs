@@ -3,8 +3,8 @@
 //! The sender plays the broker: it listens, the receiver process connects. Files and `/dev/null` have
 //! no receiver; a file's length, and on demand its content, is read back.
 
-mod connect;
-mod receiver;
+pub(super) mod connect;
+pub(super) mod receiver;
 
 pub use receiver::die_with_parent;
 
@@ -22,6 +22,7 @@ use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::Duration;
 use zclab_strategies::{Sink, SinkKind};
@@ -261,6 +262,23 @@ impl Sinks {
             None => base64::engine::general_purpose::STANDARD
                 .decode(content.data)
                 .map_err(|error| Trouble::failed(format!("the receiver's bytes: {error}"))),
+        }
+    }
+}
+
+/// CRC-32C of everything that a file has.
+pub(super) fn checksum(file: &File) -> Result<u32, Trouble> {
+    let (mut crc, mut at_bytes) = (0, 0u64);
+    let mut buffer = vec![0u8; 256 << 10];
+    loop {
+        match file.read_at(&mut buffer, at_bytes) {
+            Ok(0) => return Ok(crc),
+            Ok(got) => {
+                crc = crc32c::crc32c_append(crc, &buffer[..got]);
+                at_bytes += got as u64;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(io("pread", "sink file", &error)),
         }
     }
 }

@@ -116,7 +116,7 @@ fn moved(
         queue.clear();
         fill(&mut queue, fetches);
         drive(&mut *engine, &mut queue).unwrap_or_else(|error| panic!("{what}: {error}"));
-        check_queue(&what, &queue, fetches);
+        check_queue(&what, &queue, fetches, true);
         counted[0] += queue.calls.looked_bytes();
         counted[1] += queue.calls.handed_bytes();
     }

@@ -16,11 +16,11 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use zclab_strategies::FarEnd;
 
-/// A `zclab receive`, ended when this is dropped.
-pub(super) struct Receiver {
-    pub(super) process: Child,
-    pub(super) orders: ChildStdin,
-    pub(super) counts: Lines<ChildStdout>,
+/// A `zclab receive` or `zclab feed`, ended when this is dropped.
+pub(in crate::trial) struct Receiver {
+    pub(in crate::trial) process: Child,
+    pub(in crate::trial) orders: ChildStdin,
+    pub(in crate::trial) counts: Lines<ChildStdout>,
     /// The broker that the consumers trust, where they want to be served by TLS.
     pub(super) broker: Option<Broker>,
 }
@@ -45,17 +45,10 @@ impl Receiver {
             },
             None => undo(spec.transform),
         };
-        let parent = nix::unistd::getpid();
-        let mut command = Command::new(crate::trial::SELF);
-        command.arg("receive").stdin(Stdio::piped()).stdout(Stdio::piped());
-        die_with_parent(&mut command, parent);
-        let mut process = command.spawn().map_err(|e| io("spawn", "zclab receive", &e))?;
-        let (Some(orders), Some(counts)) = (process.stdin.take(), process.stdout.take()) else {
-            return Err(Trouble::failed("the receiver has no pipes"));
-        };
         let strategy = zclab_strategies::find(&spec.strategy);
         let tls = strategy.is_some_and(|strategy| strategy.far_end() == FarEnd::KernelTls);
-        let mut receiver = Receiver { process, orders, counts: Lines::new(counts), broker };
+        let mut receiver = Receiver::spawn("receive")?;
+        receiver.broker = broker;
         let spec = ReceiverSpec {
             address: address.to_owned(),
             connections: spec.consumers,
@@ -66,7 +59,7 @@ impl Receiver {
             cpu: spec.pin.map(|(_, receiver)| receiver),
             undo,
         };
-        say(&mut receiver.orders, &spec).map_err(|e| io("write", "the receiver's pipe", &e))?;
+        say(&mut receiver.orders, &spec).map_err(|e| io("write", "the far end's pipe", &e))?;
         Ok(receiver)
     }
 
@@ -90,18 +83,31 @@ impl Receiver {
         Ok(connections)
     }
 
-    pub(super) fn next(&mut self) -> Result<Counted, Trouble> {
+    /// Starts the far end that this hidden subcommand is; it has been told nothing yet.
+    pub(in crate::trial) fn spawn(role: &str) -> Result<Receiver, Trouble> {
+        let parent = nix::unistd::getpid();
+        let mut command = Command::new(crate::trial::SELF);
+        command.arg(role).stdin(Stdio::piped()).stdout(Stdio::piped());
+        die_with_parent(&mut command, parent);
+        let mut process = command.spawn().map_err(|e| io("spawn", "the far end", &e))?;
+        let (Some(orders), Some(counts)) = (process.stdin.take(), process.stdout.take()) else {
+            return Err(Trouble::failed("the far end has no pipes"));
+        };
+        Ok(Receiver { process, orders, counts: Lines::new(counts), broker: None })
+    }
+
+    pub(in crate::trial) fn next(&mut self) -> Result<Counted, Trouble> {
         let counted: Counted = self.hear()?;
         match counted.error {
-            Some(error) => Err(Trouble::failed(format!("the receiver: {error}"))),
+            Some(error) => Err(Trouble::failed(format!("the far end: {error}"))),
             None => Ok(counted),
         }
     }
 
-    pub(super) fn hear<T: DeserializeOwned>(&mut self) -> Result<T, Trouble> {
+    pub(in crate::trial) fn hear<T: DeserializeOwned>(&mut self) -> Result<T, Trouble> {
         self.counts.next(PATIENCE).map_err(|why| match why {
-            NoLine::Closed => Trouble::failed("the receiver ended before its time"),
-            other => Trouble::failed(format!("the receiver: {other}")),
+            NoLine::Closed => Trouble::failed("the far end ended before its time"),
+            other => Trouble::failed(format!("the far end: {other}")),
         })
     }
 }
