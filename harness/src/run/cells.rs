@@ -95,6 +95,9 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
         );
     }
+    if let Some(fits) = fits_in_memory(condition, log_bytes) {
+        return trouble(Status::Refused, &fits);
+    }
     let Entry::Transfer(strategy) = cell.contender.strategy else { return None };
     if strategy.disturbs() == Disturbance::PageCache && !ready.owned {
         return trouble(
@@ -129,6 +132,9 @@ fn not_transformed(cell: &Cell) -> Option<String> {
             "what arrives is taken as it comes: only what is sent is transformed".to_owned(),
         );
     };
+    if condition.pressure.is_some() {
+        return Some("what transforms cost under pressure on memory is not built yet".to_owned());
+    }
     if let Err(why) = strategy.transforms() {
         // What is missing is not encryption but user space: there is a way without it.
         let instead = if tls && why == NEEDS_USER_SPACE { " (kernel TLS needs none)" } else { "" };
@@ -140,6 +146,13 @@ fn not_transformed(cell: &Cell) -> Option<String> {
     }
     (tls && !condition.sink.is_socket())
         .then(|| "TLS needs somebody to shake hands with, and this sink is nobody".to_owned())
+}
+
+/// Why there is no pressure on memory where a scenario wants some: the log has to exceed the limit.
+fn fits_in_memory(condition: &Condition, log_bytes: u64) -> Option<String> {
+    let memory_bytes = condition.pressure.as_ref()?.memory_bytes;
+    let fits = log_bytes <= memory_bytes;
+    fits.then(|| format!("a log of {log_bytes} bytes fits {memory_bytes}: there is no pressure"))
 }
 
 /// Whether a file system keeps its files in the page cache alone.
@@ -204,5 +217,6 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
             scenario::Transform::Tls => Transform::Tls,
         },
         intake: (condition.family != Family::Transfer).then_some(condition.intake),
+        range_bytes: None,
     }
 }

@@ -5,6 +5,8 @@
 
 pub(super) mod outcome;
 
+pub(super) use outcome::encoded;
+
 use super::bare::Bare;
 use super::drive::drive;
 use super::fetches::{Block, Planner};
@@ -38,7 +40,7 @@ pub struct Worker {
     options: Options,
     pub(super) segments: Vec<Segment>,
     pub(super) sinks: Sinks,
-    witness: Witness,
+    pub(super) witness: Witness,
     /// Blocks of direct I/O on the log; 0 where there are none.
     block_bytes: u64,
     pub(super) planner: Planner,
@@ -46,7 +48,7 @@ pub struct Worker {
     pub(super) mover: Option<Mover>,
     pub(super) header: Vec<u8>,
     transforms: Transforms,
-    stamps: Vec<u64>,
+    pub(super) stamps: Vec<u64>,
     latencies: Histogram<u64>,
 }
 
@@ -84,8 +86,6 @@ impl Worker {
         let encrypted = std::mem::take(&mut sinks.encrypted);
         let transforms = Transforms::new(spec.transform, sinks.sinks.len(), encrypted);
         let planner = Planner::new(&spec).map_err(Trouble::failed)?;
-        let latencies = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)
-            .map_err(|error| Trouble::failed(format!("histogram: {error}")))?;
         let block_bytes = block_bytes(&segments)?;
         let mut worker = Worker {
             options: options(strategy.options(), &spec),
@@ -100,7 +100,7 @@ impl Worker {
             header: header(spec.header_bytes as usize, spec.fetch_bytes),
             transforms,
             stamps: Vec::with_capacity((spec.fetches * spec.consumers) as usize),
-            latencies,
+            latencies: latencies()?,
             spec,
         };
         worker.open_mover()?;
@@ -200,7 +200,7 @@ impl Worker {
 
     fn prepare_round(&mut self) -> Result<(), Trouble> {
         self.mover = None;
-        self.warm_connections()?;
+        self.warm_connections(u64::MAX)?;
         self.witness.arrange(self.spec.cache)?;
         self.open_mover()
     }
@@ -247,11 +247,11 @@ impl Worker {
         Ok(())
     }
 
-    /// Sends as many bytes as a block has, from memory, so that windows and buffers have grown. Where
-    /// they are transformed the strategy itself does it, since bytes that are not the log's would
-    /// shrink to another size; the cache is arranged afterwards.
-    fn warm_connections(&mut self) -> Result<(), Trouble> {
-        let block = self.planner.block(0, u64::MAX);
+    /// Sends as many bytes as a block of so many fetches has, from memory, so that windows and buffers have
+    /// grown, and so that no packet still refers to a page of the log. Where bytes are transformed the
+    /// strategy itself sends them, since bytes that are not the log's would shrink to another size.
+    pub(super) fn warm_connections(&mut self, fetches_max: u64) -> Result<(), Trouble> {
+        let block = self.planner.block(0, fetches_max);
         if self.transforms.any() {
             self.open_mover()?;
             self.measure(&block, false, false)?;
@@ -275,7 +275,12 @@ impl Worker {
         Ok(())
     }
 
-    fn measure(&mut self, block: &Block, content: bool, keep: bool) -> Result<Moved, Trouble> {
+    pub(super) fn measure(
+        &mut self,
+        block: &Block,
+        content: bool,
+        keep: bool,
+    ) -> Result<Moved, Trouble> {
         let lanes: Vec<LaneId> = (0..self.sinks.sinks.len()).collect();
         self.queue.clear();
         self.stamps.clear();
@@ -345,6 +350,12 @@ impl Worker {
         let steal_ns = stolen.zip(steal()).map(|(before, after)| after.0.saturating_sub(before.0));
         Ok(Timed { start_ns, end_ns, used, io, steal_ns })
     }
+}
+
+/// A histogram for latencies.
+pub(super) fn latencies() -> Result<Histogram<u64>, Trouble> {
+    Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)
+        .map_err(|error| Trouble::failed(format!("histogram: {error}")))
 }
 
 /// The blocks that `direct-sendfile` and its like have to keep to, as `statx` says.
