@@ -49,31 +49,11 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "the log lies on tmpfs, whose pages are nowhere else: none can be evicted (--logs DIR)",
         );
     }
-    if condition.receiver == Receiver::Discard {
-        match condition.sink {
-            SinkKind::TcpLoopback => {}
-            SinkKind::UnixStream => {
-                return trouble(
-                    Status::Unsupported,
-                    "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
-                );
-            }
-            SinkKind::File | SinkKind::Null => {
-                return trouble(Status::Refused, "this sink has no receiver that could discard");
-            }
-        }
+    if let Some((status, why)) = not_discarded(cell) {
+        return trouble(status, why);
     }
     if let Some(why) = not_transformed(cell) {
         return trouble(Status::Refused, &why);
-    }
-    if condition.receiver == Receiver::Discard
-        && let Entry::Transfer(strategy) = cell.contender.strategy
-        && strategy.far_end() == FarEnd::KernelTls
-    {
-        return trouble(
-            Status::Refused,
-            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
-        );
     }
     let intake = condition.intake;
     if (intake.feed, intake.source) == (Feed::Zerocopy, SinkKind::UnixStream) {
@@ -115,6 +95,28 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
         );
     }
     None
+}
+
+/// Why a receiver cannot let its kernel drop the bytes, where it is to discard them.
+fn not_discarded(cell: &Cell) -> Option<(Status, &'static str)> {
+    let condition = cell.condition;
+    if condition.receiver != Receiver::Discard {
+        return None;
+    }
+    match (condition.sink, cell.contender.strategy) {
+        (SinkKind::UnixStream, _) => Some((
+            Status::Unsupported,
+            "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
+        )),
+        (SinkKind::File | SinkKind::Null, _) => {
+            Some((Status::Refused, "this sink has no receiver that could discard"))
+        }
+        (_, Entry::Transfer(strategy)) if strategy.far_end() == FarEnd::KernelTls => Some((
+            Status::Refused,
+            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
+        )),
+        _ => None,
+    }
 }
 
 /// Why the transform that is asked for cannot be made, if so.
