@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use zclab_strategies::{
-    CacheState, Disturbance, Entry, Family, IngestRoute, OptionKind, OptionSpec, Pages, Route,
-    SinkKind,
+    Disturbance, Entry, Family, IngestRoute, OptionKind, OptionSpec, Pages, Route, SinkKind,
 };
 
 /// List what there is to choose from.
@@ -102,20 +101,14 @@ pub(super) fn rendered(mut table: Table) -> String {
 }
 
 /// Every strategy, family by family.
-fn entries() -> impl Iterator<Item = Entry> {
+pub(super) fn entries() -> impl Iterator<Item = Entry> {
     Family::ALL.iter().flat_map(|family| family.entries())
 }
 
 /// The CPU copies that the strategy claims for each payload byte, on its own side, between a warm log
 /// and TCP over loopback, whose far end sends plainly.
 fn claimed_copies(strategy: Entry) -> f64 {
-    let route = Route {
-        sink: SinkKind::TcpLoopback,
-        cache: CacheState::Warm,
-        scatter_gather: true,
-        tx_checksum: true,
-        receiver_copies: true,
-    };
+    let route = Route::to(SinkKind::TcpLoopback);
     let path = match strategy {
         Entry::Transfer(one) => one.path(&route),
         Entry::Ingest(one) => one.path(&IngestRoute {
@@ -161,7 +154,7 @@ fn strategies_text() -> String {
     )
 }
 
-fn option_bounds(option: &OptionSpec) -> String {
+pub(super) fn option_bounds(option: &OptionSpec) -> String {
     match option.kind {
         OptionKind::Number { min, max, .. } => format!("{min} to {max}"),
         OptionKind::Choice { of, .. } => of.join(", "),

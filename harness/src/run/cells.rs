@@ -10,7 +10,7 @@ use crate::trial::wire::{Access, Cache, Spec, Trouble};
 use serde_json::Value;
 use std::path::Path;
 use zclab_report::record::Status;
-use zclab_strategies::{Entry, Family, OptionValue, Place, SinkKind};
+use zclab_strategies::{Disturbance, Entry, Family, FarEnd, OptionValue, Place, SinkKind};
 
 /// The condition in a few words, for the line of progress: the scenario and what it varies.
 #[must_use]
@@ -76,14 +76,27 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "a spinning receiver needs a CPU of its own and there is only one: wait = \"sleep\" or \"auto\"",
         );
     }
+    let Entry::Transfer(strategy) = cell.contender.strategy else { return None };
+    if condition.receiver == Receiver::Discard && strategy.far_end() == FarEnd::KernelTls {
+        return trouble(
+            Status::Refused,
+            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
+        );
+    }
     if condition.cache != scenario::Cache::Warm && !ready.owned {
         return trouble(
             Status::Refused,
             "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
         );
     }
-    let Entry::Transfer(strategy) = cell.contender.strategy else { return None };
-    let path = strategy.path(&claims::route(cell));
+    if strategy.disturbs() == Disturbance::PageCache && !ready.owned {
+        return trouble(
+            Status::Refused,
+            "it takes pages out of the page cache, and somebody else's log needs them there: import \
+             it with --copy",
+        );
+    }
+    let path = cell.contender.path(&claims::route(cell));
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
     if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
         return trouble(

@@ -29,6 +29,8 @@ pub fn route(cell: &Cell) -> Route {
         },
         scatter_gather: ask(ETHTOOL_GSG),
         tx_checksum: ask(ETHTOOL_GTXCSUM),
+        // Where nothing was moved yet, nobody knows where the fetches will lie.
+        outside_blocks: 0.0,
         receiver_copies: cell.condition.receiver == Receiver::Copy,
     }
 }
@@ -54,7 +56,7 @@ pub fn ingest_route(cell: &Cell, scratch: &Path) -> IngestRoute {
 #[must_use]
 pub fn path(cell: &Cell, scratch: &Path) -> Claim {
     match cell.contender.strategy {
-        Entry::Transfer(one) => one.path(&route(cell)),
+        Entry::Transfer(_) => cell.contender.path(&route(cell)),
         Entry::Ingest(one) => one.path(&ingest_route(cell, scratch)),
     }
 }

@@ -17,7 +17,7 @@ use crate::trial::wire::{Moved, Order, Trouble};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use zclab_report::record::{self, reading};
-use zclab_strategies::Entry;
+use zclab_strategies::{Entry, Route};
 
 /// The ledger of a run, loaded once, and why it cannot count if it cannot.
 pub struct Evidence {
@@ -139,21 +139,24 @@ impl Evidence {
                 return claims::ledger(cell, scratch, why.unwrap_or("the cell was not counted"));
             }
         };
-        let path = claims::path(cell, scratch);
         let Counted { moved, counts } = counted;
         let side = claims::side(cell.condition.family);
         let judgement = match cell.contender.strategy {
-            Entry::Transfer(_) => judge(&Case {
-                path: &path,
-                route: &claims::route(cell),
-                payload_bytes: moved.bytes,
-                header_bytes: moved.header_bytes,
-                missing_bytes: moved.cache.as_ref().map(missing),
-                counts,
-                gaps: ledger.gaps(),
-            }),
+            Entry::Transfer(_) => {
+                let outside_blocks = moved.outside_blocks_bytes as f64 / moved.bytes.max(1) as f64;
+                let route = Route { outside_blocks, ..claims::route(cell) };
+                judge(&Case {
+                    path: &cell.contender.path(&route),
+                    route: &route,
+                    payload_bytes: moved.bytes,
+                    header_bytes: moved.header_bytes,
+                    missing_bytes: moved.cache.as_ref().map(missing),
+                    counts,
+                    gaps: ledger.gaps(),
+                })
+            }
             Entry::Ingest(_) => judge_ingest(&IngestCase {
-                path: &path,
+                path: &claims::path(cell, scratch),
                 route: &claims::ingest_route(cell, scratch),
                 payload_bytes: moved.bytes,
                 mapped_bytes: moved.readings.get(reading::MAPPED_BYTES).copied().unwrap_or(0),

@@ -4,7 +4,7 @@ use super::document::{Item, Reader, Section, describe, quoted, whole_number};
 use super::{Contender, keys, problem};
 use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeValue;
-use zclab_strategies::{Entry, Family, OptionKind, OptionSpec, OptionValue, Options};
+use zclab_strategies::{Entry, Family, OptionKind, OptionSpec, OptionValue, Options, Path, Route};
 
 /// The strategies that the harness has a bare loop for: `bare:<name>` measures its own tax.
 pub const BARE: &[&str] = &["read-write", "mmap-write", "sendfile", "splice"];
@@ -42,6 +42,16 @@ impl Contender {
     #[must_use]
     pub fn complete_options(&self) -> Options {
         Options::new(self.strategy.options(), &self.options)
+    }
+
+    /// What it claims on a route, with its options. Strategies of the receive side claim nothing there:
+    /// their routes are others.
+    #[must_use]
+    pub fn path(&self, on: &Route) -> Path {
+        match self.strategy {
+            Entry::Transfer(one) => one.path_with(on, &self.complete_options()),
+            Entry::Ingest(_) => Path::default(),
+        }
     }
 
     /// The options that differ from their defaults, sorted by name.

@@ -5,7 +5,7 @@
 
 use super::{Cache, Cell, Condition, Contender, LogChoice, Scenario};
 use crate::log::kafka::Spec;
-use zclab_strategies::{CacheState, Disturbance, Entry, Place, Route, SinkKind};
+use zclab_strategies::{CacheState, Disturbance, Place, Route, SinkKind};
 
 /// Starting a child, opening its log and its sinks, and its verified fetches before and after.
 const START_NS: u64 = 60_000_000;
@@ -116,16 +116,6 @@ fn reads_the_device(contender: &Contender, condition: &Condition) -> bool {
         Cache::Cold => CacheState::Cold,
         Cache::Partial { resident } => CacheState::Partial { resident },
     };
-    let route = Route {
-        sink: SinkKind::TcpLoopback,
-        cache,
-        scatter_gather: true,
-        tx_checksum: true,
-        receiver_copies: true,
-    };
-    match contender.strategy {
-        Entry::Transfer(one) => one.path(&route).hops.iter().any(|hop| hop.from == Place::Disk),
-        // The far end reads a warm log.
-        Entry::Ingest(_) => false,
-    }
+    let route = Route { cache, ..Route::to(SinkKind::TcpLoopback) };
+    contender.path(&route).hops.iter().any(|hop| hop.from == Place::Disk)
 }

@@ -132,6 +132,7 @@ impl IngestWorker {
         Ok(Moved {
             bytes,
             header_bytes: 0,
+            outside_blocks_bytes: 0,
             fetches: block.fetches.len() as u64,
             messages: block.messages,
             wall_ns: timed.end_ns.saturating_sub(timed.start_ns),

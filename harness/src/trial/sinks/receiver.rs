@@ -6,6 +6,7 @@ use nix::errno::Errno;
 use serde::de::DeserializeOwned;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use zclab_strategies::FarEnd;
 
 /// A `zclab receive` or `zclab feed`, ended when this is dropped.
 pub(in crate::trial) struct Receiver {
@@ -25,12 +26,15 @@ impl Drop for Receiver {
 impl Receiver {
     pub(super) fn start(spec: &Spec, address: &str) -> Result<Receiver, Trouble> {
         let mut receiver = Receiver::spawn("receive")?;
+        let strategy = zclab_strategies::find(&spec.strategy);
+        let tls = strategy.is_some_and(|strategy| strategy.far_end() == FarEnd::KernelTls);
         let spec = ReceiverSpec {
             address: address.to_owned(),
             connections: spec.consumers,
             discard: spec.discard,
             spins: spec.spins,
             socket_buffer_bytes: spec.socket_buffer_bytes,
+            tls,
             cpu: spec.pin.map(|(_, receiver)| receiver),
         };
         say(&mut receiver.orders, &spec).map_err(|e| io("write", "the far end's pipe", &e))?;
