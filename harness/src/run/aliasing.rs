@@ -58,7 +58,8 @@ pub fn verdict(expected: Sharing, shared_bytes: u64, probed_bytes: u64) -> Agree
 #[must_use]
 pub fn line(cell: &Cell, seen: Aliased) -> Aliasing {
     let Aliased { shared_bytes, probed_bytes, reason } = seen;
-    let expected = (probed_bytes > 0).then(|| expected(&cell.contender.path(&claims::route(cell))));
+    let claim = || cell.contender.path(&claims::route(cell)).map(|path| expected(&path));
+    let expected = Some(probed_bytes).filter(|&bytes| bytes > 0).and_then(|_| claim());
     let verdict = expected
         .map_or(Agreement::Unobserved, |expected| verdict(expected, shared_bytes, probed_bytes));
     Aliasing { cell: cell.id(), shared_bytes, probed_bytes, expected, verdict, reason }

@@ -62,6 +62,15 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             }
         }
     }
+    if condition.receiver == Receiver::Discard
+        && let Entry::Transfer(strategy) = cell.contender.strategy
+        && strategy.far_end() == FarEnd::KernelTls
+    {
+        return trouble(
+            Status::Refused,
+            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
+        );
+    }
     let intake = condition.intake;
     if (intake.feed, intake.source) == (Feed::Zerocopy, SinkKind::UnixStream) {
         let message = "setsockopt(SO_ZEROCOPY): a Unix stream has no zero-copy sends";
@@ -76,19 +85,13 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "a spinning receiver needs a CPU of its own and there is only one: wait = \"sleep\" or \"auto\"",
         );
     }
-    let Entry::Transfer(strategy) = cell.contender.strategy else { return None };
-    if condition.receiver == Receiver::Discard && strategy.far_end() == FarEnd::KernelTls {
-        return trouble(
-            Status::Refused,
-            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
-        );
-    }
     if condition.cache != scenario::Cache::Warm && !ready.owned {
         return trouble(
             Status::Refused,
             "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
         );
     }
+    let Entry::Transfer(strategy) = cell.contender.strategy else { return None };
     if strategy.disturbs() == Disturbance::PageCache && !ready.owned {
         return trouble(
             Status::Refused,
@@ -96,7 +99,7 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
              it with --copy",
         );
     }
-    let path = cell.contender.path(&claims::route(cell));
+    let path = strategy.path_with(&claims::route(cell), &cell.contender.complete_options());
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
     if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
         return trouble(

@@ -56,7 +56,7 @@ pub fn ingest_route(cell: &Cell, scratch: &Path) -> IngestRoute {
 #[must_use]
 pub fn path(cell: &Cell, scratch: &Path) -> Claim {
     match cell.contender.strategy {
-        Entry::Transfer(_) => cell.contender.path(&route(cell)),
+        Entry::Transfer(one) => one.path_with(&route(cell), &cell.contender.complete_options()),
         Entry::Ingest(one) => one.path(&ingest_route(cell, scratch)),
     }
 }

@@ -142,11 +142,11 @@ impl Evidence {
         let Counted { moved, counts } = counted;
         let side = claims::side(cell.condition.family);
         let judgement = match cell.contender.strategy {
-            Entry::Transfer(_) => {
+            Entry::Transfer(one) => {
                 let outside_blocks = moved.outside_blocks_bytes as f64 / moved.bytes.max(1) as f64;
                 let route = Route { outside_blocks, ..claims::route(cell) };
                 judge(&Case {
-                    path: &cell.contender.path(&route),
+                    path: &one.path_with(&route, &cell.contender.complete_options()),
                     route: &route,
                     payload_bytes: moved.bytes,
                     header_bytes: moved.header_bytes,
@@ -155,14 +155,17 @@ impl Evidence {
                     gaps: ledger.gaps(),
                 })
             }
-            Entry::Ingest(_) => judge_ingest(&IngestCase {
-                path: &claims::path(cell, scratch),
-                route: &claims::ingest_route(cell, scratch),
-                payload_bytes: moved.bytes,
-                mapped_bytes: moved.readings.get(reading::MAPPED_BYTES).copied().unwrap_or(0),
-                counts,
-                gaps: ledger.gaps(),
-            }),
+            Entry::Ingest(one) => {
+                let route = claims::ingest_route(cell, scratch);
+                judge_ingest(&IngestCase {
+                    path: &one.path(&route),
+                    route: &route,
+                    payload_bytes: moved.bytes,
+                    mapped_bytes: moved.readings.get(reading::MAPPED_BYTES).copied().unwrap_or(0),
+                    counts,
+                    gaps: ledger.gaps(),
+                })
+            }
         };
         record::Ledger {
             cell: cell.id(),

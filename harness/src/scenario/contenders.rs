@@ -44,13 +44,12 @@ impl Contender {
         Options::new(self.strategy.options(), &self.options)
     }
 
-    /// What it claims on a route, with its options. Strategies of the receive side claim nothing there:
-    /// their routes are others.
+    /// What it claims on a route, with its options.
     #[must_use]
-    pub fn path(&self, on: &Route) -> Path {
+    pub fn path(&self, on: &Route) -> Option<Path> {
         match self.strategy {
-            Entry::Transfer(one) => one.path_with(on, &self.complete_options()),
-            Entry::Ingest(_) => Path::default(),
+            Entry::Transfer(one) => Some(one.path_with(on, &self.complete_options())),
+            Entry::Ingest(_) => None,
         }
     }
 

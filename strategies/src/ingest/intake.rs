@@ -198,7 +198,7 @@ mod tests {
         let mut intake = Intake::new(Source { fd: -1, kind: SinkKind::UnixStream });
         assert_eq!((intake.due(), intake.idle()), (None, Step::Done));
         intake.clear(100);
-        [0, 10, 0, 5].iter().for_each(|&len| intake.push(len));
+        [0, 10, 0, 5].into_iter().for_each(|len| intake.push(len));
         assert_eq!(intake.finished(), 1, "one without bytes is complete when it is asked for");
         let span = |offset_bytes, len_bytes| Some(Span { offset_bytes, len_bytes });
         assert_eq!((intake.due(), intake.held()), (span(100, 10), None));

@@ -15,7 +15,7 @@
 //! flight.
 
 use crate::memory::Slots;
-use crate::ring::{Completion, Ring};
+use crate::ring::Ring;
 use crate::{
     CallError, Hop, Ingest, IngestEngine, IngestRoute, IngestSetup, Intake, Mover, OpenError,
     OptionKind, OptionSpec, Path, Place, Sink, Step, sys,
@@ -117,8 +117,8 @@ impl IngestEngine for Batcher {
         self.submit(intake.source().fd)
             .and_then(|()| self.ring.enter(&intake.calls, self.ring.in_flight()))
             .map_err(|errno| intake.error("io_uring_enter", errno))?;
-        while let Some(Completion { id, result, .. }) = self.ring.completion() {
-            self.pairs[id as usize / 2].results[id as usize % 2] = result;
+        while let Some(done) = self.ring.completion() {
+            self.pairs[done.id as usize / 2].results[done.id as usize % 2] = done.result;
         }
         self.settle(intake)
     }
@@ -153,7 +153,7 @@ impl Batcher {
         let entry = entry.flags(link).user_data(slot as u64 * 2 + which);
         // SAFETY: the operation touches its own slot of this ring and no other memory, and nobody
         // borrows a slot before the whole batch is complete.
-        unsafe { self.ring.push(std::slice::from_ref(&entry)) }
+        unsafe { self.ring.push(&[entry]) }
     }
 
     /// Takes what became of the pairs, in order, until one that was cut short: behind that one the
@@ -193,7 +193,7 @@ impl Batcher {
         self.push(write, slot, WRITE, true)
             .and_then(|()| self.ring.enter(&intake.calls, 1))
             .map_err(|errno| intake.error("io_uring_enter", errno))?;
-        let written = self.ring.completion().map_or(-libc::EIO, |completion| completion.result);
+        let written = self.ring.completion().map_or(-libc::EIO, |done| done.result);
         self.wrote(intake, written)?;
         Ok(Step::Moved)
     }

@@ -14,7 +14,6 @@ const SLACK_BYTES: u64 = 16;
 const DIRECT: &str =
     "private pages of splices from an O_DIRECT descriptor, matched by device bytes";
 const GIVEN: &str = "bytes returned by vmsplice";
-
 /// What a kernel does not show, and why, by purpose.
 pub type Gaps = BTreeMap<&'static str, String>;
 

@@ -25,9 +25,9 @@ impl Drop for Receiver {
 
 impl Receiver {
     pub(super) fn start(spec: &Spec, address: &str) -> Result<Receiver, Trouble> {
-        let mut receiver = Receiver::spawn("receive")?;
         let strategy = zclab_strategies::find(&spec.strategy);
         let tls = strategy.is_some_and(|strategy| strategy.far_end() == FarEnd::KernelTls);
+        let mut receiver = Receiver::spawn("receive")?;
         let spec = ReceiverSpec {
             address: address.to_owned(),
             connections: spec.consumers,
