@@ -75,11 +75,11 @@ impl Side {
     /// Whether the far end was busy throughout.
     #[must_use]
     pub fn held_back_by_far_end(self, bottleneck: &Bottleneck) -> bool {
-        match bottleneck {
-            Bottleneck::Both => true,
-            Bottleneck::Sender => self == Side::Receiver,
-            Bottleneck::Receiver => self == Side::Sender,
-            _ => false,
-        }
+        matches!(
+            (self, bottleneck),
+            (_, Bottleneck::Both)
+                | (Side::Sender, Bottleneck::Receiver)
+                | (Side::Receiver, Bottleneck::Sender)
+        )
     }
 }
