@@ -31,6 +31,44 @@ pub fn fetches(condition: &Condition, budget: Budget) -> u32 {
     (budget.slice_bytes / each).clamp(1, u64::from(budget.fetches_max.max(1))) as u32
 }
 
+/// Where nobody could drop the bytes unseen, or somebody has to look at them.
+fn no_discard(cell: &Cell) -> Option<Trouble> {
+    if cell.condition.receiver != Receiver::Discard {
+        return None;
+    }
+    let trouble = |status, message: &str| Some(Trouble { status, ..Trouble::failed(message) });
+    match cell.condition.sink {
+        SinkKind::TcpLoopback => {}
+        SinkKind::UnixStream => {
+            return trouble(
+                Status::Unsupported,
+                "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
+            );
+        }
+        SinkKind::File | SinkKind::Null => {
+            return trouble(Status::Refused, "this sink has no receiver that could discard");
+        }
+    }
+    match cell.contender.strategy {
+        Entry::Transfer(strategy) if strategy.far_end() == FarEnd::KernelTls => trouble(
+            Status::Refused,
+            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
+        ),
+        _ => None,
+    }
+}
+
+/// A Unix stream has no zero-copy sends, so the far end of the receive side cannot make any there.
+fn no_such_feed(condition: &Condition) -> Option<Trouble> {
+    let intake = condition.intake;
+    ((intake.feed, intake.source) == (Feed::Zerocopy, SinkKind::UnixStream)).then(|| Trouble {
+        status: Status::Unsupported,
+        call: Some("setsockopt(SO_ZEROCOPY)".to_owned()),
+        errno: Some("EOPNOTSUPP".to_owned()),
+        message: "setsockopt(SO_ZEROCOPY): a Unix stream has no zero-copy sends".to_owned(),
+    })
+}
+
 /// What can be refused without trying.
 #[must_use]
 pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
@@ -48,36 +86,8 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "the log lies on tmpfs, whose pages are nowhere else: none can be evicted (--logs DIR)",
         );
     }
-    if condition.receiver == Receiver::Discard {
-        match condition.sink {
-            SinkKind::TcpLoopback => {}
-            SinkKind::UnixStream => {
-                return trouble(
-                    Status::Unsupported,
-                    "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
-                );
-            }
-            SinkKind::File | SinkKind::Null => {
-                return trouble(Status::Refused, "this sink has no receiver that could discard");
-            }
-        }
-    }
-    if condition.receiver == Receiver::Discard
-        && let Entry::Transfer(strategy) = cell.contender.strategy
-        && strategy.far_end() == FarEnd::KernelTls
-    {
-        return trouble(
-            Status::Refused,
-            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
-        );
-    }
-    let intake = condition.intake;
-    if (intake.feed, intake.source) == (Feed::Zerocopy, SinkKind::UnixStream) {
-        let message = "setsockopt(SO_ZEROCOPY): a Unix stream has no zero-copy sends";
-        let call = Some("setsockopt(SO_ZEROCOPY)".to_owned());
-        let errno = Some("EOPNOTSUPP".to_owned());
-        let status = Status::Unsupported;
-        return Some(Trouble { status, call, errno, message: message.to_owned() });
+    if let Some(trouble) = no_discard(cell).or_else(|| no_such_feed(condition)) {
+        return Some(trouble);
     }
     if condition.wait == Wait::Spin && crate::trial::pins().is_none() {
         return trouble(
