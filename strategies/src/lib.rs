@@ -256,8 +256,9 @@ pub fn find(name: &str) -> Option<&'static dyn Strategy> {
 /// The first paragraph is its question; "Sources: …" and "Timed: …" stand at the end.
 #[must_use]
 pub fn lesson(name: &str) -> Option<String> {
-    let at = ALL.iter().position(|strategy| strategy.name() == name)?;
-    let head = transfer::SOURCES[at].lines().map_while(|line| line.strip_prefix("//!"));
+    let at = family::entries().position(|entry| entry.name() == name)?;
+    let source = transfer::SOURCES.iter().chain(ingest::SOURCES).nth(at)?;
+    let head = source.lines().map_while(|line| line.strip_prefix("//!"));
     let lines: Vec<&str> = head.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
     Some(lines.join("\n"))
 }

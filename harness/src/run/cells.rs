@@ -32,6 +32,17 @@ pub fn fetches(condition: &Condition, budget: Budget) -> u32 {
     (budget.slice_bytes / each).clamp(1, u64::from(budget.fetches_max.max(1))) as u32
 }
 
+/// A Unix stream has no zero-copy sends, so the far end of the receive side cannot make any there.
+fn no_such_feed(condition: &Condition) -> Option<Trouble> {
+    let intake = condition.intake;
+    ((intake.feed, intake.source) == (Feed::Zerocopy, SinkKind::UnixStream)).then(|| Trouble {
+        status: Status::Unsupported,
+        call: Some("setsockopt(SO_ZEROCOPY)".to_owned()),
+        errno: Some("EOPNOTSUPP".to_owned()),
+        message: "setsockopt(SO_ZEROCOPY): a Unix stream has no zero-copy sends".to_owned(),
+    })
+}
+
 /// What can be refused without trying.
 #[must_use]
 pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
@@ -55,13 +66,8 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
     if let Some(why) = not_transformed(cell) {
         return trouble(Status::Refused, &why);
     }
-    let intake = condition.intake;
-    if (intake.feed, intake.source) == (Feed::Zerocopy, SinkKind::UnixStream) {
-        let message = "setsockopt(SO_ZEROCOPY): a Unix stream has no zero-copy sends";
-        let call = Some("setsockopt(SO_ZEROCOPY)".to_owned());
-        let errno = Some("EOPNOTSUPP".to_owned());
-        let status = Status::Unsupported;
-        return Some(Trouble { status, call, errno, message: message.to_owned() });
+    if let Some(trouble) = no_such_feed(condition) {
+        return Some(trouble);
     }
     if condition.wait == Wait::Spin && crate::trial::pins().is_none() {
         return trouble(

@@ -42,7 +42,7 @@ a/test.toml:5:1: matrix.consumer: unknown key; did you mean `consumers`?
      5 | consumer = 3
        | ^^^^^^^^
        = expected one of message, fetch, header, consumers, access, cache, sink, receiver, wait, \
-transform, socket_buffer, readers
+transform, socket_buffer, source, feed, fsync, readers
 a/test.toml:6:9: matrix.fetch: \"64 KB/s\": \"KB/s\" is no unit of size (B, kB, MB, GB, TB, KiB, \
 MiB, GiB, TiB)
      6 | fetch = \"64 KB/s\"
@@ -221,7 +221,7 @@ fn strategies_and_options_are_checked() {
     check("[\"null\", \"bare:null\"]", "strategies[2]", &["bare: and one of read-write"]);
     check("[\"null\", \"null\"]", "strategies[2]", &["\"null\" is listed twice"]);
     check("[]", "strategies", &["the array is empty"]);
-    check("\"null\"", "strategies", &["\"all\", or an array"]);
+    check("\"null\"", "strategies", &["\"all\", \"ingest\", \"receive\", or an array"]);
     check("3", "strategies", &["a whole number is no list"]);
     check("[\"null\", 3]", "strategies[2]", &["is no strategy"]);
     check("[\"null\", { buffer = 3 }]", "strategies[2].strategy", &["the key is missing"]);
