@@ -18,6 +18,7 @@ mod lesson;
 mod look;
 mod paint;
 mod path;
+mod pinned;
 mod profile;
 mod scale;
 mod scenario;

@@ -118,6 +118,13 @@ impl Calls {
         self.zerocopy.set(Zerocopy { answered: seen.answered + sends, copied, ..seen });
     }
 
+    /// Notes what the kernel said while other calls were counted elsewhere.
+    pub(crate) fn add_answers(&self, elsewhere: &Calls) {
+        let (seen, more) = (self.zerocopy.get(), elsewhere.zerocopy.get());
+        let (answered, copied) = (seen.answered + more.answered, seen.copied + more.copied);
+        self.zerocopy.set(Zerocopy { answered, copied, ..seen });
+    }
+
     /// Sends of the caller's own pages so far.
     #[must_use]
     pub fn zerocopy(&self) -> Zerocopy {

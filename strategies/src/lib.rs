@@ -124,6 +124,11 @@ pub trait Engine {
     /// A peer that has gone is an error like any other (`EPIPE`), provided that the process ignores
     /// SIGPIPE, as Rust programs do: `sendfile` and `splice` know no `MSG_NOSIGNAL`.
     fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError>;
+
+    /// Comes to rest after a queue was done, when nothing is timed: takes what the kernel has yet to
+    /// say of its sends, and lets a polling thread fall asleep. Its waits have bounds, and its calls
+    /// are not counted.
+    fn rest(&mut self, _queue: &Queue) {}
 }
 
 /// What one step achieved.

@@ -299,6 +299,9 @@ impl Worker {
         self.transforms.begin();
         let timed = self.timed(block)?;
         let counted = self.sinks.count(expect)?;
+        if let Some(Mover::Engine(engine)) = &mut self.mover {
+            engine.rest(&self.queue);
+        }
         let lanes = lanes.len() as u64;
         let verified = self.check(block, expect, counted.as_ref())?;
         if keep {

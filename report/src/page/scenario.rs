@@ -6,7 +6,7 @@ use super::hot::{self, HotView};
 use super::look::Looks;
 use super::path::{self, Way};
 use super::profile::{self, Section};
-use super::{Shell, alias, caveat, evidence};
+use super::{Shell, alias, caveat, evidence, pinned};
 use crate::format;
 use crate::metric::{Metric, Provenance};
 use crate::study::{Figure, Study};
@@ -38,6 +38,7 @@ pub struct ScenarioPage {
     unseen: Vec<String>,
     contradictions: Vec<String>,
     probes: Vec<alias::Statement>,
+    pinned: Vec<pinned::Statement>,
     profile: Section,
     caveats: Vec<String>,
     analysis: Vec<String>,
@@ -110,6 +111,7 @@ impl ScenarioPage {
             unseen: path::unseen(&ways),
             contradictions: ways.iter().filter_map(Way::contradiction).collect(),
             probes: alias::statements(study),
+            pinned: pinned::statements(study),
             profile: profile::section(study, looks),
             caveats: caveat::caveats(study),
             analysis: paragraphs(&scenario.analysis),

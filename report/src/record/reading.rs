@@ -9,6 +9,12 @@ pub const RECEIVER_CPU_NS: &str = "receiver_cpu_ns";
 pub const SYSCALLS: &str = "syscalls";
 /// Sends that a sink took only in part.
 pub const SHORT_WRITES: &str = "short_writes";
+/// Sends whose pages the kernel was to pin rather than copy; absent where there were none.
+pub const ZEROCOPY_SENDS: &str = "zerocopy_sends";
+/// Such sends of which the kernel has said whether it copied them, those of the block before included.
+pub const ZEROCOPY_ANSWERED: &str = "zerocopy_answered";
+/// Of those, the ones that it copied, at least in part.
+pub const ZEROCOPY_COPIED: &str = "zerocopy_copied";
 /// Times the sending process gave up its CPU.
 pub const VOLUNTARY_SWITCHES: &str = "voluntary_switches";
 /// Times it lost its CPU.

@@ -232,7 +232,7 @@ fn a_file_system_that_cannot() {
         return skipped("tmpfs", &OpenError::unsupported("stat(/dev/shm)", Errno::ENOENT));
     }
     let log = Log::inside(parent, &[10_000]);
-    for name in ["direct-write", "direct-sendfile", "uncached-write"] {
+    for name in ["direct-write", "direct-sendfile", "direct-send-zc", "uncached-write"] {
         let (call, errno) = refused_to_open(name, &log, SinkKind::Null);
         let named = ["O_DIRECT", "DIOALIGN", "DONTCACHE"].iter().any(|what| call.contains(what));
         assert!(named, "{name}: {call}: {errno}");

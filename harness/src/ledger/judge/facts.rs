@@ -1,8 +1,11 @@
 //! How many bytes were seen to take each hop that a sink lets be seen?
 
+mod pinned;
+
 use super::super::counts::{Classes, Counts};
 use super::super::moves::End;
 use super::Case;
+use pinned::Pinned;
 use std::collections::BTreeMap;
 use zclab_strategies::{Mover, Place, SinkKind};
 
@@ -175,8 +178,13 @@ impl Case<'_> {
             let plain = plain.clone()? + self.headers_apart();
             Ok((pages.private + pages.linear).saturating_sub(plain))
         });
-        let shared = pages.clone().map(|pages| pages.log);
-        let given = pages.map(|pages| pages.anon);
+        let pinned = self.pinned(&pages, &copied);
+        let left = |bytes: u64, of: fn(&Pinned) -> u64| {
+            pinned.clone().map(|pinned| bytes.saturating_sub(of(&pinned)))
+        };
+        let shared = pages.clone().and_then(|pages| left(pages.log, |pinned| pinned.log));
+        let given = pages.and_then(|pages| left(pages.anon, |pinned| pinned.anon));
+        let copied = copied.and_then(|bytes| left(bytes, |pinned| pinned.copied));
         let (device, copied) = self.device_filled(copied);
         let made = "private pages of splicing sends that no device filled";
         if self.encrypts() {
@@ -193,6 +201,7 @@ impl Case<'_> {
         push(Place::Disk, Place::Pipe, Mover::Device, device, DIRECT);
         let source = self.source(Place::SocketBuffer, Mover::CpuCopy);
         push(source, Place::SocketBuffer, Mover::CpuCopy, plain, "bytes returned by plain sends");
+        pinned::push(&pinned, &mut push);
         push(
             Place::Pipe,
             Place::SocketBuffer,
@@ -200,9 +209,7 @@ impl Case<'_> {
             spliced,
             "bytes returned by splicing calls",
         );
-        if tcp {
-            self.over_the_wire(&mut push);
-        }
+        let deferred = if tcp { self.over_the_wire(&mut push) } else { Ok(0) };
         let last = if tcp { Place::Wire } else { Place::SocketBuffer };
         let received = if self.route.receiver_copies {
             self.seen_by("receive")
@@ -211,13 +218,24 @@ impl Case<'_> {
         } else {
             Err("the receiver drops its bytes, and no tracepoint fires".to_owned())
         };
-        push(last, Place::Receiver, Mover::CpuCopy, received, "skb_copy_datagram_iovec");
+        // What was copied on the way lies in the kernel's pages when the receiver copies it again.
+        let (received, of_copies) = match (received, deferred) {
+            (Ok(bytes), Ok(deferred)) => {
+                (Ok(bytes.saturating_sub(deferred)), Ok(bytes.min(deferred)))
+            }
+            (received, Err(why)) => (received, Err(why)),
+            (Err(why), Ok(_)) => (Err(why.clone()), Err(why)),
+        };
+        let evidence = "skb_copy_datagram_iovec";
+        push(last, Place::Receiver, Mover::CpuCopy, received, evidence);
+        push(Place::KernelPages, Place::Receiver, Mover::CpuCopy, of_copies, evidence);
     }
 
+    /// The hops from the queue to the wire and on; how many bytes were copied at delivery.
     fn over_the_wire(
         &self,
         push: &mut impl FnMut(Place, Place, Mover, Result<u64, String>, &'static str),
-    ) {
+    ) -> Result<u64, String> {
         let Counts { queued, wire, received, .. } = *self.counts;
         let whole = self
             .seen_by("transmit")
@@ -237,21 +255,24 @@ impl Case<'_> {
             linearised,
             "bytes that became linear between net_dev_queue and net_dev_start_xmit",
         );
-        let deferred = if !self.route.receiver_copies {
-            // Nobody looks at the bytes on that side, so there is no copy to be seen either.
-            Ok(0)
-        } else {
-            self.seen_by("receive")
+        let deferred = match (self.route.receiver_copies, self.pinned_sends()) {
+            (true, _) => self
+                .seen_by("receive")
                 .and_then(|()| self.whole(received, "copied"))
-                .map(|received| wire.shared().saturating_sub(received.shared()))
+                .map(|received| wire.shared().saturating_sub(received.shared())),
+            // Only pinned pages are copied at delivery, and nobody looks at the bytes on that side.
+            (false, Ok(0)) => Ok(0),
+            (false, Ok(_)) => Err("the receiver drops its bytes, and no tracepoint fires".into()),
+            (false, Err(why)) => Err(why),
         };
         push(
             Place::Wire,
             Place::KernelPages,
             Mover::CpuCopy,
-            deferred,
+            deferred.clone(),
             "shared at net_dev_start_xmit, private at skb_copy_datagram_iovec",
         );
+        deferred
     }
 
     /// Private pages of a splice from a descriptor with O_DIRECT count as filled by a device only when

@@ -303,3 +303,62 @@ fn a_gift_is_anonymous_on_the_wire() {
     assert_eq!(given.copies.observed, Some(1.0));
     assert_eq!(judged(private(MIB)).agreement, Agreement::Contradicts);
 }
+
+fn anon(bytes: u64) -> Classes {
+    Classes { anon: bytes, ..Classes::default() }
+}
+
+/// Counts of sends whose pages were to be pinned.
+fn pinned(reads: bool, queued: Classes, wire: Classes, got: Classes) -> Counts {
+    const SEND_ZC: u16 = 1024 + 47;
+    const ZEROCOPY: u8 = 2;
+    let read = [(READ, LOG, USER, MIB)];
+    let mut counts = counts(if reads { &read } else { &[] }, queued, wire, got);
+    counts.moves.push(Move::of(SEND_ZC, [USER, SOCKET, ZEROCOPY], 1, MIB));
+    counts
+}
+
+/// Pinned pages leave as they are and are copied at delivery; shared at both ends would contradict.
+#[test]
+fn pinned_pages_are_copied_at_delivery() {
+    let tcp = route(SinkKind::TcpLoopback, true);
+    for (strategy, reads, pages, copies) in
+        [("uring-send-zc", true, anon(MIB), 2.0), ("uring-mmap-send-zc", false, log(MIB), 1.0)]
+    {
+        let judged = |got| case(strategy, &tcp, &pinned(reads, pages, pages, got), &[]);
+        let seen = judged(private(MIB));
+        assert_eq!(seen.agreement, Agreement::Agrees, "{strategy}: {:?}", seen.reason);
+        assert_eq!(seen.copies.observed, Some(copies), "{strategy}");
+        assert_eq!(judged(pages).agreement, Agreement::Contradicts, "{strategy}");
+        // The send copied by itself: there is nothing left to put off.
+        let all = private(MIB);
+        let seen = case(strategy, &tcp, &pinned(reads, all, all, all), &[]);
+        assert_eq!(seen.agreement, Agreement::Contradicts, "{strategy}");
+        assert_eq!(seen.copies.observed, Some(copies), "{strategy}");
+    }
+}
+
+/// A device that cannot gather gets them linear: then nothing is put off.
+#[test]
+fn pinned_pages_that_were_linearised_are_not_copied_again() {
+    let no_gather = route(SinkKind::TcpLoopback, false);
+    let seen = pinned(false, log(MIB), linear(MIB), linear(MIB));
+    let judged = case("msg-zerocopy", &no_gather, &seen, &[]);
+    assert_eq!(judged.agreement, Agreement::Agrees, "{:?}", judged.reason);
+    assert_eq!(judged.copies.observed, Some(1.0));
+}
+
+/// Where the receiver drops its bytes nobody sees whether they were copied before; of bytes that
+/// were not pinned it is known that they were not.
+#[test]
+fn a_copy_at_delivery_is_unobserved_where_nobody_reads() {
+    let dropped = Route { receiver_copies: false, ..route(SinkKind::TcpLoopback, true) };
+    let seen = pinned(false, log(MIB), log(MIB), Classes::default());
+    let judged = case("msg-zerocopy", &dropped, &seen, &[]);
+    assert_eq!(judged.agreement, Agreement::Unobserved, "{:?}", judged.reason);
+    assert_eq!(judged.copies.observed, None);
+    let moves = [(SENDFILE, LOG, SOCKET, MIB)];
+    let seen = counts(&moves, log(MIB), log(MIB), Classes::default());
+    let judged = case("sendfile", &dropped, &seen, &[]);
+    assert_eq!(judged.copies.observed, Some(0.0), "{:?}", judged.reason);
+}

@@ -83,6 +83,14 @@ impl Worker {
             set(reading::SENT_BYTES, counts.handed_bytes());
             set(reading::TRANSFORMED_BYTES, counts.looked_bytes());
         }
+        let pinned = counts.zerocopy();
+        if pinned.sends > 0 {
+            set(reading::ZEROCOPY_SENDS, pinned.sends);
+        }
+        if pinned.answered > 0 {
+            set(reading::ZEROCOPY_ANSWERED, pinned.answered);
+            set(reading::ZEROCOPY_COPIED, pinned.copied);
+        }
         if let Some((before, after)) = timed.io {
             // Reading the file twice costs one read of it between the two: about a hundred bytes.
             set(reading::IO_READ_BYTES, after.read_bytes.saturating_sub(before.read_bytes));
