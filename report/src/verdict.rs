@@ -9,6 +9,7 @@
 //! - one launch gives no interval, and two give one of absurd width, hence no winner.
 
 mod hot;
+mod sent;
 mod sentence;
 mod standing;
 mod words;
@@ -103,6 +104,7 @@ fn notes(study: &Study) -> Vec<String> {
             if one { "it is" } else { "they are" },
         ));
     }
+    notes.extend(sent::sentence(study));
     notes.extend(far_end_bound(study));
     if study.rows().any(|row| row.state == State::Ok && row.launches() == 1) {
         notes.push(

@@ -60,6 +60,8 @@ calls! {
 pub struct Calls {
     counts: [Cell<u64>; CALL_COUNT],
     short_writes: Cell<u64>,
+    looked_bytes: Cell<u64>,
+    handed_bytes: Cell<u64>,
     zerocopy: Cell<Zerocopy>,
 }
 
@@ -87,6 +89,18 @@ impl Calls {
     #[inline]
     pub fn short_write(&self) {
         self.short_writes.set(self.short_writes.get() + 1);
+    }
+
+    /// Notes that a transform was given so many bytes.
+    #[inline]
+    pub fn looked(&self, bytes: usize) {
+        self.looked_bytes.set(self.looked_bytes.get() + bytes as u64);
+    }
+
+    /// Notes that a sink took so many bytes that had been through a transform.
+    #[inline]
+    pub fn handed(&self, bytes: usize) {
+        self.handed_bytes.set(self.handed_bytes.get() + bytes as u64);
     }
 
     /// Notes that a send of the caller's own pages was accepted.
@@ -129,6 +143,18 @@ impl Calls {
         self.short_writes.get()
     }
 
+    /// Bytes that transforms were given, headers included.
+    #[must_use]
+    pub fn looked_bytes(&self) -> u64 {
+        self.looked_bytes.get()
+    }
+
+    /// Bytes that sinks took after a transform, headers included.
+    #[must_use]
+    pub fn handed_bytes(&self) -> u64 {
+        self.handed_bytes.get()
+    }
+
     /// All calls that were made at least once, with their counts.
     pub fn counts(&self) -> impl Iterator<Item = (Call, u64)> + '_ {
         Call::ALL.iter().map(|&call| (call, self.of(call))).filter(|&(_, count)| count > 0)
@@ -144,6 +170,8 @@ impl Calls {
     pub fn reset(&self) {
         self.counts.iter().for_each(|count| count.set(0));
         self.short_writes.set(0);
+        self.looked_bytes.set(0);
+        self.handed_bytes.set(0);
         self.zerocopy.set(Zerocopy::default());
     }
 }

@@ -23,6 +23,11 @@ pub fn not_probed(cell: &Cell) -> Option<&'static str> {
         SinkKind::Null => return Some("the null device keeps no byte to look at"),
         SinkKind::TcpLoopback | SinkKind::UnixStream => {}
     }
+    if cell.condition.transform.changes() {
+        return Some(
+            "its bytes are changed on their way, and the probe knows them by what they are",
+        );
+    }
     if cell.condition.receiver == Receiver::Discard {
         return Some("the receiver drops the bytes unseen");
     }

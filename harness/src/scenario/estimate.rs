@@ -3,7 +3,7 @@
 //! A sketch before measuring, good to a factor of two or so on a slow two-core machine: it tells
 //! minutes from hours. No result is ever computed from it.
 
-use super::{Cache, Cell, Condition, Contender, LogChoice, Pressure, Scenario};
+use super::{Cache, Cell, Condition, Contender, LogChoice, Pressure, Scenario, Transform};
 use crate::log::kafka::Spec;
 use zclab_strategies::{CacheState, Disturbance, Place, Route, SinkKind};
 
@@ -89,7 +89,7 @@ fn of_cell(cell: &Cell) -> Estimate {
     let fetches = (budget.slice_bytes / fetch_all_sinks).clamp(1, budget.fetches_max.into());
     let slice_bytes = fetches.saturating_mul(fetch_all_sinks);
     let mut slice_ns = (slice_bytes / 1000)
-        .saturating_mul(BYTE_PS)
+        .saturating_mul(BYTE_PS + transform_byte_ps(condition.transform))
         .saturating_add(fetches.saturating_mul(sinks).saturating_mul(FETCH_NS));
     if reads_the_device(contender, condition) {
         let device_ns = (fetches.saturating_mul(condition.fetch_bytes) / 1000)
@@ -112,6 +112,17 @@ fn of_cell(cell: &Cell) -> Estimate {
         delivered_bytes: samples.saturating_mul(slice_bytes),
         log_bytes: 0,
         wall_ns: samples.saturating_mul(slice_ns).saturating_add(overhead_ns),
+    }
+}
+
+/// What a transform and its undoing add to each byte, roughly.
+fn transform_byte_ps(transform: Transform) -> u64 {
+    match transform {
+        Transform::None => 0,
+        Transform::Crc32c => 100,
+        Transform::Tls => 1_500,
+        Transform::Lz4 => 3_000,
+        Transform::Zstd => 6_000,
     }
 }
 

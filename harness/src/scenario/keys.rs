@@ -214,12 +214,12 @@ pub const WAIT: Key = Key::new(
     Values::Word { default: "auto", of: || words::names(words::WAITS) },
     "how the far end waits: spin needs a CPU of its own, auto spins where there is one",
 );
-/// What is done on the way.
+/// What is done to the bytes first.
 pub const TRANSFORM: Key = Key::new(
     "matrix",
     "transform",
     Values::Word { default: "none", of: || words::names(words::TRANSFORMS) },
-    "what is done to the bytes on the way",
+    "what is done to the bytes before they are sent; tls needs a socket as the sink",
 );
 /// Socket buffers.
 pub const SOCKET_BUFFER: Key = Key::new(

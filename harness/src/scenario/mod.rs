@@ -98,7 +98,7 @@ pub struct Condition {
     pub receiver: Receiver,
     /// How the receiver waits for them.
     pub wait: Wait,
-    /// What is done to the bytes on the way; only `none` so far.
+    /// What is done to the bytes before they are sent.
     pub transform: Transform,
     /// `SO_SNDBUF` and `SO_RCVBUF` asked for, in bytes.
     pub socket_buffer_bytes: u64,
@@ -170,11 +170,19 @@ pub enum Receiver {
     Discard,
 }
 
-/// What is done to the bytes on the way.
+/// What is done to the bytes before they are sent; the far end undoes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transform {
     /// Nothing.
     None,
+    /// Every byte goes into a CRC-32C, and is sent as it is.
+    Crc32c,
+    /// They are compressed into LZ4 frames.
+    Lz4,
+    /// They are compressed into Zstandard frames.
+    Zstd,
+    /// They are encrypted: TLS 1.3 in user space.
+    Tls,
 }
 
 /// How much is measured; decided beforehand, never extended because of what was seen.
@@ -208,6 +216,17 @@ pub enum Origin {
     File(PathBuf),
     /// One that is built into the program, by name.
     Shipped(String),
+}
+
+impl Transform {
+    /// Whether what is sent is something else than the log's bytes.
+    #[must_use]
+    pub fn changes(self) -> bool {
+        match self {
+            Transform::None | Transform::Crc32c => false,
+            Transform::Lz4 | Transform::Zstd | Transform::Tls => true,
+        }
+    }
 }
 
 impl Condition {

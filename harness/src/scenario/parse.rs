@@ -95,7 +95,7 @@ fn read<'a>(
     check::consistency(reader, &tables, &log, &matrix, &budget);
     let family = contenders.first().map_or(Family::Transfer, |first| first.strategy.family());
     if all_read {
-        ingest::keys_of_family(reader, &matrix, family);
+        ingest::keys_of_family(reader, &tables, &matrix, family);
     }
     let cells = matrix.points().saturating_mul(contenders.len());
     if cells > CELLS_MAX {

@@ -198,7 +198,7 @@ fn zipf_totals(ranks: usize, exponent: f64) -> Vec<f64> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::trial::wire::Cache;
+    use crate::trial::wire::{Cache, Transform};
     use std::collections::BTreeMap;
 
     /// A specification over two segments of 10,000 and 6,000 bytes with batches of 1,000 bytes and 10 records.
@@ -224,6 +224,7 @@ pub(super) mod tests {
             cache: Cache::Warm,
             pin: None,
             markers: false,
+            transform: Transform::None,
             intake: None,
             range_bytes: None,
         }

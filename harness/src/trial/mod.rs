@@ -15,6 +15,7 @@ pub mod opening;
 pub mod proof;
 pub mod receiver;
 pub mod sinks;
+pub mod transform;
 pub mod wire;
 pub mod work;
 pub mod worker;

@@ -63,6 +63,26 @@ pub struct Spec {
     /// Only these bytes of the log as a whole, from the first to before the second.
     #[serde(default)]
     pub range_bytes: Option<(u64, u64)>,
+    /// What is done to the bytes before they are sent.
+    #[serde(default)]
+    pub transform: Transform,
+}
+
+/// What is done to the bytes before they are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transform {
+    /// Nothing.
+    #[default]
+    None,
+    /// They are summed, and sent as they are.
+    Crc32c,
+    /// They become LZ4 frames.
+    Lz4,
+    /// They become Zstandard frames.
+    Zstd,
+    /// They become TLS records.
+    Tls,
 }
 
 /// Where fetches lie.
@@ -302,6 +322,27 @@ pub struct ReceiverSpec {
     pub tls: bool,
     /// CPU to pin to.
     pub cpu: Option<usize>,
+    /// What was done to the bytes, and has to be undone before they are counted.
+    #[serde(default)]
+    pub undo: Undo,
+}
+
+/// What has to be undone at the far end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum Undo {
+    /// Nothing: the bytes are the log's.
+    #[default]
+    Nothing,
+    /// LZ4 frames, each behind its lengths before and after.
+    Lz4,
+    /// Zstandard frames, likewise.
+    Zstd,
+    /// TLS records: the receiver is the client, and trusts this certificate alone.
+    Tls {
+        /// The certificate (DER), in base64.
+        certificate: String,
+    },
 }
 
 /// [`Expect::bytes_each`] of a receiver that sleeps, and counts until its connection is closed.
@@ -310,7 +351,7 @@ pub const UNTIL_CLOSED: u64 = u64::MAX;
 /// What a receiver shall count next.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Expect {
-    /// Bytes on each connection.
+    /// Bytes on each connection, as they were before any transform.
     pub bytes_each: u64,
     /// Checksum them as well.
     pub content: bool,
@@ -350,7 +391,7 @@ pub struct Content {
 pub struct Counted {
     /// `CLOCK_MONOTONIC` when the last byte had been counted.
     pub end_ns: u64,
-    /// Bytes over all connections.
+    /// Bytes over all connections, as they were before any transform.
     pub bytes: u64,
     /// CPU time of the receiver meanwhile; of one that spins, time inside the calls that brought bytes.
     pub cpu_ns: u64,

@@ -13,6 +13,7 @@ use super::fetches::{Block, Planner};
 use super::opening::{header, options, refusal};
 use super::proof::{Witness, block_bytes_read, judge_after};
 use super::sinks::{Sinks, io};
+use super::transform::Transforms;
 use super::wire::{Expect, FarEnd, Moved, Spec, Trouble};
 use crate::counters::{ProcessIo, Usage, now, process_io, steal};
 use hdrhistogram::Histogram;
@@ -23,7 +24,7 @@ use std::os::fd::AsRawFd;
 use zclab_report::record::CacheProof;
 use zclab_strategies::{
     Bytes, Calls, Disturbance, Engine, LaneId, Options, Piece, Queue, Segment, Setup, Strategy,
-    find, sys,
+    find, sys, transform,
 };
 
 /// Latencies are kept between a nanosecond and a minute, to three significant digits.
@@ -46,6 +47,7 @@ pub struct Worker {
     pub(super) queue: Queue,
     pub(super) mover: Option<Mover>,
     pub(super) header: Vec<u8>,
+    transforms: Transforms,
     pub(super) stamps: Vec<u64>,
     latencies: Histogram<u64>,
 }
@@ -80,7 +82,9 @@ impl Worker {
             let file = File::open(path).map_err(|e| io("open", &path.display().to_string(), &e))?;
             segments.push(Segment { path: path.clone(), file, len: Bytes(*len_bytes) });
         }
-        let sinks = Sinks::open(&spec)?;
+        let mut sinks = Sinks::open(&spec)?;
+        let encrypted = std::mem::take(&mut sinks.encrypted);
+        let transforms = Transforms::new(spec.transform, sinks.sinks.len(), encrypted);
         let planner = Planner::new(&spec).map_err(Trouble::failed)?;
         let block_bytes = block_bytes(&segments)?;
         let mut worker = Worker {
@@ -94,6 +98,7 @@ impl Worker {
             sinks,
             mover: None,
             header: header(spec.header_bytes as usize, spec.fetch_bytes),
+            transforms,
             stamps: Vec::with_capacity((spec.fetches * spec.consumers) as usize),
             latencies: latencies()?,
             spec,
@@ -131,18 +136,20 @@ impl Worker {
 
     pub(super) fn open_mover(&mut self) -> Result<(), Trouble> {
         self.mover = None;
+        let make = |lane: LaneId| self.transforms.make(lane);
         let setup = Setup {
             segments: &self.segments,
             sinks: &self.sinks.sinks,
             options: &self.options,
             fetch_bytes_max: Bytes(self.spec.fetch_bytes),
             header_bytes_max: Bytes(self.spec.header_bytes),
+            transform: if self.transforms.any() { Some(&make) } else { None },
         };
         self.mover = Some(if self.spec.bare {
             let bare = Bare::open(&self.spec.strategy, &setup).map_err(Trouble::failed)?;
             Mover::Bare(Box::new((bare, Calls::default())))
         } else {
-            Mover::Engine(self.strategy.open(&setup).map_err(refusal)?)
+            Mover::Engine(transform::open(self.strategy, &setup).map_err(refusal)?)
         });
         Ok(())
     }
@@ -241,8 +248,16 @@ impl Worker {
     }
 
     /// Sends as many bytes as a block of so many fetches has, from memory, so that windows and buffers have
-    /// grown, and so that no packet still refers to a page of the log.
+    /// grown, and so that no packet still refers to a page of the log. Where bytes are transformed the
+    /// strategy itself sends them, since bytes that are not the log's would shrink to another size.
     pub(super) fn warm_connections(&mut self, fetches_max: u64) -> Result<(), Trouble> {
+        let block = self.planner.block(0, fetches_max);
+        if self.transforms.any() {
+            self.open_mover()?;
+            self.measure(&block, false, false)?;
+            self.mover = None;
+            return Ok(());
+        }
         let Some(floor) = zclab_strategies::ALL.iter().find(|s| !s.moves_the_log()) else {
             return Ok(());
         };
@@ -252,9 +267,9 @@ impl Worker {
             options: &Options::new(floor.options(), &BTreeMap::new()),
             fetch_bytes_max: Bytes(self.spec.fetch_bytes),
             header_bytes_max: Bytes(self.spec.header_bytes),
+            transform: None,
         };
         self.mover = Some(Mover::Engine(floor.open(&setup).map_err(refusal)?));
-        let block = self.planner.block(0, fetches_max);
         self.measure(&block, false, false)?;
         self.mover = None;
         Ok(())
@@ -281,6 +296,7 @@ impl Worker {
         let checks = content && self.strategy.moves_the_log();
         let expect = Expect { bytes_each: payload_each + headers_each, content: checks };
         self.sinks.prepare(expect)?;
+        self.transforms.begin();
         let timed = self.timed(block)?;
         let counted = self.sinks.count(expect)?;
         if let Some(Mover::Engine(engine)) = &mut self.mover {

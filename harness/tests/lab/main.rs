@@ -1,6 +1,7 @@
 //! Does the whole program do what its documents say? Each module runs the built binary as a user would.
 
 mod aliasing;
+mod allocations;
 mod bad_input;
 mod counts;
 mod death;
@@ -11,3 +12,4 @@ mod pressure;
 mod profile;
 mod readers;
 mod support;
+mod transforms;

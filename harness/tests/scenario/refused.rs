@@ -42,7 +42,7 @@ a/test.toml:5:1: matrix.consumer: unknown key; did you mean `consumers`?
      5 | consumer = 3
        | ^^^^^^^^
        = expected one of message, fetch, header, consumers, access, cache, sink, receiver, wait, \
-transform, socket_buffer, readers
+transform, socket_buffer, source, feed, fsync, readers
 a/test.toml:6:9: matrix.fetch: \"64 KB/s\": \"KB/s\" is no unit of size (B, kB, MB, GB, TB, KiB, \
 MiB, GiB, TiB)
      6 | fetch = \"64 KB/s\"
@@ -136,7 +136,7 @@ fn unknown_words_are_refused() {
     check("[matrix]\naccess = \"randon\"\n", "matrix.access", 2, &["did you mean `random`?"]);
     check("[matrix]\ncache = \"hot\"\n", "matrix.cache", 2, &["\"hot\" is unknown", "\"warm\""]);
     check("[matrix]\nreceiver = \"drop\"\n", "matrix.receiver", 2, &["one of copy, discard"]);
-    check("[matrix]\ntransform = \"gzip\"\n", "matrix.transform", 2, &["one of none"]);
+    check("[matrix]\ntransform = \"gzip\"\n", "matrix.transform", 2, &["one of none, crc32c"]);
     check("[log]\nimport = \"../etc\"\n", "log.import", 2, &["no name of a log"]);
 }
 
@@ -221,7 +221,7 @@ fn strategies_and_options_are_checked() {
     check("[\"null\", \"bare:null\"]", "strategies[2]", &["bare: and one of read-write"]);
     check("[\"null\", \"null\"]", "strategies[2]", &["\"null\" is listed twice"]);
     check("[]", "strategies", &["the array is empty"]);
-    check("\"null\"", "strategies", &["\"all\", or an array"]);
+    check("\"null\"", "strategies", &["\"all\", \"ingest\", \"receive\", or an array"]);
     check("3", "strategies", &["a whole number is no list"]);
     check("[\"null\", 3]", "strategies[2]", &["is no strategy"]);
     check("[\"null\", { buffer = 3 }]", "strategies[2].strategy", &["the key is missing"]);

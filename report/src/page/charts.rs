@@ -79,7 +79,7 @@ const LATENCIES: [Percentile; 2] = [
 #[must_use]
 pub fn small(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn> {
     let [voluntary, involuntary] = study.side.switches();
-    let metrics: [Metric; 8] = [
+    let metrics: [Metric; 9] = [
         study.side.cpu(),
         Metric::TotalCpu,
         Metric::Throughput,
@@ -88,9 +88,14 @@ pub fn small(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn
         voluntary,
         involuntary,
         Metric::DeviceBytes,
+        Metric::SentBytes,
     ];
-    let mut drawn: Vec<Drawn> =
-        metrics.iter().filter_map(|metric| of_metric(study, panel, looks, *metric, id)).collect();
+    let shown = |metric: &&Metric| **metric != Metric::SentBytes || study.transforms();
+    let mut drawn: Vec<Drawn> = metrics
+        .iter()
+        .filter(shown)
+        .filter_map(|metric| of_metric(study, panel, looks, *metric, id))
+        .collect();
     for (name, caption, percentile) in LATENCIES {
         let pick: Pick = &|row: &Row| {
             let latency = row.latency.as_ref().ok()?;
@@ -181,6 +186,7 @@ fn caption(study: &Study, panel: &Panel, metric: Metric) -> String {
         Metric::Involuntary => interrupted("sender"),
         Metric::ReceiverInvoluntary => interrupted("receiver"),
         Metric::DeviceBytes => "Bytes that the device read, per byte of payload.".into(),
+        Metric::SentBytes => "Bytes that the sinks took, headers included.".into(),
         Metric::TotalCpu => "Sender and receiver together.".into(),
         own if own == study.side.cpu() => "Medians; intervals over launches.".into(),
         _ => format!("{}.", capital(metric.source())),

@@ -115,6 +115,7 @@ pub fn counted(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
     let metrics: Vec<Metric> = [study.side.far().cpu()]
         .into_iter()
         .chain(Metric::ALL.into_iter().skip_while(|metric| *metric != Metric::Syscalls))
+        .filter(|metric| *metric != Metric::SentBytes || study.transforms())
         .collect();
     let known = |row: &Row, name: &str| row.measured.and_then(|one| hot::median(one, name));
     let in_a_group =

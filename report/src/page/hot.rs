@@ -168,12 +168,10 @@ fn table(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
         column("Max during", "µs"),
         column("Read again", "MiB, hot"),
         column("Refaults", "pages"),
-        column("Page cache", "MiB, group"),
-        column("Own memory", "MiB, group"),
     ];
     let cells = |row: &Row| {
         let Some(hot) = hot(row) else {
-            return columns_missing(13);
+            return columns_missing(11);
         };
         let mut cells = vec![
             p99(&hot.phases[0]),
@@ -186,12 +184,7 @@ fn table(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
             latency(&hot.phases[DURING], |one| one.p50_ns),
             latency(&hot.phases[DURING], |one| one.max_ns),
         ];
-        let readings = [
-            (reading::HOT_READ_BYTES, MIB),
-            (reading::GROUP_REFAULTS, 1.0),
-            (reading::GROUP_FILE_BYTES, MIB),
-            (reading::GROUP_ANON_BYTES, MIB),
-        ];
+        let readings = [(reading::HOT_READ_BYTES, MIB), (reading::GROUP_REFAULTS, 1.0)];
         cells.extend(readings.map(|(name, unit)| counted(row, name, unit)));
         cells
     };

@@ -118,6 +118,7 @@ impl ScenarioPage {
             source: scenario.source.clone(),
             provenance: Metric::ALL
                 .iter()
+                .filter(|metric| **metric != Metric::SentBytes || study.transforms())
                 .map(|metric| obtained(study, *metric))
                 .chain([witnessed(study)])
                 .collect(),

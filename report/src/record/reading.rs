@@ -61,6 +61,10 @@ pub const GROUP_SCANNED_PAGES: &str = "group_scanned_pages";
 pub const GROUP_LIMIT_HITS: &str = "group_limit_hits";
 /// Time stolen by the hypervisor from all CPUs, as fine as the kernel's tick.
 pub const STEAL_NS: &str = "steal_ns";
+/// Bytes that the sinks took, headers included, after what was done to them; only where something was.
+pub const SENT_BYTES: &str = "sent_bytes";
+/// Bytes that a transform was given, headers included; only where there is one.
+pub const TRANSFORMED_BYTES: &str = "transformed_bytes";
 
 /// [`what`](super::Histogram::what) of the latencies of hot consumers, by when their fetches were due:
 /// before, during and after the scan.

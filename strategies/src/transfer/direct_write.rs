@@ -22,8 +22,8 @@ pub(super) mod ahead;
 
 use crate::memory::Slots;
 use crate::{
-    CallError, Calls, Engine, Hop, Job, LaneId, Mover, OpenError, OptionKind, OptionSpec, Part,
-    Path, Piece, Place, Queue, Residue, Route, Segment, Setup, Step, Strategy, sys,
+    CallError, Calls, Engine, Hop, Job, LaneId, Mover, OpenError, OptionKind, OptionSpec, Outlet,
+    Part, Path, Piece, Place, Queue, Residue, Route, Segment, Setup, Step, Strategy, sys,
 };
 use ahead::{Ahead, Filled};
 use nix::errno::Errno;
@@ -73,14 +73,20 @@ impl Strategy for DirectWrite {
         OPTIONS
     }
 
+    fn transforms(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
         let depth = setup.options.number("depth").max(1) as usize;
         let (files, blocks, slots) = open_direct(setup, depth)?;
+        let outlet = Outlet::open(setup, blocks.slot_len())?;
         if depth == 1 {
-            return Ok(Box::new(OneByOne { files, blocks, slots, residue: Residue::default() }));
+            let residue = Residue::default();
+            return Ok(Box::new(OneByOne { files, blocks, slots, residue, outlet }));
         }
         let ahead = Ahead::open(files, blocks, depth, slots, setup.sinks.len())?;
-        Ok(Box::new(SendAhead { ahead }))
+        Ok(Box::new(SendAhead { ahead, outlet }))
     }
 }
 
@@ -177,13 +183,17 @@ struct OneByOne {
     blocks: Blocks,
     slots: Slots,
     residue: Residue,
+    outlet: Outlet,
 }
 
 impl Engine for OneByOne {
     fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError> {
         let Some(job) = queue.next_job() else { return Ok(queue.idle()) };
+        if self.outlet.flush(queue, job)? {
+            return Ok(Step::Moved);
+        }
         match job.part {
-            Part::Header(header) => queue.send_header(job, header),
+            Part::Header(header) => self.outlet.send_header(queue, job, header),
             Part::Log(piece) => self.copy(queue, job, piece),
         }
     }
@@ -198,13 +208,8 @@ impl OneByOne {
         let more = job.more || (filled.len() as u64) < piece.len_bytes;
         // SAFETY: this engine has no ring; its only read was over when `pread` returned.
         let bytes = &unsafe { self.slots.bytes(0) }[filled];
-        match sys::send(&queue.calls, job.sink, bytes, more) {
-            Ok(sent) => {
-                self.residue.sent(sent);
-                queue.advance(job.lane, sent as u64);
-            }
-            Err(errno) => return queue.refuse(job.lane, "send", errno),
-        }
+        let taken = self.outlet.send(queue, job, bytes, more)?;
+        self.residue.sent(taken);
         Ok(Step::Moved)
     }
 
@@ -229,14 +234,20 @@ impl OneByOne {
 /// Depth above 1: a read is under way while another is being sent.
 struct SendAhead {
     ahead: Ahead,
+    outlet: Outlet,
 }
 
 impl Engine for SendAhead {
     fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError> {
         let Some(job) = queue.next_job() else { return Ok(queue.idle()) };
+        let flushed = self.outlet.flush(queue, job)?;
+        self.ahead.held_bytes[job.lane] = self.outlet.held_bytes(job.lane);
+        if flushed {
+            return Ok(Step::Moved);
+        }
         self.ahead.plan(queue, job.lane)?;
         match job.part {
-            Part::Header(header) => queue.send_header(job, header),
+            Part::Header(header) => self.outlet.send_header(queue, job, header),
             Part::Log(piece) => self.deliver(queue, job, piece),
         }
     }
@@ -250,13 +261,9 @@ impl SendAhead {
         // SAFETY: the slot's read is over, and the slot stays out of the free list until it is
         // sent.
         let bytes = &unsafe { self.ahead.ring.slots.bytes(slot) }[skip..skip + usable];
-        match sys::send(&queue.calls, job.sink, bytes, more) {
-            Ok(sent) => {
-                queue.advance(job.lane, sent as u64);
-                self.ahead.sent(job.lane, slot, sent, sent == usable);
-            }
-            Err(errno) => return queue.refuse(job.lane, "send", errno),
-        }
+        let taken = self.outlet.send(queue, job, bytes, more)?;
+        self.ahead.held_bytes[job.lane] = self.outlet.held_bytes(job.lane);
+        self.ahead.sent(job.lane, slot, taken, taken == usable);
         Ok(Step::Moved)
     }
 }

@@ -263,6 +263,7 @@ fn refused_to_open(name: &str, log: &Log, kind: SinkKind) -> (&'static str, Errn
         options: &Options::new(strategy.options(), &Set::new()),
         fetch_bytes_max: Bytes(1000),
         header_bytes_max: Bytes(0),
+        transform: None,
     };
     match strategy.open(&setup).map(|_| ()) {
         Err(OpenError::Unsupported { call, errno, .. }) => (call, errno),

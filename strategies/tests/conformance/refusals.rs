@@ -69,6 +69,7 @@ pub fn play(id: usize) {
         options: &options,
         fetch_bytes_max: Bytes(100_000),
         header_bytes_max: Bytes(0),
+        transform: None,
     };
     let mut queue = Queue::new(&sinks);
     fill(&mut queue, &fetches);

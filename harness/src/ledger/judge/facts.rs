@@ -84,6 +84,14 @@ impl Case<'_> {
                 "bytes returned by reads of the log",
             ),
         ];
+        facts.extend(self.changed.map(|changed| Fact {
+            from: Place::UserBuffer,
+            to: Place::UserBuffer,
+            by: Mover::CpuCopy,
+            bytes: Ok(changed.taken_bytes.saturating_sub(self.header_bytes)),
+            evidence: "counted by the strategy's outlet: bytes given to the transform",
+            least: None,
+        }));
         match self.route.sink {
             SinkKind::TcpLoopback | SinkKind::UnixStream => self.through_a_socket(&mut facts),
             SinkKind::File => self.into(&mut facts, Place::SinkPageCache, End::File),
@@ -98,7 +106,7 @@ impl Case<'_> {
         let plain =
             |m: &super::super::moves::Move| m.from == End::User && m.to == end && !m.zerocopy;
         let all = self.calls_are_counted().map(|()| self.counts.moved(plain));
-        let payload = all.map(|bytes| bytes.saturating_sub(self.header_bytes));
+        let payload = all.map(|bytes| bytes.saturating_sub(self.headers_apart()));
         (payload, self.calls_are_counted().map(|()| self.counts.spliced_to(end)))
     }
 
@@ -167,7 +175,7 @@ impl Case<'_> {
         // What plain calls copied lies in private pages or linear parts; what else does was spliced
         // from pages that somebody copied (or a device filled, for an O_DIRECT descriptor).
         let copied = pages.clone().and_then(|pages| {
-            let plain = plain.clone()? + self.header_bytes;
+            let plain = plain.clone()? + self.headers_apart();
             Ok((pages.private + pages.linear).saturating_sub(plain))
         });
         let pinned = self.pinned(&pages, &copied);
@@ -206,7 +214,7 @@ impl Case<'_> {
         let received = if self.route.receiver_copies {
             self.seen_by("receive")
                 .and_then(|()| self.all(counts.single("received_bytes"), "copied"))
-                .map(|bytes| bytes.saturating_sub(self.header_bytes))
+                .map(|bytes| bytes.saturating_sub(self.headers_apart()))
         } else {
             Err("the receiver drops its bytes, and no tracepoint fires".to_owned())
         };
@@ -236,7 +244,7 @@ impl Case<'_> {
         let linearised = whole.clone().map(|wire| wire.linear.saturating_sub(queued.linear));
         let referred = whole.and_then(|wire| {
             let linear = linearised.clone()?;
-            Ok((wire.total() - linear).saturating_sub(self.header_bytes))
+            Ok((wire.total() - linear).saturating_sub(self.headers_apart()))
         });
         let (from, to) = (Place::SocketBuffer, Place::Wire);
         push(from, to, Mover::Reference, referred, "fragments at net_dev_start_xmit");
@@ -309,11 +317,24 @@ impl Case<'_> {
 
     /// As many bytes as were delivered, or the observation has holes.
     fn all(&self, counted: u64, what: &str) -> Result<u64, String> {
-        let wanted = self.payload_bytes + self.header_bytes;
+        let wanted = self.handed_bytes();
         if counted.abs_diff(wanted) <= self.slack(wanted) {
             return Ok(counted);
         }
         Err(format!("{counted} of {wanted} bytes were seen {what}"))
+    }
+
+    /// As many bytes as the sinks were handed, headers included.
+    pub fn handed_bytes(&self) -> u64 {
+        match self.changed {
+            Some(changed) => changed.sent_bytes,
+            None => self.payload_bytes + self.header_bytes,
+        }
+    }
+
+    /// Header bytes that can be told from the payload behind them: none once both were transformed.
+    fn headers_apart(&self) -> u64 {
+        if self.changed.is_some() { 0 } else { self.header_bytes }
     }
 
     /// How far two counts of so many bytes may differ.

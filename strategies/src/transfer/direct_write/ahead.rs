@@ -70,6 +70,8 @@ pub(in crate::transfer) struct Ahead {
     lines: Vec<VecDeque<usize>>,
     /// Where each lane's next read begins; valid while its line is not empty.
     planned: Vec<Cursor>,
+    /// Bytes of each lane that were read and taken on, but that its sink has not accepted.
+    pub(in crate::transfer) held_bytes: Vec<u64>,
     pins: pinned::Pins,
 }
 
@@ -104,6 +106,7 @@ impl Ahead {
             free: (0..count).collect(),
             lines: (0..lanes).map(|_| VecDeque::with_capacity(depth)).collect(),
             planned: vec![Cursor::default(); lanes],
+            held_bytes: vec![0; lanes],
             pins: pinned::Pins::default(),
         })
     }
@@ -176,7 +179,8 @@ impl Ahead {
     /// The first bytes of the log on a lane that no read covers yet.
     fn next_read(&mut self, queue: &Queue, lane: LaneId) -> Option<(Cursor, Piece)> {
         if self.lines[lane].is_empty() {
-            self.planned[lane] = queue.cursor(lane);
+            let held_bytes = self.held_bytes[lane];
+            self.planned[lane] = queue.ahead(lane, queue.cursor(lane), held_bytes);
         }
         loop {
             let at = self.planned[lane];
