@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::path::Path;
 use zclab_report::record::Status;
 use zclab_strategies::transform::NEEDS_USER_SPACE;
-use zclab_strategies::{Disturbance, Entry, Family, FarEnd, OptionValue, Place, SinkKind};
+use zclab_strategies::{Disturbance, Entry, Family, FarEnd, Hop, OptionValue, Place, SinkKind};
 
 /// The condition in a few words, for the line of progress: the scenario and what it varies.
 #[must_use]
@@ -100,8 +100,22 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "on its way to this sink the strategy never looks at the log, so no cache state can matter",
         );
     }
+    let put_off = |hop: &Hop| (hop.from, hop.to) == (Place::Wire, Place::KernelPages);
+    let asked = condition.socket_buffer_bytes;
+    if (1..PINNED_BUFFER_BYTES_MIN).contains(&asked) && path.hops.iter().any(put_off) {
+        return trouble(
+            Status::Refused,
+            "pinned pages are copied at delivery into whole pages, which a receive buffer of less \
+             than 16 KiB (twice the socket_buffer) accounts for by closing its window to below a \
+             packet: the sender would wait for TCP's persist timer, 200 ms for each",
+        );
+    }
     None
 }
+
+/// With less than this the receiver's window was seen to shrink below a packet, so that 1 KiB took a
+/// second.
+const PINNED_BUFFER_BYTES_MIN: u64 = 8 << 10;
 
 /// Why a receiver cannot let its kernel drop the bytes, where it is to discard them.
 fn not_discarded(cell: &Cell) -> Option<(Status, &'static str)> {

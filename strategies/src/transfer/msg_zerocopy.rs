@@ -12,6 +12,9 @@
 //! (the notification says so: SO_EE_CODE_ZEROCOPY_COPIED), and all the upkeep comes on top. A
 //! consumer that reads slowly keeps the buffers that it was sent.
 //!
+//! The copies at delivery fill whole pages, and a receive buffer pays for whole pages: one below 16
+//! KiB shrinks its window to less than a packet, and the sender waits for TCP's persist timer.
+//!
 //! A socket's sends are numbered, and the kernel merges what it has to say of neighbours, so one
 //! notification may release many (`notices`). The numbers go on when an engine ends; so it waits for
 //! what is due before it goes. ENOBUFS says that too much is pinned or due (RLIMIT_MEMLOCK,
