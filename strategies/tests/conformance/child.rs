@@ -12,7 +12,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
-use zclab_strategies::{ALL, CallError, Calls, Queue, Sink, SinkKind, find, sys};
+use zclab_strategies::{ALL, Call, CallError, Calls, Queue, Sink, SinkKind, Step, find, sys};
 
 const ROLE: &str = "ZCLAB_CONFORMANCE_ROLE";
 const PORT: &str = "ZCLAB_CONFORMANCE_PORT";
@@ -58,6 +58,7 @@ fn play() {
             let error = send_a_truncated_mapping("mmap-write").unwrap_err();
             assert_eq!(error.errno, nix::errno::Errno::EFAULT);
         }
+        "little-memory" => pin_more_than_allowed(),
         "heap-touch" => unreachable!("{:?}", send_a_truncated_mapping("mmap-heap-write")),
         refused if refused.starts_with("refused ") => {
             crate::refusals::play(refused["refused ".len()..].parse().unwrap());
@@ -91,6 +92,58 @@ fn send_a_truncated_mapping(strategy: &str) -> Result<(), CallError> {
     drive(&mut *engine, &mut queue)
 }
 
+/// Without CAP_IPC_LOCK, and with a limit of two sends: the third is refused (`ENOBUFS`) until the
+/// kernel gives pages back.
+fn pin_more_than_allowed() {
+    const CAP_IPC_LOCK: u32 = 14;
+    const VERSION: u32 = 0x2008_0522;
+    // The calls' own layout: version and process, then effective, permitted, inheritable twice.
+    let (head, mut sets) = ([VERSION, 0], [0_u32; 6]);
+    // SAFETY: both arrays live on this stack frame and have the lengths that this version asks for.
+    let got = unsafe { libc::syscall(libc::SYS_capget, head.as_ptr(), sets.as_mut_ptr()) };
+    assert_eq!(got, 0, "capget: {}", nix::errno::Errno::last());
+    sets[0] &= !(1 << CAP_IPC_LOCK);
+    // SAFETY: as above.
+    let set = unsafe { libc::syscall(libc::SYS_capset, head.as_ptr(), sets.as_ptr()) };
+    assert_eq!(set, 0, "capset: {}", nix::errno::Errno::last());
+    nix::sys::resource::setrlimit(
+        nix::sys::resource::Resource::RLIMIT_MEMLOCK,
+        128 << 10,
+        128 << 10,
+    )
+    .unwrap();
+    let log = log(1 << 20);
+    for source in ["mapped", "buffer"] {
+        let (near, mut far) = tcp_pair(true);
+        nix::sys::socket::setsockopt(&near, nix::sys::socket::sockopt::SndBuf, &(4 << 20)).unwrap();
+        near.set_nonblocking(true).unwrap();
+        let sinks = [Sink { fd: near.as_raw_fd(), kind: SinkKind::TcpLoopback }];
+        let fetches = vec![fetch("head", &[piece(0, 4096, 60_000)]); 20];
+        let word = zclab_strategies::OptionValue::Word(source.into());
+        let set = Set::from([("source".to_owned(), word)]);
+        let mut queue = Queue::new(&sinks);
+        let strategy = find("msg-zerocopy").unwrap();
+        let Some(mut engine) = open(strategy, &log, &sinks, &fetches, &set) else { return };
+        fill(&mut queue, &fetches);
+        // Nobody reads yet, so nothing comes back, and the socket itself has room for all of it.
+        while engine.step(&mut queue).unwrap() != Step::Blocked {}
+        let (sends, sent) = (queue.calls.zerocopy().sends, queue.finished().len() as u64);
+        let headers = sent + 1;
+        assert!(queue.calls.of(Call::Send) > sends + headers, "{source}: nothing was refused");
+        assert!(sends < 20, "{source}: {sends} sends were pinned at once");
+        let reader = std::thread::spawn(move || {
+            let mut received = Vec::new();
+            far.read_to_end(&mut received).map(|_| received)
+        });
+        queue.unblock(0);
+        drive(&mut *engine, &mut queue).unwrap();
+        drop(engine);
+        drop(near);
+        let due = crate::world::expected(&log, &fetches, 0);
+        assert!(reader.join().unwrap().unwrap() == due, "{source}");
+    }
+}
+
 fn send_forever(strategy: &str, port: u16) {
     let log = log(1 << 20);
     let near = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -122,6 +175,13 @@ fn kernel_touch_of_a_truncated_mapping_is_an_error() {
 fn a_strategys_own_touch_is_sigbus() {
     let status = run_role("heap-touch");
     assert_eq!(status.signal(), Some(libc::SIGBUS), "{status}");
+}
+
+/// Too much pinned: the same send is made again once pages came back, and no other.
+#[test]
+fn a_refused_pin_is_waited_out() {
+    let status = run_role("little-memory");
+    assert!(status.success(), "{status}");
 }
 
 /// A sender that is killed while its sink is full: the parent sees the signal, the receiver an end.
