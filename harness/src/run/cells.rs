@@ -4,12 +4,13 @@
 
 use super::claims;
 use super::logs::Ready;
+use crate::scenario::ingest::Feed;
 use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
 use crate::trial::wire::{Access, Cache, Spec, Trouble};
 use serde_json::Value;
 use std::path::Path;
 use zclab_report::record::Status;
-use zclab_strategies::{Disturbance, FarEnd, OptionValue, Place, SinkKind};
+use zclab_strategies::{Disturbance, Entry, Family, FarEnd, OptionValue, Place, SinkKind};
 
 /// The condition in a few words, for the line of progress: the scenario and what it varies.
 #[must_use]
@@ -62,12 +63,21 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
         }
     }
     if condition.receiver == Receiver::Discard
-        && cell.contender.strategy.far_end() == FarEnd::KernelTls
+        && let Entry::Transfer(strategy) = cell.contender.strategy
+        && strategy.far_end() == FarEnd::KernelTls
     {
         return trouble(
             Status::Refused,
             "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
         );
+    }
+    let intake = condition.intake;
+    if (intake.feed, intake.source) == (Feed::Zerocopy, SinkKind::UnixStream) {
+        let message = "setsockopt(SO_ZEROCOPY): a Unix stream has no zero-copy sends";
+        let call = Some("setsockopt(SO_ZEROCOPY)".to_owned());
+        let errno = Some("EOPNOTSUPP".to_owned());
+        let status = Status::Unsupported;
+        return Some(Trouble { status, call, errno, message: message.to_owned() });
     }
     if condition.wait == Wait::Spin && crate::trial::pins().is_none() {
         return trouble(
@@ -81,7 +91,7 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
         );
     }
-    let strategy = cell.contender.strategy;
+    let Entry::Transfer(strategy) = cell.contender.strategy else { return None };
     if strategy.disturbs() == Disturbance::PageCache && !ready.owned {
         return trouble(
             Status::Refused,
@@ -89,7 +99,7 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
              it with --copy",
         );
     }
-    let path = cell.contender.path(&claims::route(cell));
+    let path = strategy.path_with(&claims::route(cell), &cell.contender.complete_options());
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
     if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
         return trouble(
@@ -101,7 +111,8 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
 }
 
 /// Whether a file system keeps its files in the page cache alone.
-fn lies_in_memory(dir: &Path) -> bool {
+#[must_use]
+pub fn lies_in_memory(dir: &Path) -> bool {
     let kind = nix::sys::statfs::statfs(dir).map(|stat| stat.filesystem_type());
     kind == Ok(nix::sys::statfs::TMPFS_MAGIC)
 }
@@ -153,5 +164,6 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
         },
         pin,
         markers: false,
+        intake: (condition.family != Family::Transfer).then_some(condition.intake),
     }
 }

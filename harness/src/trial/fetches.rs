@@ -194,6 +194,7 @@ pub(super) mod tests {
             cache: Cache::Warm,
             pin: None,
             markers: false,
+            intake: None,
         }
     }
 

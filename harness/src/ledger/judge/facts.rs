@@ -3,6 +3,7 @@
 use super::super::counts::{Classes, Counts};
 use super::super::moves::End;
 use super::Case;
+use std::collections::BTreeMap;
 use zclab_strategies::{Mover, Place, SinkKind};
 
 /// A hop of other size than claimed by more than this share of the payload contradicts.
@@ -13,6 +14,8 @@ const SLACK_BYTES: u64 = 16;
 const DIRECT: &str =
     "private pages of splices from an O_DIRECT descriptor, matched by device bytes";
 const GIVEN: &str = "bytes returned by vmsplice";
+/// What a kernel does not show, and why, by purpose.
+pub type Gaps = BTreeMap<&'static str, String>;
 
 /// Bytes that were seen to take a hop, or why nobody can say.
 pub struct Fact {
@@ -270,23 +273,12 @@ impl Case<'_> {
     }
 
     fn seen_by(&self, purpose: &str) -> Result<(), String> {
-        match self.gaps.get(purpose) {
-            Some(why) => Err(why.clone()),
-            None => Ok(()),
-        }
+        seen_by(self.gaps, purpose)
     }
 
     /// Every call that moves bytes was seen.
     pub fn calls_are_counted(&self) -> Result<(), String> {
-        self.seen_by("enter")?;
-        self.seen_by("leave")?;
-        if self.counts.single("uring_submitted") > 0 {
-            self.seen_by("complete")?;
-        }
-        if self.counts.single("lost") > 0 {
-            return Err(format!("{} events found no room in a map", self.counts.single("lost")));
-        }
-        Ok(())
+        calls_are_counted(self.gaps, self.counts)
     }
 
     /// The classes of a stage at which every byte was seen.
@@ -305,6 +297,32 @@ impl Case<'_> {
 
     /// How far two counts of so many bytes may differ.
     pub fn slack(&self, bytes: u64) -> u64 {
-        ((bytes as f64 * SLACK_SHARE) as u64).max(SLACK_BYTES)
+        slack(bytes)
     }
+}
+
+/// How far two counts of so many bytes may differ.
+pub fn slack(bytes: u64) -> u64 {
+    ((bytes as f64 * SLACK_SHARE) as u64).max(SLACK_BYTES)
+}
+
+/// Whether this kernel shows what serves a purpose.
+pub fn seen_by(gaps: &Gaps, purpose: &str) -> Result<(), String> {
+    match gaps.get(purpose) {
+        Some(why) => Err(why.clone()),
+        None => Ok(()),
+    }
+}
+
+/// Whether every call that moves bytes was seen.
+pub fn calls_are_counted(gaps: &Gaps, counts: &Counts) -> Result<(), String> {
+    seen_by(gaps, "enter")?;
+    seen_by(gaps, "leave")?;
+    if counts.single("uring_submitted") > 0 {
+        seen_by(gaps, "complete")?;
+    }
+    if counts.single("lost") > 0 {
+        return Err(format!("{} events found no room in a map", counts.single("lost")));
+    }
+    Ok(())
 }
