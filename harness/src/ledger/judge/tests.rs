@@ -219,6 +219,10 @@ fn encryption_is_seen_as_a_copy_into_the_kernels_pages() {
     assert!(judged.reason.unwrap().contains("encrypted"));
     let copies = judged.copies.observed.unwrap();
     assert!((copies - 1.0).abs() < 0.01, "{copies}");
+    // The receiver's kernel decrypts into packets that it uses again: their pages say nothing.
+    let again = counts(&moves, sealed, sealed, private(MIB / 7));
+    let judged = case("ktls-sendfile", &tcp, &again, &[]);
+    assert!(judged.copies.observed.is_some_and(|copies| copies > 0.99), "{:?}", judged.copies);
     // Clear pages of the log on the wire would be no encryption at all.
     let judged = case("ktls-sendfile", &tcp, &counts(&moves, log(MIB), log(MIB), log(MIB)), &[]);
     assert_eq!(judged.agreement, Agreement::Contradicts);
@@ -246,4 +250,24 @@ fn a_gift_is_anonymous_on_the_wire() {
     assert_eq!(given.agreement, Agreement::Agrees, "{:?}", given.reason);
     assert_eq!(given.copies.observed, Some(1.0));
     assert_eq!(judged(private(MIB)).agreement, Agreement::Contradicts);
+}
+
+/// Where headers are most of what is sent, a few packets that were not seen are most of the payload.
+#[test]
+fn a_hole_as_large_as_the_payload_is_no_contradiction() {
+    let tcp = route(SinkKind::TcpLoopback, true);
+    let judged = |seen_bytes: u64| {
+        let (payload_bytes, header_bytes) = (256, 70 * 256);
+        let all = payload_bytes + header_bytes;
+        let moves = [(READ, LOG, USER, payload_bytes), (WRITE, USER, SOCKET, all)];
+        let counts = counts(&moves, private(seen_bytes), private(seen_bytes), private(all));
+        let path = find("read-write").unwrap().path(&tcp);
+        let (gaps, missing_bytes, counts) = (BTreeMap::new(), None, &counts);
+        let (path, route, gaps) = (&path, &tcp, &gaps);
+        judge(&Case { path, route, payload_bytes, header_bytes, missing_bytes, counts, gaps })
+    };
+    assert_eq!(judged(71 * 256).agreement, Agreement::Agrees);
+    let hole = judged(71 * 256 - 140);
+    assert_eq!(hole.agreement, Agreement::Unobserved, "{:?}", hole.reason);
+    assert!(hole.reason.unwrap().contains("18036 of 18176"));
 }
