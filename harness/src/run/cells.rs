@@ -48,28 +48,8 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "the log lies on tmpfs, whose pages are nowhere else: none can be evicted (--logs DIR)",
         );
     }
-    if condition.receiver == Receiver::Discard {
-        match condition.sink {
-            SinkKind::TcpLoopback => {}
-            SinkKind::UnixStream => {
-                return trouble(
-                    Status::Unsupported,
-                    "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
-                );
-            }
-            SinkKind::File | SinkKind::Null => {
-                return trouble(Status::Refused, "this sink has no receiver that could discard");
-            }
-        }
-    }
-    if condition.receiver == Receiver::Discard
-        && let Entry::Transfer(strategy) = cell.contender.strategy
-        && strategy.far_end() == FarEnd::KernelTls
-    {
-        return trouble(
-            Status::Refused,
-            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
-        );
+    if let Some((status, why)) = cannot_discard(cell) {
+        return trouble(status, why);
     }
     let intake = condition.intake;
     if (intake.feed, intake.source) == (Feed::Zerocopy, SinkKind::UnixStream) {
@@ -108,6 +88,29 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
         );
     }
     None
+}
+
+/// Why a receiver cannot drop this cell's bytes in its kernel, where it is asked to.
+fn cannot_discard(cell: &Cell) -> Option<(Status, &'static str)> {
+    if cell.condition.receiver != Receiver::Discard {
+        return None;
+    }
+    if let Entry::Transfer(strategy) = cell.contender.strategy
+        && strategy.far_end() == FarEnd::KernelTls
+    {
+        let why = "the receiver has to decrypt, so its kernel cannot drop the bytes unseen";
+        return Some((Status::Refused, why));
+    }
+    match cell.condition.sink {
+        SinkKind::TcpLoopback => None,
+        SinkKind::UnixStream => Some((
+            Status::Unsupported,
+            "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
+        )),
+        SinkKind::File | SinkKind::Null => {
+            Some((Status::Refused, "this sink has no receiver that could discard"))
+        }
+    }
 }
 
 /// Whether a file system keeps its files in the page cache alone.
