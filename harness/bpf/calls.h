@@ -53,14 +53,14 @@ static __noinline __u32 role_of(struct task_struct *task)
 		return ROLE_NONE;
 	if (*role != ROLE_SENDER)
 		return *role;
-	if (BPF_CORE_READ(task, flags) & PF_IO_WORKER)
-		return ROLE_WORKER;
-	/* io_uring names its polling thread iou-sqp-<pid>. */
+	if (!(BPF_CORE_READ(task, flags) & PF_IO_WORKER))
+		return ROLE_SENDER;
+	/* Its polling thread has the flag, too; io_uring names it iou-sqp-<pid>. */
 	__u64 name = 0;
 	bpf_probe_read_kernel(&name, sizeof name, (void *)task + bpf_core_field_offset(struct task_struct, comm));
 	if ((name & 0xffffffffffffff) == 0x7071732d756f69 /* "iou-sqp" */)
 		return ROLE_POLLER;
-	return ROLE_SENDER;
+	return ROLE_WORKER;
 }
 
 static __always_inline __u32 role_of_current(void)

@@ -70,11 +70,13 @@ pub enum Metric {
     ShortWrites,
     /// Bytes that the device read, per byte of payload.
     DeviceBytes,
+    /// Bytes that the sinks took, per byte of payload: what compression leaves, what encryption adds.
+    SentBytes,
 }
 
 impl Metric {
     /// All, in the order of tables and exports.
-    pub const ALL: [Metric; 14] = [
+    pub const ALL: [Metric; 15] = [
         Metric::SenderCpu,
         Metric::ReceiverCpu,
         Metric::TotalCpu,
@@ -89,6 +91,7 @@ impl Metric {
         Metric::MajorFaults,
         Metric::ShortWrites,
         Metric::DeviceBytes,
+        Metric::SentBytes,
     ];
 
     /// Title, unit, and key in exports (with the unit).
@@ -120,6 +123,7 @@ impl Metric {
             Metric::MajorFaults => ["Major faults", "per MiB", "major_faults_per_mib"],
             Metric::ShortWrites => ["Short writes", "per MiB", "short_writes_per_mib"],
             Metric::DeviceBytes => ["Device bytes", "per byte", "device_bytes_per_byte"],
+            Metric::SentBytes => ["Sent bytes", "per byte", "sent_bytes_per_byte"],
         }
     }
 
@@ -163,6 +167,10 @@ impl Metric {
             Metric::DeviceBytes => {
                 "the lowest device's read counter, at most what /proc/self/io says of the \
                 sender; where one of them is absent, the other"
+            }
+            Metric::SentBytes => {
+                "bytes that the sinks took, headers included: payload and headers, or what a \
+                transform made of them as the strategy's outlet counted it"
             }
         }
     }
@@ -226,6 +234,11 @@ impl Metric {
             Metric::MinorFaults => per(reading::MINOR_FAULTS, mib),
             Metric::MajorFaults => per(reading::MAJOR_FAULTS, mib),
             Metric::ShortWrites => per(reading::SHORT_WRITES, mib),
+            Metric::SentBytes => {
+                let plain = sample.bytes + sample.header_bytes;
+                let sent = sample.readings.get(reading::SENT_BYTES).copied().unwrap_or(plain);
+                Ok((sent as f64 / sample.bytes as f64, Provenance::Counted))
+            }
             Metric::DeviceBytes => device_bytes(sample)
                 .map(|(bytes, provenance)| (bytes as f64 / sample.bytes as f64, provenance)),
         }

@@ -12,7 +12,7 @@ pub use row::{Bottleneck, Figure, Row, State, Trouble};
 pub use side::Side;
 
 use crate::format;
-use crate::record::{Axis, Measured, Record, Scenario};
+use crate::record::{Axis, Measured, Record, Scenario, reading};
 use serde_json::Value;
 
 /// One scenario of one run, measured.
@@ -57,6 +57,12 @@ pub fn studies(record: &Record) -> Vec<Study<'_>> {
 }
 
 impl<'a> Study<'a> {
+    /// Whether anything was done to the bytes of any cell before they were sent.
+    #[must_use]
+    pub fn transforms(&self) -> bool {
+        self.rows().flat_map(Row::samples).any(|s| s.readings.contains_key(reading::SENT_BYTES))
+    }
+
     /// Lays out one scenario of a record.
     #[must_use]
     pub fn new(record: &'a Record, scenario: &'a Scenario) -> Study<'a> {

@@ -60,6 +60,8 @@ calls! {
 pub struct Calls {
     counts: [Cell<u64>; CALL_COUNT],
     short_writes: Cell<u64>,
+    looked_bytes: Cell<u64>,
+    handed_bytes: Cell<u64>,
     zerocopy: Cell<Zerocopy>,
 }
 
@@ -89,6 +91,18 @@ impl Calls {
         self.short_writes.set(self.short_writes.get() + 1);
     }
 
+    /// Notes that a transform was given so many bytes.
+    #[inline]
+    pub fn looked(&self, bytes: usize) {
+        self.looked_bytes.set(self.looked_bytes.get() + bytes as u64);
+    }
+
+    /// Notes that a sink took so many bytes that had been through a transform.
+    #[inline]
+    pub fn handed(&self, bytes: usize) {
+        self.handed_bytes.set(self.handed_bytes.get() + bytes as u64);
+    }
+
     /// Notes that a send of the caller's own pages was accepted.
     #[inline]
     pub fn zerocopy_send(&self) {
@@ -102,6 +116,13 @@ impl Calls {
         let seen = self.zerocopy.get();
         let copied = seen.copied + if copied { sends } else { 0 };
         self.zerocopy.set(Zerocopy { answered: seen.answered + sends, copied, ..seen });
+    }
+
+    /// Notes what the kernel said while other calls were counted elsewhere.
+    pub(crate) fn add_answers(&self, elsewhere: &Calls) {
+        let (seen, more) = (self.zerocopy.get(), elsewhere.zerocopy.get());
+        let (answered, copied) = (seen.answered + more.answered, seen.copied + more.copied);
+        self.zerocopy.set(Zerocopy { answered, copied, ..seen });
     }
 
     /// Sends of the caller's own pages so far.
@@ -122,6 +143,18 @@ impl Calls {
         self.short_writes.get()
     }
 
+    /// Bytes that transforms were given, headers included.
+    #[must_use]
+    pub fn looked_bytes(&self) -> u64 {
+        self.looked_bytes.get()
+    }
+
+    /// Bytes that sinks took after a transform, headers included.
+    #[must_use]
+    pub fn handed_bytes(&self) -> u64 {
+        self.handed_bytes.get()
+    }
+
     /// All calls that were made at least once, with their counts.
     pub fn counts(&self) -> impl Iterator<Item = (Call, u64)> + '_ {
         Call::ALL.iter().map(|&call| (call, self.of(call))).filter(|&(_, count)| count > 0)
@@ -137,6 +170,8 @@ impl Calls {
     pub fn reset(&self) {
         self.counts.iter().for_each(|count| count.set(0));
         self.short_writes.set(0);
+        self.looked_bytes.set(0);
+        self.handed_bytes.set(0);
         self.zerocopy.set(Zerocopy::default());
     }
 }

@@ -19,6 +19,7 @@ mod fetch;
 pub mod ingest;
 mod memory;
 mod options;
+pub mod outlet;
 pub mod path;
 mod pipes;
 mod queue;
@@ -27,6 +28,7 @@ mod ring;
 pub mod sys;
 pub mod tls;
 pub mod transfer;
+pub mod transform;
 pub mod zerocopy;
 
 pub use calls::{Call, Calls, Zerocopy};
@@ -35,9 +37,11 @@ pub use family::{Entry, Family};
 pub use fetch::{Fetch, Finished, Header, Job, LaneId, Part, Piece};
 pub use ingest::{Ingest, IngestEngine, IngestRoute, IngestSetup, Intake, Pages, Source, Span};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options};
+pub use outlet::Outlet;
 pub use path::{CacheState, Handover, Hop, Mover, Path, Place, Route};
 pub use queue::{Cursor, Lane, Queue};
 pub use residue::Residue;
+pub use transform::{Applied, Transform};
 
 use std::fs::File;
 use std::os::fd::RawFd;
@@ -87,6 +91,15 @@ pub trait Strategy: Sync {
         true
     }
 
+    /// Whether its bytes pass through memory of the process on their way, so that a transform can
+    /// look at them and change them there: such a strategy hands them to an [`Outlet`].
+    ///
+    /// # Errors
+    /// Why nobody can look; the reason of the row that says `refused`.
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err(transform::NEEDS_USER_SPACE)
+    }
+
     /// Makes buffers, pipes, rings and mappings, once for each sender thread; never timed.
     ///
     /// # Errors
@@ -111,6 +124,11 @@ pub trait Engine {
     /// A peer that has gone is an error like any other (`EPIPE`), provided that the process ignores
     /// SIGPIPE, as Rust programs do: `sendfile` and `splice` know no `MSG_NOSIGNAL`.
     fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError>;
+
+    /// Comes to rest after a queue was done, when nothing is timed: takes what the kernel has yet to
+    /// say of its sends, and lets a polling thread fall asleep. Its waits have bounds, and its calls
+    /// are not counted.
+    fn rest(&mut self, _queue: &Queue) {}
 }
 
 /// What one step achieved.
@@ -157,6 +175,9 @@ pub struct Setup<'a> {
     pub fetch_bytes_max: Bytes,
     /// The longest header of any fetch that will be queued.
     pub header_bytes_max: Bytes,
+    /// What is done to the bytes before they are sent: makes the transform of each lane. Only
+    /// strategies that [can](Strategy::transforms) are opened with one, by [`transform::open`].
+    pub transform: Option<&'a transform::Factory<'a>>,
 }
 
 /// One file of the log, open for reading.
@@ -240,8 +261,9 @@ pub fn find(name: &str) -> Option<&'static dyn Strategy> {
 /// The first paragraph is its question; "Sources: …" and "Timed: …" stand at the end.
 #[must_use]
 pub fn lesson(name: &str) -> Option<String> {
-    let at = ALL.iter().position(|strategy| strategy.name() == name)?;
-    let head = transfer::SOURCES[at].lines().map_while(|line| line.strip_prefix("//!"));
+    let at = family::entries().position(|entry| entry.name() == name)?;
+    let source = transfer::SOURCES.iter().chain(ingest::SOURCES).nth(at)?;
+    let head = source.lines().map_while(|line| line.strip_prefix("//!"));
     let lines: Vec<&str> = head.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
     Some(lines.join("\n"))
 }

@@ -101,7 +101,7 @@ pub(super) fn rendered(mut table: Table) -> String {
 }
 
 /// Every strategy, family by family.
-fn entries() -> impl Iterator<Item = Entry> {
+pub(super) fn entries() -> impl Iterator<Item = Entry> {
     Family::ALL.iter().flat_map(|family| family.entries())
 }
 

@@ -27,6 +27,8 @@ pub struct Case<'a> {
     pub payload_bytes: u64,
     /// Header bytes that reached them: always sent plainly.
     pub header_bytes: u64,
+    /// What became of the bytes, where a transform changed them on their way.
+    pub changed: Option<Changed>,
     /// Bytes of the ranges that were not in the page cache before, by mincore; absent where nobody
     /// looked. Ranges that recur, or a share of the whole log, make less of them than is claimed.
     pub missing_bytes: Option<u64>,
@@ -34,6 +36,16 @@ pub struct Case<'a> {
     pub counts: &'a Counts,
     /// What this kernel does not show, and why, by purpose.
     pub gaps: &'a BTreeMap<&'static str, String>,
+}
+
+/// What the strategy's outlet counted, headers included. It is evidence of its own for the hop that no
+/// tracepoint sees, and says how many bytes the hops behind it have to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Bytes that the transform was given.
+    pub taken_bytes: u64,
+    /// Bytes that the sinks took instead.
+    pub sent_bytes: u64,
 }
 
 /// What the evidence says.
@@ -54,12 +66,18 @@ pub struct Judgement {
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
     let crossings = case.calls_are_counted().is_ok().then(|| case.counts.syscalls_of("sender"));
-    weigh(case.path, case.payload_bytes, &case.facts(), crossings)
+    let slack = facts::slack(case.payload_bytes.min(case.handed_bytes()));
+    weigh(case.path, case.payload_bytes, slack, &case.facts(), crossings)
 }
 
 /// Sets what was seen against a claim, whatever was moved from where to where.
-fn weigh(path: &Path, payload_bytes: u64, facts: &[Fact], calls: Option<u64>) -> Judgement {
-    let slack = facts::slack(payload_bytes);
+fn weigh(
+    path: &Path,
+    payload_bytes: u64,
+    slack: u64,
+    facts: &[Fact],
+    calls: Option<u64>,
+) -> Judgement {
     let (mut hops, mut wrong, mut unseen) = (Vec::new(), None, None);
     for hop in &path.hops {
         let predicted = (hop.share * payload_bytes as f64).round() as u64;

@@ -23,6 +23,11 @@ pub fn not_probed(cell: &Cell) -> Option<&'static str> {
         SinkKind::Null => return Some("the null device keeps no byte to look at"),
         SinkKind::TcpLoopback | SinkKind::UnixStream => {}
     }
+    if cell.condition.transform.changes() {
+        return Some(
+            "its bytes are changed on their way, and the probe knows them by what they are",
+        );
+    }
     if cell.condition.receiver == Receiver::Discard {
         return Some("the receiver drops the bytes unseen");
     }
@@ -88,6 +93,7 @@ mod tests {
                 ("splice", Sharing::Shared),
                 ("uring-read-send", Sharing::Copied),
                 ("direct-write", Sharing::Copied),
+                ("uring-splice", Sharing::Shared),
                 ("preadv-sendmsg", Sharing::Copied),
                 ("mmap-heap-write", Sharing::Copied),
                 ("mmap-writev", Sharing::Copied),
@@ -112,6 +118,14 @@ mod tests {
     fn a_device_that_cannot_gather_or_checksum_ends_the_sharing() {
         assert_eq!(of("sendfile", Route { scatter_gather: false, ..TCP }), Sharing::Copied);
         assert_eq!(of("splice", Route { tx_checksum: false, ..TCP }), Sharing::Copied);
+    }
+
+    /// Pages that the sender may change are copied at delivery.
+    #[test]
+    fn pinned_pages_are_not_shared_with_a_receiver_on_this_machine() {
+        for strategy in ["msg-zerocopy", "uring-send-zc", "uring-mmap-send-zc", "direct-send-zc"] {
+            assert_eq!(of(strategy, TCP), Sharing::Copied, "{strategy}");
+        }
     }
 
     #[test]

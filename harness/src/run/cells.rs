@@ -6,10 +6,11 @@ use super::claims;
 use super::logs::Ready;
 use crate::scenario::ingest::Feed;
 use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
-use crate::trial::wire::{Access, Cache, Spec, Trouble};
+use crate::trial::wire::{Access, Cache, Spec, Transform, Trouble};
 use serde_json::Value;
 use std::path::Path;
 use zclab_report::record::Status;
+use zclab_strategies::transform::NEEDS_USER_SPACE;
 use zclab_strategies::{Disturbance, Entry, Family, FarEnd, OptionValue, Place, SinkKind};
 
 /// The condition in a few words, for the line of progress: the scenario and what it varies.
@@ -31,6 +32,17 @@ pub fn fetches(condition: &Condition, budget: Budget) -> u32 {
     (budget.slice_bytes / each).clamp(1, u64::from(budget.fetches_max.max(1))) as u32
 }
 
+/// A Unix stream has no zero-copy sends, so the far end of the receive side cannot make any there.
+fn no_such_feed(condition: &Condition) -> Option<Trouble> {
+    let intake = condition.intake;
+    ((intake.feed, intake.source) == (Feed::Zerocopy, SinkKind::UnixStream)).then(|| Trouble {
+        status: Status::Unsupported,
+        call: Some("setsockopt(SO_ZEROCOPY)".to_owned()),
+        errno: Some("EOPNOTSUPP".to_owned()),
+        message: "setsockopt(SO_ZEROCOPY): a Unix stream has no zero-copy sends".to_owned(),
+    })
+}
+
 /// What can be refused without trying.
 #[must_use]
 pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
@@ -48,16 +60,14 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "the log lies on tmpfs, whose pages are nowhere else: none can be evicted (--logs DIR)",
         );
     }
-    if let Some((status, why)) = cannot_discard(cell) {
+    if let Some((status, why)) = not_discarded(cell) {
         return trouble(status, why);
     }
-    let intake = condition.intake;
-    if (intake.feed, intake.source) == (Feed::Zerocopy, SinkKind::UnixStream) {
-        let message = "setsockopt(SO_ZEROCOPY): a Unix stream has no zero-copy sends";
-        let call = Some("setsockopt(SO_ZEROCOPY)".to_owned());
-        let errno = Some("EOPNOTSUPP".to_owned());
-        let status = Status::Unsupported;
-        return Some(Trouble { status, call, errno, message: message.to_owned() });
+    if let Some(why) = not_transformed(cell) {
+        return trouble(Status::Refused, &why);
+    }
+    if let Some(trouble) = no_such_feed(condition) {
+        return Some(trouble);
     }
     if condition.wait == Wait::Spin && crate::trial::pins().is_none() {
         return trouble(
@@ -70,6 +80,9 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             Status::Refused,
             "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
         );
+    }
+    if let Some(fits) = fits_in_memory(condition, log_bytes) {
+        return trouble(Status::Refused, &fits);
     }
     let Entry::Transfer(strategy) = cell.contender.strategy else { return None };
     if strategy.disturbs() == Disturbance::PageCache && !ready.owned {
@@ -90,27 +103,64 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
     None
 }
 
-/// Why a receiver cannot drop this cell's bytes in its kernel, where it is asked to.
-fn cannot_discard(cell: &Cell) -> Option<(Status, &'static str)> {
-    if cell.condition.receiver != Receiver::Discard {
+/// Why a receiver cannot let its kernel drop the bytes, where it is to discard them.
+fn not_discarded(cell: &Cell) -> Option<(Status, &'static str)> {
+    let condition = cell.condition;
+    if condition.receiver != Receiver::Discard {
         return None;
     }
-    if let Entry::Transfer(strategy) = cell.contender.strategy
-        && strategy.far_end() == FarEnd::KernelTls
-    {
-        let why = "the receiver has to decrypt, so its kernel cannot drop the bytes unseen";
-        return Some((Status::Refused, why));
-    }
-    match cell.condition.sink {
-        SinkKind::TcpLoopback => None,
-        SinkKind::UnixStream => Some((
+    match (condition.sink, cell.contender.strategy) {
+        (SinkKind::UnixStream, _) => Some((
             Status::Unsupported,
             "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
         )),
-        SinkKind::File | SinkKind::Null => {
+        (SinkKind::File | SinkKind::Null, _) => {
             Some((Status::Refused, "this sink has no receiver that could discard"))
         }
+        (_, Entry::Transfer(strategy)) if strategy.far_end() == FarEnd::KernelTls => Some((
+            Status::Refused,
+            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
+        )),
+        _ => None,
     }
+}
+
+/// Why the transform that is asked for cannot be made, if so.
+fn not_transformed(cell: &Cell) -> Option<String> {
+    let Cell { contender, condition, .. } = cell;
+    if condition.transform == scenario::Transform::None {
+        return None;
+    }
+    if contender.bare {
+        return Some("a bare loop hands its bytes on as they are: see the strategy".to_owned());
+    }
+    let tls = condition.transform == scenario::Transform::Tls;
+    let Entry::Transfer(strategy) = contender.strategy else {
+        return Some(
+            "what arrives is taken as it comes: only what is sent is transformed".to_owned(),
+        );
+    };
+    if condition.pressure.is_some() {
+        return Some("what transforms cost under pressure on memory is not built yet".to_owned());
+    }
+    if let Err(why) = strategy.transforms() {
+        // What is missing is not encryption but user space: there is a way without it.
+        let instead = if tls && why == NEEDS_USER_SPACE { " (kernel TLS needs none)" } else { "" };
+        return Some(format!("{why}{instead}"));
+    }
+    if condition.receiver == Receiver::Discard {
+        let why = "a receiver that discards sees no byte, so it cannot undo what was done to them";
+        return Some(why.to_owned());
+    }
+    (tls && !condition.sink.is_socket())
+        .then(|| "TLS needs somebody to shake hands with, and this sink is nobody".to_owned())
+}
+
+/// Why there is no pressure on memory where a scenario wants some: the log has to exceed the limit.
+fn fits_in_memory(condition: &Condition, log_bytes: u64) -> Option<String> {
+    let memory_bytes = condition.pressure.as_ref()?.memory_bytes;
+    let fits = log_bytes <= memory_bytes;
+    fits.then(|| format!("a log of {log_bytes} bytes fits {memory_bytes}: there is no pressure"))
 }
 
 /// Whether a file system keeps its files in the page cache alone.
@@ -167,6 +217,14 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
         },
         pin,
         markers: false,
+        transform: match condition.transform {
+            scenario::Transform::None => Transform::None,
+            scenario::Transform::Crc32c => Transform::Crc32c,
+            scenario::Transform::Lz4 => Transform::Lz4,
+            scenario::Transform::Zstd => Transform::Zstd,
+            scenario::Transform::Tls => Transform::Tls,
+        },
         intake: (condition.family != Family::Transfer).then_some(condition.intake),
+        range_bytes: None,
     }
 }

@@ -4,11 +4,13 @@ use super::cells::lies_in_memory;
 use crate::machine::{ETHTOOL_GSG, ETHTOOL_GTXCSUM, offload};
 use crate::scenario::ingest::{Feed, Fsync};
 use crate::scenario::{Cache, Cell, Condition, Receiver};
+use crate::trial::wire::Moved;
 use std::collections::BTreeMap;
 use std::path::Path;
-use zclab_report::record::{Agreement, Compared, Hop, Ledger};
+use zclab_report::record::{Agreement, Compared, Hop, Ledger, reading};
 use zclab_strategies::{
-    CacheState, Entry, Family, IngestRoute, Pages, Path as Claim, Route, SinkKind,
+    CacheState, Entry, Family, IngestRoute, Mover, Pages, Path as Claim, Place, Route, SinkKind,
+    Strategy,
 };
 
 /// Hops are predicted for this many bytes as long as nothing is observed.
@@ -52,11 +54,44 @@ pub fn ingest_route(cell: &Cell, scratch: &Path) -> IngestRoute {
     }
 }
 
+/// What a cell claims: its strategy's path, and where the bytes are changed on their way, the hop that
+/// changes them. Only the outlet knows how many there are behind it (`sent_per_byte`, for each byte
+/// of payload); as long as it has not said, the path is the strategy's own.
+#[must_use]
+pub fn transfer_path(
+    cell: &Cell,
+    strategy: &dyn Strategy,
+    on: &Route,
+    sent_per_byte: Option<f64>,
+) -> Claim {
+    let mut path = strategy.path_with(on, &cell.contender.complete_options());
+    let changes = cell.condition.transform.changes();
+    let Some(sent_per_byte) = sent_per_byte.filter(|_| changes) else { return path };
+    let Some(taken) = path.hops.iter().rposition(|hop| hop.to == Place::UserBuffer) else {
+        return path;
+    };
+    for hop in &mut path.hops[taken + 1..] {
+        hop.share *= sent_per_byte;
+    }
+    let why = "the transform reads each byte and writes what it becomes";
+    let changed =
+        zclab_strategies::Hop::new(Place::UserBuffer, Place::UserBuffer, Mover::CpuCopy, why);
+    path.hops.insert(taken + 1, changed);
+    path
+}
+
+/// Bytes that sinks took for each byte of a sample's payload, where the outlet counted them.
+#[must_use]
+pub fn sent_per_byte(moved: &Moved) -> Option<f64> {
+    let sent_bytes = *moved.readings.get(reading::SENT_BYTES)?;
+    (moved.bytes > 0).then(|| sent_bytes as f64 / moved.bytes as f64)
+}
+
 /// What the strategy claims for the cell's route.
 #[must_use]
-pub fn path(cell: &Cell, scratch: &Path) -> Claim {
+pub fn path(cell: &Cell, scratch: &Path, sent_per_byte: Option<f64>) -> Claim {
     match cell.contender.strategy {
-        Entry::Transfer(one) => one.path_with(&route(cell), &cell.contender.complete_options()),
+        Entry::Transfer(one) => transfer_path(cell, one, &route(cell), sent_per_byte),
         Entry::Ingest(one) => one.path(&ingest_route(cell, scratch)),
     }
 }
@@ -72,8 +107,8 @@ pub fn side(family: Family) -> &'static str {
 
 /// The claim of a cell of which nothing was observed, and why not.
 #[must_use]
-pub fn ledger(cell: &Cell, scratch: &Path, why: &str) -> Ledger {
-    let path = path(cell, scratch);
+pub fn ledger(cell: &Cell, scratch: &Path, sent_per_byte: Option<f64>, why: &str) -> Ledger {
+    let path = path(cell, scratch, sent_per_byte);
     let hop = |hop: &zclab_strategies::Hop| Hop {
         from: hop.from.name().to_owned(),
         to: hop.to.name().to_owned(),

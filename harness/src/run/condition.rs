@@ -4,12 +4,15 @@
 //! whose samples need their own preparation (a cold or partial cache), and strategies that would
 //! disturb their neighbours, run in rounds, ABBA, each with a fresh child.
 
+mod pressure;
 mod profile;
+mod readers;
 mod rounds;
 mod witnesses;
 
-use super::cells::{fetches, refused, spec, words};
+use super::cells::{self, fetches, refused, spec, words};
 use super::children::TrialChild;
+use super::claims;
 use super::evidence::{Counted, Evidence};
 use super::interrupt;
 use super::logs::Ready;
@@ -41,6 +44,8 @@ struct Entry<'a> {
     counted: Option<Counted>,
     aliasing: Option<Aliasing>,
     profile: Option<Profile>,
+    /// Bytes that sinks took for each byte of payload, where they were transformed.
+    sent_per_byte: Option<f64>,
 }
 
 /// Measures a condition. Lines go to `write` as they come; those that end the cells come last, in one
@@ -88,6 +93,7 @@ impl<'a> Measure<'a> {
             counted: None,
             aliasing: None,
             profile: None,
+            sent_per_byte: None,
             cell,
         };
         let words = words(&cells[0]);
@@ -119,8 +125,14 @@ impl<'a> Measure<'a> {
             if !together.is_empty() {
                 self.warm_log(&together);
             }
-            self.launch(&together, launch)?;
-            self.round(&apart, launch)?;
+            match (&self.condition.pressure, self.condition.readers) {
+                (Some(pressure), _) => self.pressed(pressure, launch)?,
+                (None, Some(readers)) => self.many(readers, launch)?,
+                (None, None) => {
+                    self.launch(&together, launch)?;
+                    self.round(&apart, launch)?;
+                }
+            }
             if interrupt::asked() {
                 return Ok(None);
             }
@@ -304,6 +316,9 @@ impl<'a> Measure<'a> {
         moved: Moved,
     ) -> anyhow::Result<()> {
         (self.tick)(&self.words);
+        if let Some(sent_per_byte) = claims::sent_per_byte(&moved) {
+            self.entries[at].sent_per_byte = Some(sent_per_byte);
+        }
         let cell = self.entries[at].id.clone();
         let Moved { bytes, header_bytes, fetches, messages, .. } = moved;
         let Moved { wall_ns, readings, calls, verified, cache, .. } = moved;
@@ -347,8 +362,9 @@ impl<'a> Measure<'a> {
         let mut lines = Vec::new();
         let mut statuses = Vec::new();
         for entry in self.entries {
-            let counted = entry.counted.as_ref();
-            lines.push(Line::Ledger(self.evidence.ledger(&entry.cell, self.scratch, counted)));
+            let (counted, sent) = (entry.counted.as_ref(), entry.sent_per_byte);
+            let ledger = self.evidence.ledger(&entry.cell, self.scratch, counted, sent);
+            lines.push(Line::Ledger(ledger));
             lines.extend(entry.aliasing.map(Line::Aliasing));
             lines.extend(entry.profile.map(Line::Profile));
             let status = entry.trouble.as_ref().map_or(Status::Ok, |trouble| trouble.status);

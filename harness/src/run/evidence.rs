@@ -8,7 +8,7 @@ use super::claims;
 use crate::ledger::Ledger;
 use crate::ledger::counts::Counts;
 use crate::ledger::judge::ingest::{IngestCase, judge_ingest};
-use crate::ledger::judge::{Case, judge};
+use crate::ledger::judge::{Case, Changed, judge};
 use crate::ledger::object::Unavailable;
 use crate::ledger::profile::Profiler;
 use crate::log::Log;
@@ -128,15 +128,23 @@ impl Evidence {
         self.ledger = Err(error.to_string());
     }
 
-    /// The ledger line of a cell: its claim, and what was counted of it.
+    /// The ledger line of a cell: its claim, and what was counted of it. Where nothing was, a sample
+    /// may still say how many bytes were sent for each byte of payload.
     #[must_use]
-    pub fn ledger(&self, cell: &Cell, scratch: &Path, counted: Option<&Counted>) -> record::Ledger {
+    pub fn ledger(
+        &self,
+        cell: &Cell,
+        scratch: &Path,
+        counted: Option<&Counted>,
+        sent_per_byte: Option<f64>,
+    ) -> record::Ledger {
         let (counted, ledger) = match (counted, &self.ledger) {
             (Some(counted), Ok(ledger)) => (counted, ledger),
-            (_, Err(why)) => return claims::ledger(cell, scratch, why),
+            (_, Err(why)) => return claims::ledger(cell, scratch, sent_per_byte, why),
             (None, Ok(_)) => {
                 let why = self.unlearnt.as_deref();
-                return claims::ledger(cell, scratch, why.unwrap_or("the cell was not counted"));
+                let why = why.unwrap_or("the cell was not counted");
+                return claims::ledger(cell, scratch, sent_per_byte, why);
             }
         };
         let Counted { moved, counts } = counted;
@@ -146,10 +154,11 @@ impl Evidence {
                 let outside_blocks = moved.outside_blocks_bytes as f64 / moved.bytes.max(1) as f64;
                 let route = Route { outside_blocks, ..claims::route(cell) };
                 judge(&Case {
-                    path: &one.path_with(&route, &cell.contender.complete_options()),
+                    path: &claims::transfer_path(cell, one, &route, claims::sent_per_byte(moved)),
                     route: &route,
                     payload_bytes: moved.bytes,
                     header_bytes: moved.header_bytes,
+                    changed: changed(cell, moved),
                     missing_bytes: moved.cache.as_ref().map(missing),
                     counts,
                     gaps: ledger.gaps(),
@@ -181,6 +190,13 @@ impl Evidence {
             side: side.to_owned(),
         }
     }
+}
+
+/// What the outlet counted, where the bytes were changed on their way.
+fn changed(cell: &Cell, moved: &Moved) -> Option<Changed> {
+    let read = |name| moved.readings.get(name).copied();
+    let (taken_bytes, sent_bytes) = (read(reading::TRANSFORMED_BYTES)?, read(reading::SENT_BYTES)?);
+    cell.condition.transform.changes().then_some(Changed { taken_bytes, sent_bytes })
 }
 
 fn gaps(ledger: &Ledger) -> BTreeMap<String, String> {

@@ -1,6 +1,6 @@
 //! What is a cell called, and which parameters make it what it is?
 
-use super::{Cell, Condition, LogChoice, Scenario, ingest, words};
+use super::{Cell, Condition, LogChoice, Pressure, Scenario, ingest, words};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use zclab_report::record;
@@ -51,6 +51,9 @@ impl Condition {
             ("transform".to_owned(), json!(self.transform.name())),
             ("socket_buffer".to_owned(), json!(self.socket_buffer_bytes)),
         ]);
+        if let Some(readers) = self.readers {
+            params.insert("readers".to_owned(), json!(readers));
+        }
         if let Some(size) = self.message() {
             params.insert("message".to_owned(), words::message(size));
         }
@@ -76,6 +79,7 @@ impl Condition {
                 ("seed".to_owned(), json!(spec.seed)),
             ]);
         }
+        params.extend(self.pressure.iter().flat_map(Pressure::params));
         params
     }
 }

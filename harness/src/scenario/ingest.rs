@@ -6,6 +6,7 @@
 
 use super::document::Reader;
 use super::matrix::{Matrix, Setting};
+use super::parse::Tables;
 use super::words;
 use super::{Access, Cache, Receiver};
 use serde::{Deserialize, Serialize};
@@ -98,14 +99,14 @@ impl Intake {
 }
 
 /// The keys that say something about sinks and the page cache of a log that is read.
-pub(super) const OF_TRANSFERS: [&str; 7] =
-    ["header", "consumers", "access", "cache", "sink", "receiver", "transform"];
+pub(super) const OF_TRANSFERS: [&str; 8] =
+    ["header", "consumers", "access", "cache", "sink", "receiver", "transform", "readers"];
 
 /// Whether the setting is what a file that is silent has anyway.
 fn is_default(setting: &Setting) -> bool {
     match *setting {
         Setting::Header(bytes) => bytes == 0,
-        Setting::Consumers(count) => count == 1,
+        Setting::Consumers(count) | Setting::Readers(count) => count == 1,
         Setting::Access(access) => access == Access::Sequential,
         Setting::Cache(cache) => cache == Cache::Warm,
         Setting::Sink(sink) => sink == SinkKind::TcpLoopback,
@@ -118,7 +119,17 @@ fn is_default(setting: &Setting) -> bool {
 }
 
 /// Refuses values of keys that mean nothing to the strategies that are compared.
-pub(super) fn keys_of_family(reader: &mut Reader, matrix: &Matrix, family: Family) {
+pub(super) fn keys_of_family(
+    reader: &mut Reader,
+    tables: &Tables,
+    matrix: &Matrix,
+    family: Family,
+) {
+    if let (true, Some(pressure)) = (family != Family::Transfer, &tables.pressure) {
+        let what = format!("says nothing to strategies of the family {}", family.name());
+        reader.note("pressure", &pressure.span, what).expected =
+            "no such table: only a log that is served can be too large for memory".to_owned();
+    }
     for parameter in &matrix.parameters {
         let of_transfers = OF_TRANSFERS.contains(&parameter.name);
         let of_ingest = ["source", "feed", "fsync"].contains(&parameter.name);

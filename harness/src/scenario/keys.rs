@@ -214,12 +214,12 @@ pub const WAIT: Key = Key::new(
     Values::Word { default: "auto", of: || words::names(words::WAITS) },
     "how the far end waits: spin needs a CPU of its own, auto spins where there is one",
 );
-/// What is done on the way.
+/// What is done to the bytes first.
 pub const TRANSFORM: Key = Key::new(
     "matrix",
     "transform",
     Values::Word { default: "none", of: || words::names(words::TRANSFORMS) },
-    "what is done to the bytes on the way",
+    "what is done to the bytes before they are sent; tls needs a socket as the sink",
 );
 /// Socket buffers.
 pub const SOCKET_BUFFER: Key = Key::new(
@@ -248,6 +248,64 @@ pub const FSYNC: Key = Key::new(
     "fsync",
     Values::Word { default: "never", of: || words::names(ingest::FSYNCS) },
     "ingest: when the file is synced (fdatasync, timed): never, before each fetch counts, or at the end",
+);
+
+/// Senders.
+pub const READERS: Key = Key::new(
+    "matrix",
+    "readers",
+    count(1, 1, 64),
+    "processes that serve the same ranges at once, each with an engine and sinks of its own",
+);
+
+/// The limit on memory.
+pub const MEMORY: Key = Key::new(
+    "pressure",
+    "memory",
+    bytes(96 * MIB, 16 * MIB, GIB << 10),
+    "limit of the group that the senders of scan and hot consumers are in; less than the log",
+);
+/// The hot set.
+pub const HOT: Key = Key::new(
+    "pressure",
+    "hot",
+    bytes(32 * MIB, MIB, GIB << 10),
+    "so much of the log's end is read by hot consumers again and again",
+);
+/// Who serves the hot consumers.
+pub const HOT_STRATEGY: Key = Key::new(
+    "pressure",
+    "hot_strategy",
+    Values::Form { default: "\"sendfile\"", forms: "the name of a strategy that moves the log" },
+    "what serves the hot consumers, whatever serves the scan",
+);
+/// How often they ask.
+pub const HOT_RATE: Key = Key::new(
+    "pressure",
+    "hot_rate",
+    count(500, 1, 20_000),
+    "fetches each second that the hot consumers ask for, served in time or not",
+);
+/// Where they read.
+pub const HOT_ACCESS: Key = Key::new(
+    "pressure",
+    "hot_access",
+    Values::Word { default: "random", of: super::pressure::orders },
+    "where consecutive fetches lie in the hot set",
+);
+/// How long they are alone first.
+pub const BEFORE_MS: Key = Key::new(
+    "pressure",
+    "before_ms",
+    count(1000, 100, 60_000),
+    "milliseconds for which hot consumers are served before the scan",
+);
+/// How long they are alone afterwards.
+pub const AFTER_MS: Key = Key::new(
+    "pressure",
+    "after_ms",
+    count(1000, 100, 60_000),
+    "milliseconds for which hot consumers are served after the scan",
 );
 
 /// Repetitions.
@@ -323,7 +381,7 @@ pub const CACHE_PARTIAL: Key = Key::new(
 );
 
 /// The keys at the top of a file that hold a table.
-pub const TABLES: &[&str] = &["log", "matrix", "budget"];
+pub const TABLES: &[&str] = &["log", "matrix", "pressure", "budget"];
 
 /// Every key, in the order of documentation.
 pub const ALL: &[Key] = &[
@@ -355,6 +413,14 @@ pub const ALL: &[Key] = &[
     SOURCE,
     FEED,
     FSYNC,
+    READERS,
+    MEMORY,
+    HOT,
+    HOT_STRATEGY,
+    HOT_RATE,
+    HOT_ACCESS,
+    BEFORE_MS,
+    AFTER_MS,
     LAUNCHES,
     TURNS,
     SLICE,

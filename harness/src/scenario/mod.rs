@@ -14,6 +14,7 @@ pub mod keys;
 mod load;
 mod matrix;
 mod parse;
+pub mod pressure;
 mod problem;
 pub mod shipped;
 mod values;
@@ -24,6 +25,7 @@ pub use contenders::BARE;
 pub use estimate::Estimate;
 pub use load::{load, load_shipped, load_with_origin};
 pub use parse::{CELLS_MAX, parse, parse_bytes};
+pub use pressure::Pressure;
 pub use problem::{BadScenario, Problem, Spot};
 pub use shipped::{names as shipped_names, text as shipped_text};
 
@@ -96,7 +98,7 @@ pub struct Condition {
     pub receiver: Receiver,
     /// How the receiver waits for them.
     pub wait: Wait,
-    /// What is done to the bytes on the way; only `none` so far.
+    /// What is done to the bytes before they are sent.
     pub transform: Transform,
     /// `SO_SNDBUF` and `SO_RCVBUF` asked for, in bytes.
     pub socket_buffer_bytes: u64,
@@ -104,6 +106,11 @@ pub struct Condition {
     pub family: Family,
     /// Where the bytes of ingest strategies come from, and where they have to end.
     pub intake: ingest::Intake,
+    /// Processes that serve the same ranges at once, each with an engine and sinks of its own. Where a
+    /// scenario asks what many cost, all of its conditions say how many; elsewhere there is one.
+    pub readers: Option<u32>,
+    /// Little memory, and hot consumers beside the contender, who then serves a cold scan.
+    pub pressure: Option<Pressure>,
 }
 
 /// The log that is read.
@@ -163,11 +170,19 @@ pub enum Receiver {
     Discard,
 }
 
-/// What is done to the bytes on the way.
+/// What is done to the bytes before they are sent; the far end undoes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transform {
     /// Nothing.
     None,
+    /// Every byte goes into a CRC-32C, and is sent as it is.
+    Crc32c,
+    /// They are compressed into LZ4 frames.
+    Lz4,
+    /// They are compressed into Zstandard frames.
+    Zstd,
+    /// They are encrypted: TLS 1.3 in user space.
+    Tls,
 }
 
 /// How much is measured; decided beforehand, never extended because of what was seen.
@@ -201,6 +216,17 @@ pub enum Origin {
     File(PathBuf),
     /// One that is built into the program, by name.
     Shipped(String),
+}
+
+impl Transform {
+    /// Whether what is sent is something else than the log's bytes.
+    #[must_use]
+    pub fn changes(self) -> bool {
+        match self {
+            Transform::None | Transform::Crc32c => false,
+            Transform::Lz4 | Transform::Zstd | Transform::Tls => true,
+        }
+    }
 }
 
 impl Condition {

@@ -22,8 +22,14 @@ pub const RECEIVERS: &[(&str, Receiver)] =
 pub const WAITS: &[(&str, Wait)] =
     &[("auto", Wait::Auto), ("spin", Wait::Spin), ("sleep", Wait::Sleep)];
 
-/// What is done to the bytes on the way.
-pub const TRANSFORMS: &[(&str, Transform)] = &[("none", Transform::None)];
+/// What is done to the bytes before they are sent.
+pub const TRANSFORMS: &[(&str, Transform)] = &[
+    ("none", Transform::None),
+    ("crc32c", Transform::Crc32c),
+    ("lz4", Transform::Lz4),
+    ("zstd", Transform::Zstd),
+    ("tls", Transform::Tls),
+];
 
 /// The words of a list.
 #[must_use]

@@ -10,10 +10,15 @@
 //! spins: it asks `poll` (which takes no socket lock) until a worthwhile amount has come, and what it
 //! reports as its CPU time is the time inside the calls that brought bytes.
 
-use super::wire::{Ask, Content, Counted, Expect, Lines, ReadBack, ReceiverSpec, say};
+pub mod decode;
+
+use super::wire::{
+    Ask, Content, Counted, Expect, Lines, ReadBack, ReceiverSpec, UNTIL_CLOSED, say,
+};
 use crate::counters::{Usage, now};
 use anyhow::{Context, bail};
 use base64::Engine as _;
+use decode::Decoder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt};
@@ -33,7 +38,8 @@ const BUFFER_BYTES: usize = 256 << 10;
 const WORTHWHILE_BYTES: u64 = 64 << 10;
 
 /// A spinning receiver takes what there is when nothing worthwhile has come for so long: a full window
-/// may hold less, and so may the end of a sender's header.
+/// may hold less, and so may the end of a sender's header. Behind a transform the end of a block may be
+/// any number of bytes, so its last ones wait for so long where they are fewer than the low-water mark.
 const IMPATIENCE_NS: u64 = 50_000;
 
 /// A receiver that sees no byte for this long gives up.
@@ -94,6 +100,8 @@ struct Receiver {
     /// TLS has yet to be laid over the connections.
     sealed: bool,
     buffer: Vec<u8>,
+    /// What undoes each connection's transform; none where there is nothing to undo.
+    decoders: Vec<Decoder>,
 }
 
 impl Receiver {
@@ -105,6 +113,7 @@ impl Receiver {
         for index in 0..spec.connections {
             connections.push(connect(spec, index)?);
         }
+        let decoders = decode::open(&spec.undo, &connections)?;
         // One connection is read by blocking calls; several are waited for together.
         let epoll = match connections.len() {
             0 | 1 => None,
@@ -126,6 +135,7 @@ impl Receiver {
             spins: spec.spins,
             sealed: spec.tls,
             buffer: vec![0; BUFFER_BYTES],
+            decoders,
         })
     }
 
@@ -177,8 +187,16 @@ impl Receiver {
         counted.voluntary = used.voluntary;
         counted.involuntary = used.involuntary;
         counted.receive_buffer_bytes = self.hello().receive_buffer_bytes;
+        let outcome = outcome.and_then(|()| self.nothing_is_left());
         counted.error = outcome.err().map(|error| format!("{error:#}"));
         counted
+    }
+
+    /// A block ends with a whole chunk.
+    fn nothing_is_left(&self) -> anyhow::Result<()> {
+        let pending: usize = self.decoders.iter().map(Decoder::pending_bytes).sum();
+        anyhow::ensure!(pending == 0, "{pending} bytes came beyond the last whole chunk");
+        Ok(())
     }
 
     /// Reads what was queued so far: the aliasing probe's end. Nothing here is timed.
@@ -314,7 +332,11 @@ impl Receiver {
 
     /// One `recv`, never beyond what is expected.
     fn take(&mut self, index: usize, counted: &mut Counted) -> anyhow::Result<()> {
-        let want = self.left_bytes[index].min(BUFFER_BYTES as u64) as usize;
+        let left_bytes = self.left_bytes[index];
+        // Behind a transform nobody knows how many bytes will come; but the sender sends no more than
+        // what was ordered.
+        let most = if self.decoders.is_empty() { left_bytes } else { u64::MAX };
+        let want = most.min(BUFFER_BYTES as u64) as usize;
         let connection = &self.connections[index];
         // Bytes that are to be checked have to be copied out, whatever the mode.
         let flags = if counted.crcs.is_empty() { self.flags } else { MsgFlags::empty() };
@@ -325,14 +347,30 @@ impl Receiver {
             Err(nix::errno::Errno::EAGAIN) => bail!("no byte came for {SILENCE:?}"),
             other => other.context("recv")?,
         };
+        if got == 0 && self.left_bytes[index] > UNTIL_CLOSED / 2 {
+            self.left_bytes[index] = 0;
+            return Ok(());
+        }
         if got == 0 {
             bail!("the sender closed connection {index}, {} bytes short", self.left_bytes[index]);
         }
-        if let Some(crc) = counted.crcs.get_mut(index) {
-            *crc = crc32c::crc32c_append(*crc, &self.buffer[..got]);
+        let wire = &self.buffer[..got];
+        let mut plain_bytes = 0;
+        let mut give = |plain: &[u8]| {
+            if let Some(crc) = counted.crcs.get_mut(index) {
+                *crc = crc32c::crc32c_append(*crc, plain);
+            }
+            plain_bytes += plain.len() as u64;
+        };
+        match self.decoders.get_mut(index) {
+            Some(decoder) => decoder.take(wire, left_bytes, &mut give)?,
+            None => give(wire),
         }
-        self.left_bytes[index] -= got as u64;
-        counted.bytes += got as u64;
+        if plain_bytes > left_bytes {
+            bail!("connection {index} brought {} bytes too many", plain_bytes - left_bytes);
+        }
+        self.left_bytes[index] -= plain_bytes;
+        counted.bytes += plain_bytes;
         Ok(())
     }
 }

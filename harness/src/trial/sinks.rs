@@ -8,11 +8,14 @@ pub(super) mod receiver;
 
 pub use receiver::die_with_parent;
 
-use super::wire::{Content, Counted, Expect, FarEnd, ReadBack, Spec, Trouble, say};
+use super::receiver::decode;
+use super::transform::{tls, undo};
+use super::wire::{Content, Counted, Expect, FarEnd, ReadBack, Spec, Trouble, Undo, say};
 use base64::Engine as _;
 use connect::{accept_all, ask_for_congestion, deepen_backlog, random_bytes, send_buffer, tune};
 use nix::errno::Errno;
-use nix::sys::socket::{SockaddrIn as SocketAddr4, getpeername, getsockname, getsockopt, sockopt};
+use nix::sys::socket::{Shutdown, SockaddrIn as SocketAddr4, shutdown};
+use nix::sys::socket::{getpeername, getsockname, getsockopt, sockopt};
 use receiver::Receiver;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -42,6 +45,10 @@ pub struct Sinks {
     files: Vec<File>,
     receiver: Option<Receiver>,
     receive_buffer_bytes: u64,
+    /// What was done to the bytes that files hold.
+    undo: Undo,
+    /// The encrypted connections, after their handshakes, until somebody takes them.
+    pub encrypted: Vec<tls::Connection>,
 }
 
 impl Sinks {
@@ -107,14 +114,19 @@ impl Sinks {
         mut receiver: Receiver,
         mut setup: BTreeMap<String, Value>,
     ) -> Result<Sinks, Trouble> {
+        let encrypted = receiver.greet(&owned)?;
         let hello = receiver.next()?;
         let waits = if spins { "spins" } else { "sleeps" };
         setup.insert("receiver_waits".into(), json!(waits));
+        if let Some(first) = encrypted.first().and_then(|first| first.lock().ok()) {
+            setup.insert("tls".into(), json!(tls::agreed(&first)));
+        }
         setup.insert("receive_buffer_bytes".into(), json!(hello.receive_buffer_bytes));
         let sinks = owned.iter().map(|fd| Sink { fd: fd.as_raw_fd(), kind }).collect();
         let receive_buffer_bytes = hello.receive_buffer_bytes;
         let receiver = Some(receiver);
-        Ok(Sinks { sinks, setup, owned, files: Vec::new(), receiver, receive_buffer_bytes })
+        let (files, undo) = (Vec::new(), Undo::Nothing);
+        Ok(Sinks { sinks, setup, owned, files, receiver, receive_buffer_bytes, undo, encrypted })
     }
 
     fn files(spec: &Spec) -> Result<Sinks, Trouble> {
@@ -126,7 +138,8 @@ impl Sinks {
         let files = (0..spec.consumers).map(open).collect::<Result<Vec<File>, Trouble>>()?;
         let sink = |file: &File| Sink { fd: file.as_raw_fd(), kind: SinkKind::File };
         let sinks = files.iter().map(sink).collect();
-        Ok(Sinks::without_receiver(sinks, Vec::new(), files))
+        let undo = undo(spec.transform);
+        Ok(Sinks { undo, ..Sinks::without_receiver(sinks, Vec::new(), files) })
     }
 
     fn null(spec: &Spec) -> Result<Sinks, Trouble> {
@@ -141,8 +154,9 @@ impl Sinks {
     }
 
     fn without_receiver(sinks: Vec<Sink>, owned: Vec<OwnedFd>, files: Vec<File>) -> Sinks {
-        let setup = BTreeMap::new();
-        Sinks { sinks, setup, owned, files, receiver: None, receive_buffer_bytes: 0 }
+        let (setup, undo) = (BTreeMap::new(), Undo::Nothing);
+        let (receiver, receive_buffer_bytes, encrypted) = (None, 0, Vec::new());
+        Sinks { sinks, setup, owned, files, receiver, receive_buffer_bytes, undo, encrypted }
     }
 
     /// The buffers of the first connection, as they are now.
@@ -203,7 +217,8 @@ impl Sinks {
         receiver.next().map(drop)
     }
 
-    /// What the far end counted. For files: their lengths, and the checksums of their content.
+    /// What the far end counted, any transform undone. For files: their lengths, and the checksums of
+    /// their content.
     ///
     /// # Errors
     /// A receiver that has gone, fell silent, or saw the connection end early.
@@ -218,13 +233,31 @@ impl Sinks {
         }
         let mut counted = Counted::default();
         for file in &self.files {
-            counted.bytes +=
-                file.metadata().map_err(|error| io("fstat", "sink file", &error))?.len();
+            if self.undo == Undo::Nothing && !expect.content {
+                counted.bytes +=
+                    file.metadata().map_err(|error| io("fstat", "sink file", &error))?.len();
+                continue;
+            }
+            let (bytes, crc) = decode::file(&self.undo, file, expect.bytes_each)
+                .map_err(|error| Trouble::failed(format!("sink file: {error:#}")))?;
+            counted.bytes += bytes;
             if expect.content {
-                counted.crcs.push(checksum(file)?);
+                counted.crcs.push(crc);
             }
         }
         Ok(Some(counted))
+    }
+
+    /// Closes the connections for sending: a receiver that counts until then reports.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn close(&self) -> Result<(), Trouble> {
+        for connection in &self.owned {
+            shutdown(connection.as_raw_fd(), Shutdown::Write)
+                .map_err(|errno| Trouble::call("shutdown(SHUT_WR)", "sink", errno))?;
+        }
+        Ok(())
     }
 
     /// Lets the receiver read what one connection has queued, and hand it over.

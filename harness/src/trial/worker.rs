@@ -5,12 +5,15 @@
 
 pub(super) mod outcome;
 
+pub(super) use outcome::encoded;
+
 use super::bare::Bare;
 use super::drive::drive;
 use super::fetches::{Block, Planner};
 use super::opening::{header, options, refusal};
 use super::proof::{Witness, block_bytes_read, judge_after};
 use super::sinks::{Sinks, io};
+use super::transform::Transforms;
 use super::wire::{Expect, FarEnd, Moved, Spec, Trouble};
 use crate::counters::{ProcessIo, Usage, now, process_io, steal};
 use hdrhistogram::Histogram;
@@ -21,7 +24,7 @@ use std::os::fd::AsRawFd;
 use zclab_report::record::CacheProof;
 use zclab_strategies::{
     Bytes, Calls, Disturbance, Engine, LaneId, Options, Piece, Queue, Segment, Setup, Strategy,
-    find, sys,
+    find, sys, transform,
 };
 
 /// Latencies are kept between a nanosecond and a minute, to three significant digits.
@@ -37,14 +40,15 @@ pub struct Worker {
     options: Options,
     pub(super) segments: Vec<Segment>,
     pub(super) sinks: Sinks,
-    witness: Witness,
+    pub(super) witness: Witness,
     /// Blocks of direct I/O on the log; 0 where there are none.
     block_bytes: u64,
     pub(super) planner: Planner,
     pub(super) queue: Queue,
     pub(super) mover: Option<Mover>,
     pub(super) header: Vec<u8>,
-    stamps: Vec<u64>,
+    transforms: Transforms,
+    pub(super) stamps: Vec<u64>,
     latencies: Histogram<u64>,
 }
 
@@ -78,10 +82,10 @@ impl Worker {
             let file = File::open(path).map_err(|e| io("open", &path.display().to_string(), &e))?;
             segments.push(Segment { path: path.clone(), file, len: Bytes(*len_bytes) });
         }
-        let sinks = Sinks::open(&spec)?;
+        let mut sinks = Sinks::open(&spec)?;
+        let encrypted = std::mem::take(&mut sinks.encrypted);
+        let transforms = Transforms::new(spec.transform, sinks.sinks.len(), encrypted);
         let planner = Planner::new(&spec).map_err(Trouble::failed)?;
-        let latencies = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)
-            .map_err(|error| Trouble::failed(format!("histogram: {error}")))?;
         let block_bytes = block_bytes(&segments)?;
         let mut worker = Worker {
             options: options(strategy.options(), &spec),
@@ -94,8 +98,9 @@ impl Worker {
             sinks,
             mover: None,
             header: header(spec.header_bytes as usize, spec.fetch_bytes),
+            transforms,
             stamps: Vec::with_capacity((spec.fetches * spec.consumers) as usize),
-            latencies,
+            latencies: latencies()?,
             spec,
         };
         worker.open_mover()?;
@@ -131,18 +136,20 @@ impl Worker {
 
     pub(super) fn open_mover(&mut self) -> Result<(), Trouble> {
         self.mover = None;
+        let make = |lane: LaneId| self.transforms.make(lane);
         let setup = Setup {
             segments: &self.segments,
             sinks: &self.sinks.sinks,
             options: &self.options,
             fetch_bytes_max: Bytes(self.spec.fetch_bytes),
             header_bytes_max: Bytes(self.spec.header_bytes),
+            transform: if self.transforms.any() { Some(&make) } else { None },
         };
         self.mover = Some(if self.spec.bare {
             let bare = Bare::open(&self.spec.strategy, &setup).map_err(Trouble::failed)?;
             Mover::Bare(Box::new((bare, Calls::default())))
         } else {
-            Mover::Engine(self.strategy.open(&setup).map_err(refusal)?)
+            Mover::Engine(transform::open(self.strategy, &setup).map_err(refusal)?)
         });
         Ok(())
     }
@@ -193,7 +200,7 @@ impl Worker {
 
     fn prepare_round(&mut self) -> Result<(), Trouble> {
         self.mover = None;
-        self.warm_connections()?;
+        self.warm_connections(u64::MAX)?;
         self.witness.arrange(self.spec.cache)?;
         self.open_mover()
     }
@@ -240,8 +247,17 @@ impl Worker {
         Ok(())
     }
 
-    /// Sends as many bytes as a block has, from memory, so that windows and buffers have grown.
-    fn warm_connections(&mut self) -> Result<(), Trouble> {
+    /// Sends as many bytes as a block of so many fetches has, from memory, so that windows and buffers have
+    /// grown, and so that no packet still refers to a page of the log. Where bytes are transformed the
+    /// strategy itself sends them, since bytes that are not the log's would shrink to another size.
+    pub(super) fn warm_connections(&mut self, fetches_max: u64) -> Result<(), Trouble> {
+        let block = self.planner.block(0, fetches_max);
+        if self.transforms.any() {
+            self.open_mover()?;
+            self.measure(&block, false, false)?;
+            self.mover = None;
+            return Ok(());
+        }
         let Some(floor) = zclab_strategies::ALL.iter().find(|s| !s.moves_the_log()) else {
             return Ok(());
         };
@@ -251,15 +267,20 @@ impl Worker {
             options: &Options::new(floor.options(), &BTreeMap::new()),
             fetch_bytes_max: Bytes(self.spec.fetch_bytes),
             header_bytes_max: Bytes(self.spec.header_bytes),
+            transform: None,
         };
         self.mover = Some(Mover::Engine(floor.open(&setup).map_err(refusal)?));
-        let block = self.planner.block(0, u64::MAX);
         self.measure(&block, false, false)?;
         self.mover = None;
         Ok(())
     }
 
-    fn measure(&mut self, block: &Block, content: bool, keep: bool) -> Result<Moved, Trouble> {
+    pub(super) fn measure(
+        &mut self,
+        block: &Block,
+        content: bool,
+        keep: bool,
+    ) -> Result<Moved, Trouble> {
         let lanes: Vec<LaneId> = (0..self.sinks.sinks.len()).collect();
         self.queue.clear();
         self.stamps.clear();
@@ -275,8 +296,12 @@ impl Worker {
         let checks = content && self.strategy.moves_the_log();
         let expect = Expect { bytes_each: payload_each + headers_each, content: checks };
         self.sinks.prepare(expect)?;
+        self.transforms.begin();
         let timed = self.timed(block)?;
         let counted = self.sinks.count(expect)?;
+        if let Some(Mover::Engine(engine)) = &mut self.mover {
+            engine.rest(&self.queue);
+        }
         let lanes = lanes.len() as u64;
         let verified = self.check(block, expect, counted.as_ref())?;
         if keep {
@@ -328,6 +353,12 @@ impl Worker {
         let steal_ns = stolen.zip(steal()).map(|(before, after)| after.0.saturating_sub(before.0));
         Ok(Timed { start_ns, end_ns, used, io, steal_ns })
     }
+}
+
+/// A histogram for latencies.
+pub(super) fn latencies() -> Result<Histogram<u64>, Trouble> {
+    Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)
+        .map_err(|error| Trouble::failed(format!("histogram: {error}")))
 }
 
 /// The blocks that `direct-sendfile` and its like have to keep to, as `statx` says.

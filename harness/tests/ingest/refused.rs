@@ -39,6 +39,7 @@ fn what_says_nothing_is_refused_where_it_stands() {
         ("[\"recv-write\"]", "consumers = 3"),
         ("[\"recv-write\"]", "access = \"random\""),
         ("[\"recv-write\"]", "header = 70"),
+        ("[\"recv-write\"]", "readers = 2"),
         ("[\"recv-drop\"]", "fsync = \"end\""),
         ("[\"sendfile\"]", "fsync = \"end\""),
         ("[\"sendfile\"]", "source = \"unix-stream\""),
@@ -48,6 +49,16 @@ fn what_says_nothing_is_refused_where_it_stands() {
         assert!(message.contains("says nothing to strategies of the family"), "{message}");
         assert_eq!(line, 5, "{message}");
     }
+}
+
+#[test]
+fn a_log_that_is_not_served_is_under_no_pressure() {
+    let bad =
+        parse("test", "test.toml", &file("[\"recv-write\"]", "[pressure]\nmemory = \"64 MiB\""));
+    let bad = bad.expect_err("a problem");
+    let problem = bad.problems.iter().find(|problem| problem.key == "pressure");
+    let message = problem.map(ToString::to_string).unwrap_or_default();
+    assert!(message.contains("the family ingest"), "{bad}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::dots::{Dot, Dots, Group};
 use super::look::Looks;
 use super::scale::Unit;
 use crate::format;
+use crate::hot;
 use crate::metric::Metric;
 use crate::stats::latency::Latency;
 use crate::stats::{DECISIVE_MIN, Estimate};
@@ -78,7 +79,7 @@ const LATENCIES: [Percentile; 2] = [
 #[must_use]
 pub fn small(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn> {
     let [voluntary, involuntary] = study.side.switches();
-    let metrics: [Metric; 8] = [
+    let metrics: [Metric; 9] = [
         study.side.cpu(),
         Metric::TotalCpu,
         Metric::Throughput,
@@ -87,9 +88,14 @@ pub fn small(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn
         voluntary,
         involuntary,
         Metric::DeviceBytes,
+        Metric::SentBytes,
     ];
-    let mut drawn: Vec<Drawn> =
-        metrics.iter().filter_map(|metric| of_metric(study, panel, looks, *metric, id)).collect();
+    let shown = |metric: &&Metric| **metric != Metric::SentBytes || study.transforms();
+    let mut drawn: Vec<Drawn> = metrics
+        .iter()
+        .filter(shown)
+        .filter_map(|metric| of_metric(study, panel, looks, *metric, id))
+        .collect();
     for (name, caption, percentile) in LATENCIES {
         let pick: Pick = &|row: &Row| {
             let latency = row.latency.as_ref().ok()?;
@@ -101,7 +107,24 @@ pub fn small(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn
         chart.unit = Unit::Duration;
         drawn.extend(chart.svg().map(|svg| Drawn { svg, caption: capital(caption) + "." }));
     }
+    drawn.extend(memory(study, panel, looks, id));
     drawn
+}
+
+/// What the group of the senders had, where they were in one.
+fn memory(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn> {
+    let charts = hot::MEMORY.iter().enumerate().filter_map(|(n, (name, title))| {
+        let pick: Pick = &|row: &Row| {
+            let y = hot::median(row.measured?, name)? / (1024.0 * 1024.0);
+            Some(Mark { y, interval: None })
+        };
+        let mut chart = along(study, panel, looks, pick, &format!("{id}-memory-{n}"));
+        chart.title = format!("{title}, MiB");
+        chart.y_name = format!("{}, MiB", lower(title));
+        let caption = "As the memory controller charged it to their group.".to_owned();
+        chart.svg().map(|svg| Drawn { svg, caption })
+    });
+    charts.collect()
 }
 
 fn of_metric(
@@ -163,6 +186,7 @@ fn caption(study: &Study, panel: &Panel, metric: Metric) -> String {
         Metric::Involuntary => interrupted("sender"),
         Metric::ReceiverInvoluntary => interrupted("receiver"),
         Metric::DeviceBytes => "Bytes that the device read, per byte of payload.".into(),
+        Metric::SentBytes => "Bytes that the sinks took, headers included.".into(),
         Metric::TotalCpu => "Sender and receiver together.".into(),
         own if own == study.side.cpu() => "Medians; intervals over launches.".into(),
         _ => format!("{}.", capital(metric.source())),

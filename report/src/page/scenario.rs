@@ -2,10 +2,11 @@
 
 use super::charts::{self, Drawn};
 use super::grid::{self, Grid};
+use super::hot::{self, HotView};
 use super::look::Looks;
 use super::path::{self, Way};
 use super::profile::{self, Section};
-use super::{Shell, alias, caveat, evidence};
+use super::{Shell, alias, caveat, evidence, pinned};
 use crate::format;
 use crate::metric::{Metric, Provenance};
 use crate::study::{Figure, Study};
@@ -37,6 +38,7 @@ pub struct ScenarioPage {
     unseen: Vec<String>,
     contradictions: Vec<String>,
     probes: Vec<alias::Statement>,
+    pinned: Vec<pinned::Statement>,
     profile: Section,
     caveats: Vec<String>,
     analysis: Vec<String>,
@@ -51,6 +53,8 @@ struct PanelView {
     title: String,
     sentence: String,
     clauses: Vec<String>,
+    /// What became of hot consumers, where there were any.
+    hot: Option<HotView>,
     strip: Vec<Place>,
     decisive: Vec<Drawn>,
     small: Vec<Drawn>,
@@ -107,12 +111,14 @@ impl ScenarioPage {
             unseen: path::unseen(&ways),
             contradictions: ways.iter().filter_map(Way::contradiction).collect(),
             probes: alias::statements(study),
+            pinned: pinned::statements(study),
             profile: profile::section(study, looks),
             caveats: caveat::caveats(study),
             analysis: paragraphs(&scenario.analysis),
             source: scenario.source.clone(),
             provenance: Metric::ALL
                 .iter()
+                .filter(|metric| **metric != Metric::SentBytes || study.transforms())
                 .map(|metric| obtained(study, *metric))
                 .chain([witnessed(study)])
                 .collect(),
@@ -131,6 +137,7 @@ fn panels(study: &Study, looks: &Looks, answers: &[PanelAnswer]) -> Vec<PanelVie
             clauses: answer.clauses.clone(),
             strip: answer.standings.iter().map(|one| place(&one.x, &one.lead, looks)).collect(),
             decisive: charts::decisive(study, panel, looks, &format!("{id}-decisive")),
+            hot: hot::view(study, panel, looks, &id),
             small: charts::small(study, panel, looks, &id),
             cost: grid::cost(study, panel, looks, &id),
             kernel: evidence::table(study, panel, looks, &id),

@@ -2,7 +2,8 @@
 //!
 //! The consumer's plainest way: `recv` copies out of the socket's queue into a buffer, which the next
 //! `recv` overwrites. It is the floor of the receive side, and what a mapping of packets has to beat.
-//! Copy path: `skb_copy_datagram_iter` in `net/core/datagram.c`.
+//!
+//! Sources: recv(2); `skb_copy_datagram_iter` in `net/core/datagram.c`.
 //!
 //! Timed: every `recv`. Not timed: the buffer.
 

@@ -3,8 +3,10 @@
 //! `recv` copies out of the socket's queue into user memory, `pwrite` copies from there into the page
 //! cache: two CPU copies and two system calls for each buffer. It is what brokers do, since they look
 //! at what they are sent before they keep it. It loses to a mapping by a copy, and where nobody looks
-//! at the bytes, by the buffer's misses in the processor's caches. Copy paths: `tcp_recvmsg_locked` in
-//! `net/ipv4/tcp.c`, `generic_perform_write` in `mm/filemap.c`.
+//! at the bytes, by the buffer's misses in the processor's caches.
+//!
+//! Sources: recv(2), pwrite(2); `tcp_recvmsg_locked` in `net/ipv4/tcp.c`, `generic_perform_write` in
+//! `mm/filemap.c`.
 //!
 //! Timed: both calls. Not timed: the buffer.
 

@@ -167,3 +167,90 @@ impl Mapper {
         Ok(Step::Moved)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Source;
+    use memmap2::MmapMut;
+    use nix::sys::socket::{setsockopt, sockopt};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
+
+    const BYTES: usize = 1 << 20;
+
+    /// A connection whose packets hold seven pages, and a sender of its own pages; nothing when the
+    /// kernel has no zero-copy sends.
+    fn looped(bytes: MmapMut) -> Option<(TcpStream, std::thread::JoinHandle<MmapMut>)> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        setsockopt(&listener, sockopt::TcpMaxSeg, &(7 * 4096 + 12)).unwrap();
+        let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let near = listener.accept().unwrap().0;
+        let (one, len) = (1i32, size_of::<i32>() as libc::socklen_t);
+        let (fd, option) = (far.as_raw_fd(), libc::SO_ZEROCOPY);
+        // SAFETY: the option's value is one int on this stack frame, read only during the call.
+        let set = unsafe {
+            libc::setsockopt(fd, libc::SOL_SOCKET, option, (&raw const one).cast(), len)
+        };
+        if set != 0 {
+            return None;
+        }
+        let sender = std::thread::spawn(move || {
+            let mut at = 0;
+            while at < bytes.len() {
+                let rest = &bytes[at..bytes.len().min(at + (64 << 10))];
+                // SAFETY: the mapping is handed back when the near end has every byte; the kernel
+                // copies from it on delivery.
+                let sent = unsafe {
+                    let (pointer, flags) = (rest.as_ptr().cast(), libc::MSG_ZEROCOPY);
+                    libc::send(far.as_raw_fd(), pointer, rest.len(), flags)
+                };
+                assert!(sent > 0, "send: {}", std::io::Error::last_os_error());
+                at += sent as usize;
+            }
+            bytes
+        });
+        Some((near, sender))
+    }
+
+    /// What a consumer finds at the window's address is what was sent, byte for byte.
+    #[test]
+    fn mapped_pages_hold_what_was_sent() {
+        let mut bytes = MmapMut::map_anon(BYTES).unwrap();
+        for (at, word) in bytes.chunks_exact_mut(4).enumerate() {
+            word.copy_from_slice(&(at as u32).wrapping_mul(0x9e37_79b9).to_le_bytes());
+        }
+        let expected = bytes.to_vec();
+        let Some((near, sender)) = looped(bytes) else {
+            return eprintln!("SKIPPED: zerocopy-receive: setsockopt(SO_ZEROCOPY) is refused");
+        };
+        let source = Source { fd: near.as_raw_fd(), kind: SinkKind::TcpLoopback };
+        let window = MmapOptions::new().len(64 << 10).map_raw_read_only(source.fd).unwrap();
+        let buffer = Slots::new(1, BUFFER_BYTES, 1).unwrap();
+        let mut mapper = Mapper { window, buffer, skip_bytes: 0 };
+        let mut intake = Intake::new(source);
+        intake.push(BYTES as u64);
+        let (mut seen, mut compared) = (0, 0);
+        loop {
+            match mapper.step(&mut intake).unwrap() {
+                Step::Done => break,
+                Step::Blocked => {
+                    let mut wait = libc::pollfd { fd: source.fd, events: libc::POLLIN, revents: 0 };
+                    // SAFETY: `wait` lives on this stack frame for the whole call.
+                    assert_eq!(unsafe { libc::poll(&raw mut wait, 1, 10_000) }, 1);
+                    intake.unblock();
+                }
+                Step::Moved => {}
+            }
+            let taken = BYTES - intake.remaining().0 as usize;
+            let mapped = intake.mapped().0 as usize - compared;
+            // SAFETY: the kernel has just mapped so many bytes there, and exchanges them no sooner
+            // than in the next step.
+            let found = unsafe { std::slice::from_raw_parts(mapper.window.as_mut_ptr(), mapped) };
+            assert!(found == &expected[seen..seen + mapped], "at {seen}");
+            (seen, compared) = (taken, compared + mapped);
+        }
+        assert!(compared > BYTES / 2, "only {compared} bytes were mapped");
+        drop(sender.join().unwrap());
+    }
+}

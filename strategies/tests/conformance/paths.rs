@@ -33,14 +33,16 @@ const COPIES: &[(&str, [f64; 6])] = &[
     ("splice-tee", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("vmsplice-splice", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("copy-file-range", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
+    // One copy less on a device that gathers; over loopback it is put off until delivery.
+    ("msg-zerocopy", [1.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("uring-read-send", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
     ("uring-fixed", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
     ("uring-sqpoll", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
     ("uring-splice", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
-    // One copy less on a device that gathers; over loopback it is put off until delivery.
     ("uring-send-zc", [2.0, 2.0, 2.0, 1.0, 2.0, 1.0]),
     ("uring-mmap-send-zc", [1.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("direct-write", [1.0, 2.0, 1.0, 1.0, 1.0, 0.0]),
+    ("direct-send-zc", [1.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("direct-sendfile", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("uncached-write", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
 ];
@@ -97,7 +99,7 @@ fn the_device_brings_what_the_cache_lacks() {
             let path = strategy.path(&route);
             let (to, share) = match *name {
                 "null" => (Place::Nowhere, 0.0),
-                "direct-write" => (Place::UserBuffer, 1.0),
+                "direct-write" | "direct-send-zc" => (Place::UserBuffer, 1.0),
                 "direct-sendfile" => (Place::Pipe, 1.0),
                 // The null device never makes anybody touch the mapping.
                 "mmap-write" | "mmap-write-each" | "mmap-writev"

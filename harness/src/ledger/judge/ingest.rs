@@ -31,7 +31,8 @@ pub struct IngestCase<'a> {
 pub fn judge_ingest(case: &IngestCase) -> Judgement {
     let calls = calls_are_counted(case.gaps, case.counts).is_ok();
     let crossings = calls.then(|| case.counts.syscalls_of("sender"));
-    weigh(case.path, case.payload_bytes, &case.facts(), crossings)
+    let slack = slack(case.payload_bytes);
+    weigh(case.path, case.payload_bytes, slack, &case.facts(), crossings)
 }
 
 impl IngestCase<'_> {

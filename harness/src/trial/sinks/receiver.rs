@@ -1,11 +1,19 @@
 //! How is the process at the far end started, told and heard?
 
 use super::{PATIENCE, io};
-use crate::trial::wire::{Counted, Lines, NoLine, ReceiverSpec, Spec, Trouble, say};
+use crate::trial::transform::{tls, tls::Broker, undo};
+use crate::trial::wire::{
+    Counted, Lines, NoLine, ReceiverSpec, Spec, Transform, Trouble, Undo, say,
+};
+use base64::Engine as _;
 use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike};
 use serde::de::DeserializeOwned;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use zclab_strategies::FarEnd;
 
 /// A `zclab receive` or `zclab feed`, ended when this is dropped.
@@ -13,6 +21,8 @@ pub(in crate::trial) struct Receiver {
     pub(in crate::trial) process: Child,
     pub(in crate::trial) orders: ChildStdin,
     pub(in crate::trial) counts: Lines<ChildStdout>,
+    /// The broker that the consumers trust, where they want to be served by TLS.
+    pub(super) broker: Option<Broker>,
 }
 
 impl Drop for Receiver {
@@ -25,9 +35,20 @@ impl Drop for Receiver {
 
 impl Receiver {
     pub(super) fn start(spec: &Spec, address: &str) -> Result<Receiver, Trouble> {
+        let broker = match spec.transform {
+            Transform::Tls => Some(Broker::new().map_err(|e| Trouble::failed(format!("{e:#}")))?),
+            _ => None,
+        };
+        let undo = match &broker {
+            Some(broker) => Undo::Tls {
+                certificate: base64::engine::general_purpose::STANDARD.encode(broker.certificate()),
+            },
+            None => undo(spec.transform),
+        };
         let strategy = zclab_strategies::find(&spec.strategy);
         let tls = strategy.is_some_and(|strategy| strategy.far_end() == FarEnd::KernelTls);
         let mut receiver = Receiver::spawn("receive")?;
+        receiver.broker = broker;
         let spec = ReceiverSpec {
             address: address.to_owned(),
             connections: spec.consumers,
@@ -36,9 +57,30 @@ impl Receiver {
             socket_buffer_bytes: spec.socket_buffer_bytes,
             tls,
             cpu: spec.pin.map(|(_, receiver)| receiver),
+            undo,
         };
         say(&mut receiver.orders, &spec).map_err(|e| io("write", "the far end's pipe", &e))?;
         Ok(receiver)
+    }
+
+    /// Shakes hands on each of these connections, where the consumers want to be served by TLS.
+    pub(super) fn greet(&mut self, sockets: &[OwnedFd]) -> Result<Vec<tls::Connection>, Trouble> {
+        let Some(broker) = self.broker.take() else { return Ok(Vec::new()) };
+        let mut connections = Vec::with_capacity(sockets.len());
+        for (index, socket) in sockets.iter().enumerate() {
+            let limit = TimeVal::seconds(PATIENCE.as_secs() as i64);
+            setsockopt(socket, sockopt::ReceiveTimeout, &limit)
+                .map_err(|errno| Trouble::call("setsockopt(SO_RCVTIMEO)", "sink", errno))?;
+            match broker.greet(socket) {
+                Ok(connection) => connections.push(Arc::new(Mutex::new(connection))),
+                Err(error) => {
+                    // Its last words, if it had any, say more than a connection that broke.
+                    self.next()?;
+                    return Err(Trouble::failed(format!("consumer {index}: {error:#}")));
+                }
+            }
+        }
+        Ok(connections)
     }
 
     /// Starts the far end that this hidden subcommand is; it has been told nothing yet.
@@ -51,7 +93,7 @@ impl Receiver {
         let (Some(orders), Some(counts)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(Trouble::failed("the far end has no pipes"));
         };
-        Ok(Receiver { process, orders, counts: Lines::new(counts) })
+        Ok(Receiver { process, orders, counts: Lines::new(counts), broker: None })
     }
 
     pub(in crate::trial) fn next(&mut self) -> Result<Counted, Trouble> {

@@ -30,6 +30,14 @@ impl Worker {
         if !expect.content {
             return Ok(Verified::Length);
         }
+        // What the sender's own transform summed has to be what arrived: it looked at every byte.
+        let sums = self.transforms.sums();
+        if let Some(sink) = (0..sums.len()).find(|&sink| counted.crcs.get(sink) != sums.get(sink)) {
+            return Err(Trouble::failed(format!(
+                "the transform of sink {sink} summed {:08x}, which is not what arrived",
+                sums[sink]
+            )));
+        }
         let want = self.checksum(block)?;
         match counted.crcs.iter().position(|&crc| crc != want) {
             Some(sink) => Err(Trouble::failed(format!(
@@ -71,6 +79,18 @@ impl Worker {
         };
         set(reading::SYSCALLS, counts.total());
         set(reading::SHORT_WRITES, counts.short_writes());
+        if self.transforms.any() {
+            set(reading::SENT_BYTES, counts.handed_bytes());
+            set(reading::TRANSFORMED_BYTES, counts.looked_bytes());
+        }
+        let pinned = counts.zerocopy();
+        if pinned.sends > 0 {
+            set(reading::ZEROCOPY_SENDS, pinned.sends);
+        }
+        if pinned.answered > 0 {
+            set(reading::ZEROCOPY_ANSWERED, pinned.answered);
+            set(reading::ZEROCOPY_COPIED, pinned.copied);
+        }
         if let Some((before, after)) = timed.io {
             // Reading the file twice costs one read of it between the two: about a hundred bytes.
             set(reading::IO_READ_BYTES, after.read_bytes.saturating_sub(before.read_bytes));
