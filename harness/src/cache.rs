@@ -235,6 +235,8 @@ impl Watched {
 pub struct Device {
     /// Its name under `/sys/class/block`, such as `vda`.
     pub name: String,
+    /// The loop device above it, which reads past its file's cache.
+    pub loops: Option<String>,
     stat: PathBuf,
 }
 
@@ -247,6 +249,10 @@ impl Device {
         let status = nix::sys::stat::stat(path).map_err(|e| format!("stat: {e}"))?;
         let (major, minor) =
             (nix::sys::stat::major(status.st_dev), nix::sys::stat::minor(status.st_dev));
+        Device::lowest(major, minor)
+    }
+
+    fn lowest(major: u64, minor: u64) -> Result<Device, String> {
         let link = PathBuf::from(format!("/sys/dev/block/{major}:{minor}"));
         let mut node = std::fs::canonicalize(&link)
             .map_err(|_| format!("device {major}:{minor} is not a block device"))?;
@@ -257,9 +263,10 @@ impl Device {
         let name = node.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let backing = node.join("loop/backing_file");
         if backing.exists() {
-            return Err(format!("{name} is a loop device: its file's own cache may answer"));
+            let (major, minor) = crate::volume::below(&name)?;
+            return Device::lowest(major, minor).map(|d| Device { loops: Some(name), ..d });
         }
-        Ok(Device { name, stat: node.join("stat") })
+        Ok(Device { name, loops: None, stat: node.join("stat") })
     }
 
     /// Bytes read from it so far, by anybody: sectors of 512 bytes in its `stat` file

@@ -187,7 +187,7 @@ impl Route {
                 let why = "the file's page cache is written by a CPU copy";
                 vec![Hop::new(from, Place::SinkPageCache, Mover::CpuCopy, why)]
             }
-            SinkKind::TcpLoopback | SinkKind::UnixStream => {
+            SinkKind::TcpLoopback | SinkKind::TcpRemote | SinkKind::UnixStream => {
                 let mut hops = vec![Hop::new(from, Place::SocketBuffer, by, why)];
                 hops.extend(self.deliver(by));
                 hops

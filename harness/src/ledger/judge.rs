@@ -64,7 +64,8 @@ pub fn judge(case: &Case) -> Judgement {
             Some(bytes) if !within(bytes, predicted, slack, least) => {
                 wrong.get_or_insert(contradiction(hop, predicted, bytes, case.payload_bytes));
             }
-            None if hop.to != Place::Nowhere => {
+            // What another host does is shown as unseen, and is no part of the sending side's verdict.
+            None if hop.to != Place::Nowhere && !(case.far_host() && hop.to == Place::Receiver) => {
                 let why = evidence.trim_start_matches("unavailable: ");
                 unseen.get_or_insert(format!("{} → {}: {why}", hop.from.name(), hop.to.name()));
             }

@@ -4,12 +4,24 @@
 
 use super::claims;
 use super::logs::Ready;
+use crate::remote::link::Link;
 use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
 use crate::trial::wire::{Access, Cache, Spec, Trouble};
 use serde_json::Value;
 use std::path::Path;
 use zclab_report::record::Status;
 use zclab_strategies::{OptionValue, Place, SinkKind};
+
+/// Where a cell's bytes lie and go, beside its log.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    /// A directory for file sinks.
+    pub scratch: &'a Path,
+    /// A directory on the log's own file system.
+    pub beside: &'a Path,
+    /// The sink on another host, where `--to` names one.
+    pub link: Option<&'a Link>,
+}
 
 /// The condition in a few words, for the line of progress: the scenario and what it varies.
 #[must_use]
@@ -32,7 +44,7 @@ pub fn fetches(condition: &Condition, budget: Budget) -> u32 {
 
 /// What can be refused without trying.
 #[must_use]
-pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
+pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Trouble> {
     let condition = cell.condition;
     let trouble = |status, message: &str| Some(Trouble { status, ..Trouble::failed(message) });
     let log_bytes: u64 = ready.log.segments.iter().map(|segment| segment.len_bytes).sum();
@@ -49,7 +61,7 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
     }
     if condition.receiver == Receiver::Discard {
         match condition.sink {
-            SinkKind::TcpLoopback => {}
+            SinkKind::TcpLoopback | SinkKind::TcpRemote => {}
             SinkKind::UnixStream => {
                 return trouble(
                     Status::Unsupported,
@@ -61,7 +73,8 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             }
         }
     }
-    if condition.wait == Wait::Spin && crate::trial::pins().is_none() {
+    let far = condition.sink == SinkKind::TcpRemote;
+    if condition.wait == Wait::Spin && !far && crate::trial::pins().is_none() {
         return trouble(
             Status::Refused,
             "a spinning receiver needs a CPU of its own and there is only one: wait = \"sleep\" or \"auto\"",
@@ -74,7 +87,7 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
         );
     }
     let strategy = cell.contender.strategy;
-    let path = strategy.path(&claims::route(cell));
+    let path = strategy.path(&claims::route(cell, link));
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
     if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
         return trouble(
@@ -93,7 +106,7 @@ fn lies_in_memory(dir: &Path) -> bool {
 
 /// Everything that a child has to know of its cell.
 #[must_use]
-pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
+pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
     let Cell { contender, condition, .. } = cell;
     let value = |value: &OptionValue| match value {
         OptionValue::Number(number) => Value::from(*number),
@@ -123,9 +136,18 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
         seed: 1,
         consumers: condition.consumers,
         sink: condition.sink.name().to_owned(),
-        scratch: scratch.to_owned(),
+        scratch: ground.scratch.to_owned(),
+        beside: ground.beside.to_owned(),
+        remote: match condition.sink {
+            SinkKind::TcpRemote => ground.link.map(Link::to_wire),
+            _ => None,
+        },
         discard: condition.receiver == Receiver::Discard,
         spins: match condition.wait {
+            // Nobody here pays for waking a receiver on another host.
+            Wait::Auto if condition.sink == SinkKind::TcpRemote => {
+                pin.is_some() && ground.link.is_some_and(Link::is_near)
+            }
             Wait::Auto => pin.is_some(),
             Wait::Spin => true,
             Wait::Sleep => false,

@@ -1,5 +1,6 @@
 //! What does a strategy claim for a cell, written as a ledger without evidence?
 
+use crate::remote::link::Link;
 use crate::machine::{ETHTOOL_GSG, ETHTOOL_GTXCSUM, offload};
 use crate::scenario::{Cache, Cell, Receiver};
 use std::collections::BTreeMap;
@@ -9,14 +10,22 @@ use zclab_strategies::{CacheState, Route, SinkKind};
 /// Hops are predicted for this many bytes as long as nothing is observed.
 const CLAIM_BYTES: u64 = 1 << 20;
 
-/// The route of a cell as it is: offloads of the loopback device are read back.
+/// The route of a cell as it is: offloads of the device are read back. A sink of `--to` that is on
+/// this host is reached over loopback, so the claim is the one for that.
 #[must_use]
-pub fn route(cell: &Cell) -> Route {
-    let over_loopback = cell.condition.sink == SinkKind::TcpLoopback;
-    // Where the device cannot be asked the claim is made for loopback as every kernel ships it.
-    let ask = |command| !over_loopback || offload("lo", command).unwrap_or(true);
+pub fn route(cell: &Cell, link: Option<&Link>) -> Route {
+    let sink = match (cell.condition.sink, link) {
+        (SinkKind::TcpRemote, Some(link)) if link.is_near() => SinkKind::TcpLoopback,
+        (sink, _) => sink,
+    };
+    // Where the device cannot be asked the claim is made for one as every kernel has them today.
+    let ask = |command| match (sink, link) {
+        (SinkKind::TcpLoopback, _) => offload("lo", command).unwrap_or(true),
+        (SinkKind::TcpRemote, Some(link)) => link.offload(command),
+        _ => true,
+    };
     Route {
-        sink: cell.condition.sink,
+        sink,
         cache: match cell.condition.cache {
             Cache::Warm => CacheState::Warm,
             Cache::Cold => CacheState::Cold,
@@ -30,8 +39,8 @@ pub fn route(cell: &Cell) -> Route {
 
 /// The claim of a cell of which nothing was observed, and why not.
 #[must_use]
-pub fn ledger(cell: &Cell, why: &str) -> Ledger {
-    let path = cell.contender.strategy.path(&route(cell));
+pub fn ledger(cell: &Cell, link: Option<&Link>, why: &str) -> Ledger {
+    let path = cell.contender.strategy.path(&route(cell, link));
     let hop = |hop: &zclab_strategies::Hop| Hop {
         from: hop.from.name().to_owned(),
         to: hop.to.name().to_owned(),

@@ -11,6 +11,7 @@ use crate::ledger::judge::{Case, judge};
 use crate::ledger::object::Unavailable;
 use crate::ledger::profile::Profiler;
 use crate::log::Log;
+use crate::remote::link::Link;
 use crate::scenario::Cell;
 use crate::trial::wire::{Moved, Order, Trouble};
 use std::collections::BTreeMap;
@@ -128,16 +129,21 @@ impl Evidence {
 
     /// The ledger line of a cell: its claim, and what was counted of it.
     #[must_use]
-    pub fn ledger(&self, cell: &Cell, counted: Option<&Counted>) -> record::Ledger {
+    pub fn ledger(
+        &self,
+        cell: &Cell,
+        link: Option<&Link>,
+        counted: Option<&Counted>,
+    ) -> record::Ledger {
         let (counted, ledger) = match (counted, &self.ledger) {
             (Some(counted), Ok(ledger)) => (counted, ledger),
-            (_, Err(why)) => return claims::ledger(cell, why),
+            (_, Err(why)) => return claims::ledger(cell, link, why),
             (None, Ok(_)) => {
                 let why = self.unlearnt.as_deref();
-                return claims::ledger(cell, why.unwrap_or("the cell was not counted"));
+                return claims::ledger(cell, link, why.unwrap_or("the cell was not counted"));
             }
         };
-        let route = claims::route(cell);
+        let route = claims::route(cell, link);
         let path = cell.contender.strategy.path(&route);
         let Counted { moved, counts } = counted;
         let case = Case {

@@ -1,6 +1,6 @@
 //! What is a cell called, and which parameters make it what it is?
 
-use super::{Cell, Condition, LogChoice, Scenario, words};
+use super::{Cell, Condition, FileSystem, LogChoice, Scenario, words};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use zclab_report::record;
@@ -50,6 +50,10 @@ impl Condition {
             ("transform".to_owned(), json!(self.transform.name())),
             ("socket_buffer".to_owned(), json!(self.socket_buffer_bytes)),
         ]);
+        // Cells of records from before there was a choice keep their names.
+        if self.filesystem != FileSystem::Here {
+            params.insert("filesystem".to_owned(), json!(self.filesystem.name()));
+        }
         if let Some(size) = self.message() {
             params.insert("message".to_owned(), words::message(size));
         }

@@ -170,6 +170,13 @@ pub const HEADER: Key = Key::new(
 /// Fan-out.
 pub const CONSUMERS: Key =
     Key::new("matrix", "consumers", count(1, 1, 1024), "sinks that each fetch goes to");
+/// What the log lies on.
+pub const FILESYSTEM: Key = Key::new(
+    "matrix",
+    "filesystem",
+    Values::Word { default: "here", of: || words::names(words::FILESYSTEMS) },
+    "the file system that the log lies on: here is that of the folder of logs, others are made (root)",
+);
 /// Order of fetches.
 pub const ACCESS: Key = Key::new(
     "matrix",
@@ -205,7 +212,7 @@ pub const RECEIVER: Key = Key::new(
     "matrix",
     "receiver",
     Values::Word { default: "copy", of: || words::names(words::RECEIVERS) },
-    "what the receiver does with the bytes; discard needs the sink tcp-loopback",
+    "what the receiver does with the bytes; discard needs TCP",
 );
 /// How the receiver waits.
 pub const WAIT: Key = Key::new(
@@ -324,6 +331,7 @@ pub const ALL: &[Key] = &[
     FETCH,
     HEADER,
     CONSUMERS,
+    FILESYSTEM,
     ACCESS,
     CACHE,
     SINK,

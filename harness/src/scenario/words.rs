@@ -1,6 +1,6 @@
 //! Which words stand for which value in scenario files, ids and records?
 
-use super::{Access, Cache, LogChoice, Receiver, Transform, Wait};
+use super::{Access, Cache, FileSystem, LogChoice, Receiver, Transform, Wait};
 use crate::log::kafka::{Codec, MessageSize};
 use serde_json::{Value, json};
 use zclab_strategies::OptionValue;
@@ -24,6 +24,15 @@ pub const WAITS: &[(&str, Wait)] =
 
 /// What is done to the bytes on the way.
 pub const TRANSFORMS: &[(&str, Transform)] = &[("none", Transform::None)];
+
+/// The file systems that a log may lie on.
+pub const FILESYSTEMS: &[(&str, FileSystem)] = &[
+    ("here", FileSystem::Here),
+    ("ext4", FileSystem::Ext4),
+    ("xfs", FileSystem::Xfs),
+    ("btrfs", FileSystem::Btrfs),
+    ("tmpfs", FileSystem::Tmpfs),
+];
 
 /// The words of a list.
 #[must_use]
@@ -52,6 +61,14 @@ impl Receiver {
     #[must_use]
     pub fn name(self) -> &'static str {
         name(RECEIVERS, &self)
+    }
+}
+
+impl FileSystem {
+    /// The word in scenario files and records, which is the kernel's own where zclab makes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name(FILESYSTEMS, &self)
     }
 }
 

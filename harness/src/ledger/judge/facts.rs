@@ -75,7 +75,7 @@ impl Case<'_> {
             ),
         ];
         match self.route.sink {
-            SinkKind::TcpLoopback | SinkKind::UnixStream => self.through_a_socket(&mut facts),
+            SinkKind::TcpLoopback | SinkKind::TcpRemote | SinkKind::UnixStream => self.through_a_socket(&mut facts),
             SinkKind::File => self.into(&mut facts, Place::SinkPageCache, End::File),
             SinkKind::Null => self.into(&mut facts, Place::Nowhere, End::Other),
         }
@@ -126,7 +126,7 @@ impl Case<'_> {
     fn through_a_socket(&self, facts: &mut Vec<Fact>) {
         let counts = self.counts;
         let (plain, spliced) = self.sent(End::Socket);
-        let tcp = self.route.sink == SinkKind::TcpLoopback;
+        let tcp = self.route.sink.is_tcp();
         let (pages, evidence) = if tcp {
             let seen = self.seen_by("queue").and_then(|()| self.whole(counts.queued, "queued"));
             (seen, "pages of the log in packets at net_dev_queue")
@@ -173,7 +173,9 @@ impl Case<'_> {
             self.over_the_wire(&mut push);
         }
         let last = if tcp { Place::Wire } else { Place::SocketBuffer };
-        let received = if self.route.receiver_copies {
+        let received = if self.far_host() {
+            Err("the receiver is on another host".to_owned())
+        } else if self.route.receiver_copies {
             self.seen_by("receive")
                 .and_then(|()| self.all(counts.single("received_bytes"), "copied"))
                 .map(|bytes| bytes.saturating_sub(self.header_bytes))
@@ -206,6 +208,10 @@ impl Case<'_> {
             linearised,
             "bytes that became linear between net_dev_queue and net_dev_start_xmit",
         );
+        if self.far_host() {
+            // A copy that is made after the device has the packet is made on the other host.
+            return;
+        }
         let deferred = if !self.route.receiver_copies {
             // Nobody looks at the bytes on that side, so there is no copy to be seen either.
             Ok(0)
@@ -247,6 +253,11 @@ impl Case<'_> {
             return (Err(why.clone()), Err(why));
         }
         (Ok(bytes), Ok(0))
+    }
+
+    /// Whether the receiver's side is out of sight.
+    pub fn far_host(&self) -> bool {
+        self.route.sink == SinkKind::TcpRemote
     }
 
     fn seen_by(&self, purpose: &str) -> Result<(), String> {

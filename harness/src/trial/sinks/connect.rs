@@ -53,7 +53,7 @@ fn wait_for_connection<L: AsRawFd>(
         if Instant::now() > deadline {
             return Err(Trouble::failed(format!("the receiver did not connect in {PATIENCE:?}")));
         }
-        if let Ok(Some(status)) = receiver.process.try_wait() {
+        if let Ok(Some(status)) = receiver.try_wait() {
             // Its last words, if it had any, say more than its exit status.
             receiver.next()?;
             return Err(Trouble::failed(format!("the receiver ended: {status}")));

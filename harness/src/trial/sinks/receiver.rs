@@ -4,21 +4,27 @@ use super::{PATIENCE, io};
 use crate::trial::wire::{Counted, Lines, NoLine, ReceiverSpec, Spec, Trouble, say};
 use nix::errno::Errno;
 use serde::de::DeserializeOwned;
+use std::fs::File;
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
-/// A `zclab receive`, ended when this is dropped.
+/// A `zclab receive`, told and heard over pipes or a connection; ended when this is dropped.
 pub(super) struct Receiver {
-    pub(super) process: Child,
-    pub(super) orders: ChildStdin,
-    pub(super) counts: Lines<ChildStdout>,
+    /// None on another host, where it ends with its connection.
+    process: Option<Child>,
+    pub(super) orders: File,
+    counts: Lines<File>,
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
         // It may have gone already; either way it is not left behind.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 }
 
@@ -32,7 +38,9 @@ impl Receiver {
         let (Some(orders), Some(counts)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(Trouble::failed("the receiver has no pipes"));
         };
-        let mut receiver = Receiver { process, orders, counts: Lines::new(counts) };
+        let orders = File::from(OwnedFd::from(orders));
+        let counts = Lines::new(File::from(OwnedFd::from(counts)));
+        let mut receiver = Receiver { process: Some(process), orders, counts };
         let spec = ReceiverSpec {
             address: address.to_owned(),
             connections: spec.consumers,
@@ -43,6 +51,34 @@ impl Receiver {
         };
         say(&mut receiver.orders, &spec).map_err(|e| io("write", "the receiver's pipe", &e))?;
         Ok(receiver)
+    }
+
+    /// The one that a sink on another host started for this connection.
+    pub(super) fn elsewhere(spec: &Spec, connection: TcpStream) -> Result<Receiver, Trouble> {
+        let orders = File::from(OwnedFd::from(connection));
+        let counts = orders.try_clone().map_err(|e| io("dup", "the receiver's connection", &e))?;
+        let mut receiver = Receiver { process: None, orders, counts: Lines::new(counts) };
+        let spec = ReceiverSpec {
+            address: String::new(),
+            connections: spec.consumers,
+            discard: spec.discard,
+            spins: spec.spins,
+            socket_buffer_bytes: spec.socket_buffer_bytes,
+            cpu: None,
+        };
+        say(&mut receiver.orders, &spec)
+            .map_err(|e| io("write", "the receiver's connection", &e))?;
+        Ok(receiver)
+    }
+
+    /// Its process, where that is on this host.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
+    /// How it ended, if it has; of one on another host only its connection tells.
+    pub(super) fn try_wait(&mut self) -> std::io::Result<Option<ExitStatus>> {
+        self.process.as_mut().map_or(Ok(None), Child::try_wait)
     }
 
     pub(super) fn next(&mut self) -> Result<Counted, Trouble> {
