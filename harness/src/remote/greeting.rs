@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// How long a connection, and the line that it begins with, may take.
@@ -126,10 +127,29 @@ pub fn hear<T: DeserializeOwned>(from: &mut TcpStream) -> anyhow::Result<T> {
 /// # Errors
 /// The call that failed.
 pub fn connect(address: SocketAddr, hello: &Hello) -> anyhow::Result<TcpStream> {
-    let mut stream = TcpStream::connect_timeout(&address, GREETING)
+    connect_with(address, hello, |_| {})
+}
+
+/// The same with options that have to be set before there is a connection.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_with(
+    address: SocketAddr,
+    hello: &Hello,
+    set: impl FnOnce(&OwnedFd),
+) -> anyhow::Result<TcpStream> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, socket};
+    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let socket =
+        socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).context("socket")?;
+    set(&socket);
+    let mut stream = TcpStream::from(socket);
+    // It bounds connect(2) as well (socket(7)), which then says EINPROGRESS.
+    stream.set_write_timeout(Some(GREETING)).context("setsockopt(SO_SNDTIMEO)")?;
+    nix::sys::socket::connect(stream.as_raw_fd(), &SockaddrStorage::from(address))
         .with_context(|| format!("connect to {address}"))?;
     stream.set_nodelay(true).context("setsockopt(TCP_NODELAY)")?;
-    stream.set_write_timeout(Some(GREETING)).context("setsockopt(SO_SNDTIMEO)")?;
     watch(&stream)?;
     say(&mut stream, hello).with_context(|| format!("write to {address}"))?;
     Ok(stream)

@@ -87,7 +87,7 @@ impl House {
     pub fn serve(self, once: bool) -> anyhow::Result<()> {
         let House { mut listener, address, shared } = self;
         let mut buffer_bytes = 0;
-        while !interrupt::asked() && !(once && shared.is_over()) {
+        while !(interrupt::asked() || once && shared.is_over()) {
             let wanted_bytes = shared.state().wanted_bytes;
             if wanted_bytes != buffer_bytes {
                 // The window of a connection is settled as it is made, so its buffer comes from the

@@ -4,8 +4,8 @@
 //! goes out by is what the claims are made for. A "remote" sink on this very host is reached over the
 //! loopback device, whatever its address, and the claims are then those for loopback.
 
-use super::greeting::{greet, mismatch, run};
 use super::PROTOCOL;
+use super::greeting::{greet, mismatch, run};
 use crate::machine::{ETHTOOL_GSG, ETHTOOL_GTXCSUM, offload};
 use crate::trial::wire;
 use anyhow::{Context, bail};
@@ -113,7 +113,9 @@ fn offloads(device: &Result<String, String>) -> BTreeMap<String, Value> {
     let route = match (name.as_str(), hardware) {
         ("lo", _) => "loopback: the sink is on this host",
         (_, true) => "a network device",
-        (_, false) => "a virtual device: the sink may be on this host, in another network namespace",
+        (_, false) => {
+            "a virtual device: the sink may be on this host, in another network namespace"
+        }
     };
     let mut facts = BTreeMap::from([
         ("remote_device".to_owned(), json!(name)),

@@ -77,7 +77,8 @@ fn fit(token: &str, place: &str) -> anyhow::Result<String> {
 #[must_use]
 pub fn same(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
-    let differing = one.iter().zip(other).fold(0, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
+    let differing =
+        one.iter().zip(other).fold(0, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
     one.len() == other.len() && differing == 0
 }
 

@@ -1,7 +1,7 @@
 //! What does a strategy claim for a cell, written as a ledger without evidence?
 
-use crate::remote::link::Link;
 use crate::machine::{ETHTOOL_GSG, ETHTOOL_GTXCSUM, offload};
+use crate::remote::link::Link;
 use crate::scenario::{Cache, Cell, Receiver};
 use std::collections::BTreeMap;
 use zclab_report::record::{Agreement, Compared, Hop, Ledger};

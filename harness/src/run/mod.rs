@@ -109,9 +109,7 @@ pub fn run(
     std::fs::create_dir_all(&places.logs)
         .with_context(|| format!("mkdir {}", places.logs.display()))?;
     let link = match &places.to {
-        Some(to) => {
-            Some(Link::open(&to.address, crate::remote::token(to.token_file.as_deref())?)?)
-        }
+        Some(to) => Some(Link::open(&to.address, crate::remote::token(to.token_file.as_deref())?)?),
         None => None,
     };
     let store = logs::Store::new(&places.logs, places.quiet);

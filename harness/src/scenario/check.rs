@@ -44,9 +44,8 @@ pub(super) fn consistency(
                 reader.note("matrix.message", span, what).expected =
                     "no `message` beside `import`".to_owned();
             }
-            let elsewhere = |setting: &Setting| {
-                !matches!(setting, Setting::FileSystem(FileSystem::Here))
-            };
+            let elsewhere =
+                |setting: &Setting| !matches!(setting, Setting::FileSystem(FileSystem::Here));
             let given = values(matrix, "filesystem");
             if let Some((_, span)) = given.iter().find(|(setting, _)| elsewhere(setting)) {
                 let what = "an imported log lies where it lies";

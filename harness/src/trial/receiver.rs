@@ -10,7 +10,9 @@
 //! spins: it asks `poll` (which takes no socket lock) until a worthwhile amount has come, and what it
 //! reports as its CPU time is the time inside the calls that brought bytes.
 
-use super::wire::{Ask, Content, Counted, Echo, Expect, INHERITED, Lines, ReadBack, ReceiverSpec, say};
+use super::wire::{
+    Ask, Content, Counted, Echo, Expect, INHERITED, Lines, ReadBack, ReceiverSpec, say,
+};
 use crate::counters::{Usage, now};
 use anyhow::{Context, bail};
 use base64::Engine as _;

@@ -118,7 +118,15 @@ impl Sinks {
         let sinks = owned.iter().map(|fd| Sink { fd: fd.as_raw_fd(), kind }).collect();
         let receive_buffer_bytes = hello.receive_buffer_bytes;
         let receiver = Some(receiver);
-        Ok(Sinks { sinks, setup, owned, files: Vec::new(), receiver, near: None, receive_buffer_bytes })
+        Ok(Sinks {
+            sinks,
+            setup,
+            owned,
+            files: Vec::new(),
+            receiver,
+            near: None,
+            receive_buffer_bytes,
+        })
     }
 
     fn files(spec: &Spec) -> Result<Sinks, Trouble> {

@@ -96,9 +96,8 @@ impl Volumes {
         image.set_len(bytes).map_err(|error| io("ftruncate", "an image", &error))?;
         let device = LoopDevice::attach(&image).map_err(skipped)?;
         make_filesystem(filesystem, &device.path)?;
-        mount(Some(&device.path), &point, Some(name), MsFlags::empty(), None::<&str>).map_err(
-            |errno| skipped(Trouble::call(&format!("mount({name})"), &shown, errno)),
-        )?;
+        mount(Some(&device.path), &point, Some(name), MsFlags::empty(), None::<&str>)
+            .map_err(|errno| skipped(Trouble::call(&format!("mount({name})"), &shown, errno)))?;
         // From here on the mount holds the device, and the device the image.
         Ok(point)
     }
@@ -106,9 +105,8 @@ impl Volumes {
 
 /// Gives this process mounts of its own. It still sees what others mount and unmount.
 fn apart() -> Result<(), Trouble> {
-    unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| {
-        skipped(Trouble::call("unshare(CLONE_NEWNS)", "this process", errno))
-    })?;
+    unshare(CloneFlags::CLONE_NEWNS)
+        .map_err(|errno| skipped(Trouble::call("unshare(CLONE_NEWNS)", "this process", errno)))?;
     let flags = MsFlags::MS_REC | MsFlags::MS_SLAVE;
     mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
         .map_err(|errno| skipped(Trouble::call("mount(MS_SLAVE)", "/", errno)))

@@ -170,3 +170,34 @@ fn another_host_is_judged_by_what_leaves_this_one() {
         }
     }
 }
+
+#[test]
+fn the_commands_of_the_readme_work_on_one_host() {
+    let readme = include_str!("../../../README.md");
+    let command = |start: &str| {
+        let mut lines = readme.lines().filter_map(|line| line.strip_prefix("$ "));
+        let line = lines.find(|line| line.contains(start)).unwrap_or_else(|| panic!("{start}"));
+        let words = line.split_whitespace().skip_while(|word| *word != "zclab").skip(1);
+        words.map(str::to_owned).collect::<Vec<String>>()
+    };
+    let there = command("zclab sink");
+    assert_eq!(there, ["sink", "--listen", "192.0.2.7:7070"]);
+    let (dir, sink) = (results(), Sink::start(&[]));
+    let here = |words: Vec<String>| {
+        words.into_iter().map(|word| match word.as_str() {
+            "192.0.2.7:7070" => sink.address.clone(),
+            _ => word,
+        })
+    };
+    let mut check = crate::lab::zclab();
+    check.args(here(command("zclab check routes/remote"))).env("ZCLAB_TOKEN", &sink.token);
+    let (output, out, err) = finish(check.arg("--results").arg(dir.path()), LIMIT);
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    assert!(!out.contains("skipped"), "{out}");
+    // The same command measures; here on as little as will do.
+    let run = command("zclab run routes/remote");
+    assert_eq!(run, ["run", "routes/remote", "--to", "192.0.2.7:7070"]);
+    for secret in [&sink.token, "0123456789abcdef"] {
+        assert!(!run.iter().any(|word| word.contains(secret)), "a token is no argument");
+    }
+}

@@ -57,7 +57,8 @@ fn another_version_is_told_both() {
             sink.token
         );
         let answer = greeted(&sink, &line);
-        let both = [format!("zclab {own} with protocol 1"), format!("{version} with protocol {protocol}")];
+        let both =
+            [format!("zclab {own} with protocol 1"), format!("{version} with protocol {protocol}")];
         assert!(both.iter().all(|words| answer.contains(words)), "{answer}");
         assert!(answer.contains("\"ticket\":\"\""), "{answer}");
     }

@@ -143,7 +143,10 @@ fn who_is_not_root_is_told_the_call_and_what_would_help() {
     let cells = of_kind(&record, "cell");
     assert_eq!((&cells[0]["status"], &cells[1]["status"]), (&"ok".into(), &"skipped".into()));
     let error = of_kind(&record, "error")[0];
-    assert_eq!((&error["call"], &error["errno"]), (&"unshare(CLONE_NEWNS)".into(), &"EPERM".into()));
+    assert_eq!(
+        (&error["call"], &error["errno"]),
+        (&"unshare(CLONE_NEWNS)".into(), &"EPERM".into())
+    );
     assert!(error["message"].as_str().unwrap().contains("root"), "{error}");
 }
 

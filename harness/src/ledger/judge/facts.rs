@@ -75,7 +75,9 @@ impl Case<'_> {
             ),
         ];
         match self.route.sink {
-            SinkKind::TcpLoopback | SinkKind::TcpRemote | SinkKind::UnixStream => self.through_a_socket(&mut facts),
+            SinkKind::TcpLoopback | SinkKind::TcpRemote | SinkKind::UnixStream => {
+                self.through_a_socket(&mut facts)
+            }
             SinkKind::File => self.into(&mut facts, Place::SinkPageCache, End::File),
             SinkKind::Null => self.into(&mut facts, Place::Nowhere, End::Other),
         }

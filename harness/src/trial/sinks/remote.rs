@@ -5,11 +5,11 @@
 //! last byte arrives. How long a word to the receiver and back takes is measured first, and stands in
 //! the cell's setup.
 
-use super::connect::tune;
+use super::connect::{ask_for_congestion, tune};
 use super::receiver::Receiver;
 use super::{PATIENCE, Sinks, io};
 use crate::counters::now;
-use crate::remote::greeting::{Hello, connect, greet};
+use crate::remote::greeting::{Hello, connect_with, greet};
 use crate::trial::wire::{Echo, Spec, Trouble, say};
 use nix::sys::socket::{setsockopt, sockopt};
 use serde_json::json;
@@ -37,15 +37,15 @@ impl Sinks {
         let mut owned = Vec::with_capacity(spec.consumers as usize);
         for index in 0..spec.consumers {
             let hello = Hello::Consumer { ticket: welcome.ticket.clone(), index };
-            let stream = connect(remote.address, &hello).map_err(failed)?;
+            let stream = connect_with(remote.address, &hello, ask_for_congestion::<OwnedFd>)
+                .map_err(failed)?;
             tune(&stream, spec, &mut setup)?;
             give_up_in_time(&stream)?;
             owned.push(OwnedFd::from(stream));
         }
         give_up_in_time(&control)?;
         let receiver = Receiver::elsewhere(spec, control)?;
-        let mut sinks =
-            Sinks::connected(owned, SinkKind::TcpRemote, spec.spins, receiver, setup)?;
+        let mut sinks = Sinks::connected(owned, SinkKind::TcpRemote, spec.spins, receiver, setup)?;
         let (trip_ns, process) = sinks.round_trip()?;
         sinks.near = Some(process).filter(|_| remote.near);
         sinks.setup.insert("control_round_trip_ns".into(), json!(trip_ns));
