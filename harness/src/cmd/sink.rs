@@ -1,4 +1,4 @@
-//! `zclab sink`: be the receiver of another host's run.
+//! `zclab sink`: who receives for a run on another host?
 
 use crate::remote::house::House;
 use crate::remote::{TOKEN_VARIABLE, listening_at, random, token_of};

@@ -25,6 +25,9 @@ use std::time::{Duration, Instant};
 /// So many greetings are heard at once; who comes later waits in the listener's queue.
 const GREETINGS_MAX: usize = 64;
 
+/// A trial has no more consumers: each is a descriptor.
+const CONSUMERS_MAX: u32 = 65_536;
+
 /// How often a thread that waits looks up: for Ctrl-C, and for the end of its run.
 const GLANCE: Duration = Duration::from_millis(100);
 
@@ -258,6 +261,9 @@ impl Shared {
         connections: u32,
         socket_buffer_bytes: u64,
     ) -> anyhow::Result<()> {
+        if connections > CONSUMERS_MAX {
+            bail!("{connections} consumers: a sink takes no more than {CONSUMERS_MAX}");
+        }
         let mut state = self.state();
         if !state.run.as_deref().is_some_and(|served| same(served, run)) {
             bail!("a trial of no run that is served");

@@ -9,9 +9,11 @@ use super::greeting::{greet, mismatch, run};
 use crate::machine::{ETHTOOL_GSG, ETHTOOL_GTXCSUM, offload};
 use crate::trial::wire;
 use anyhow::{Context, bail};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::AsFd;
 
 /// `ETHTOOL_GTSO` and `ETHTOOL_GGSO` of `linux/ethtool.h`: who cuts a large send into packets?
 const ETHTOOL_GTSO: u32 = 0x1e;
@@ -20,7 +22,7 @@ const ETHTOOL_GGSO: u32 = 0x23;
 /// A sink that serves this run.
 pub struct Link {
     /// Open as long as the run lasts.
-    _run: TcpStream,
+    run: TcpStream,
     address: SocketAddr,
     ticket: String,
     device: Result<String, String>,
@@ -53,7 +55,7 @@ impl Link {
             let mut facts = offloads(&device);
             facts.insert("remote_kernel".into(), json!(welcome.kernel));
             facts.insert("remote_revision".into(), json!(welcome.revision));
-            return Ok(Link { _run: stream, address, ticket: welcome.ticket, device, facts });
+            return Ok(Link { run: stream, address, ticket: welcome.ticket, device, facts });
         }
         Err(last)
     }
@@ -67,6 +69,15 @@ impl Link {
             near: self.is_near(),
             facts: self.facts.clone(),
         }
+    }
+
+    /// Why the sink cannot be asked for anything any more, if so. It never says anything on the run's
+    /// connection, so whatever there is to read is its end.
+    #[must_use]
+    pub fn gone(&self) -> Option<String> {
+        let mut wait = [PollFd::new(self.run.as_fd(), PollFlags::POLLIN)];
+        let ended = poll(&mut wait, PollTimeout::ZERO) != Ok(0);
+        ended.then(|| format!("the sink at {} has gone", self.address))
     }
 
     /// The sink is on this host: bytes go over the loopback device.

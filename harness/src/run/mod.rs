@@ -305,9 +305,16 @@ impl Session<'_> {
 impl Session<'_> {
     /// The folder of a condition's log, unless the condition cannot be made here.
     fn place(&mut self, condition: &Condition) -> Result<PathBuf, Trouble> {
-        if condition.sink == SinkKind::TcpRemote && self.link.is_none() {
-            let why = "it needs a sink on another host: `zclab sink` there, --to HOST:PORT here";
-            return Err(Trouble { status: Status::Skipped, ..Trouble::failed(why) });
+        match (condition.sink, &self.link) {
+            (SinkKind::TcpRemote, None) => {
+                let why =
+                    "it needs a sink on another host: `zclab sink` there, --to HOST:PORT here";
+                return Err(Trouble { status: Status::Skipped, ..Trouble::failed(why) });
+            }
+            (SinkKind::TcpRemote, Some(link)) => {
+                link.gone().map_or(Ok(()), |why| Err(Trouble::failed(why)))?;
+            }
+            _ => {}
         }
         self.volumes.place(condition.filesystem)
     }

@@ -100,7 +100,8 @@ fn without_a_sink_the_cells_are_skipped() {
 fn a_sink_that_vanishes_fails_the_cells_and_hangs_nobody() {
     let (dir, mut sink) = (results(), Sink::start(&[]));
     let budget = "launches = 1\nturns = 3000\nslice = \"1 MiB\"";
-    let file = scenario(dir.path(), "gone", "\"read-write\", \"sendfile\"", REMOTE, budget);
+    let matrix = "sink = \"tcp-remote\"\nfetch = [\"64 KiB\", \"128 KiB\"]";
+    let file = scenario(dir.path(), "gone", "\"read-write\", \"sendfile\"", matrix, budget);
     let mut run = sink.sender("run");
     run.arg(file).arg("--results").arg(dir.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let run = run.spawn().unwrap();
@@ -113,10 +114,14 @@ fn a_sink_that_vanishes_fails_the_cells_and_hangs_nobody() {
     let output = run.wait_with_output().unwrap();
     assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
-    for cell in of_kind(&lines(&latest(dir.path())), "cell") {
+    let record = lines(&latest(dir.path()));
+    let cells = of_kind(&record, "cell");
+    for (index, cell) in cells.iter().enumerate() {
         assert_eq!(cell["status"], "failed", "{cell}");
-        println!("{}: {}", cell["strategy"], cell["reasons"]);
+        let gone = cell["reasons"].to_string().contains("has gone");
+        assert!(index < 2 || gone, "later conditions do not even try: {cell}");
     }
+    assert_eq!(cells.len(), 4);
 }
 
 /// The ledger of a check over a veth pair to a sink in another network namespace.

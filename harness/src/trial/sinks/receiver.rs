@@ -90,9 +90,13 @@ impl Receiver {
     }
 
     pub(super) fn hear<T: DeserializeOwned>(&mut self) -> Result<T, Trouble> {
+        let whose = match self.process {
+            Some(_) => "the receiver",
+            None => "the receiver on the sink's host",
+        };
         self.counts.next(PATIENCE).map_err(|why| match why {
-            NoLine::Closed => Trouble::failed("the receiver ended before its time"),
-            other => Trouble::failed(format!("the receiver: {other}")),
+            NoLine::Closed => Trouble::failed(format!("{whose} ended before its time")),
+            other => Trouble::failed(format!("{whose}: {other}")),
         })
     }
 }
