@@ -111,7 +111,8 @@ impl OtherHost {
         let host = OtherHost { holder, near, address: format!("{net}.2") };
         let near = &host.near;
         let commands = format!(
-            "ip link add {near} type veth peer name far netns {id}; ip addr add {net}.1/24 dev {near}; \
+            "ip link add {near} type veth peer name far netns {id}; \
+             ip addr add {net}.1/24 dev {near}; \
              ip link set {near} up; nsenter -t {id} -n ip addr add {net}.2/24 dev far; \
              nsenter -t {id} -n ip link set far up"
         );

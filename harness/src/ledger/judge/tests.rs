@@ -192,3 +192,25 @@ fn a_cold_range_has_to_be_filled_and_one_that_recurs_only_once() {
     assert_eq!(judged(MIB / 2, Some(MIB)), Agreement::Contradicts);
     assert_eq!(judged(0, None), Agreement::Contradicts);
 }
+
+#[test]
+fn another_host_is_judged_by_what_leaves_this_one() {
+    let remote = route(SinkKind::TcpRemote, true);
+    let sent = [(SENDFILE, LOG, SOCKET, MIB)];
+    let seen = counts(&sent, log(MIB), log(MIB), Classes::default());
+    let judged = case("sendfile", &remote, &seen, &[]);
+    assert_eq!((judged.agreement, judged.reason), (Agreement::Agrees, None));
+    assert_eq!(judged.copies.observed, Some(0.0));
+    let last = judged.hops.last().unwrap();
+    assert_eq!((last.to.as_str(), last.observed_bytes), ("receiver", None));
+    assert!(last.evidence.contains("on another host"), "{}", last.evidence);
+    // What this host does is judged as ever: here the packets were linearised, and nobody said so.
+    let seen = counts(&sent, log(MIB), linear(MIB), Classes::default());
+    assert_eq!(case("sendfile", &remote, &seen, &[]).agreement, Agreement::Contradicts);
+    let route = Route { scatter_gather: false, ..remote };
+    assert_eq!(case("sendfile", &route, &seen, &[]).agreement, Agreement::Agrees);
+    // On this host the same receiver that was not seen leaves it open.
+    let near = Route { sink: SinkKind::TcpLoopback, ..remote };
+    let seen = counts(&sent, log(MIB), log(MIB), Classes::default());
+    assert_eq!(case("sendfile", &near, &seen, &[]).agreement, Agreement::Unobserved);
+}
