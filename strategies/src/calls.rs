@@ -29,6 +29,7 @@ macro_rules! calls {
 calls! {
     Read "read",
     Pread "pread64",
+    Preadv "preadv",
     Preadv2 "preadv2",
     Write "write",
     Writev "writev",

@@ -17,10 +17,12 @@ mod fetch;
 mod memory;
 mod options;
 pub mod path;
+mod pipes;
 mod queue;
 mod residue;
 mod ring;
 pub mod sys;
+pub mod tls;
 pub mod transfer;
 pub mod zerocopy;
 
@@ -53,6 +55,16 @@ pub trait Strategy: Sync {
 
     /// The claim: the hops that the payload takes on this very route, and who moves it.
     fn path(&self, on: &Route) -> Path;
+
+    /// The claim when these options are set, for strategies of which an option changes the way.
+    fn path_with(&self, on: &Route, _options: &Options) -> Path {
+        self.path(on)
+    }
+
+    /// What the far end has to be for the bytes to arrive as they were.
+    fn far_end(&self) -> FarEnd {
+        FarEnd::Plain
+    }
 
     /// What running it does to its neighbours in the same rotation.
     fn disturbs(&self) -> Disturbance {
@@ -105,6 +117,15 @@ pub enum Step {
     Blocked,
     /// Every queued byte has been accepted by its sink.
     Done,
+}
+
+/// What the far end has to do with what arrives there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FarEnd {
+    /// Nothing: the bytes arrive as they lie in the log.
+    Plain,
+    /// Its kernel has to decrypt: see [`tls`].
+    KernelTls,
 }
 
 /// What a strategy does to others that share its machine and its log.
@@ -203,7 +224,7 @@ impl SinkKind {
         self.is_tcp() || self == SinkKind::UnixStream
     }
 
-    /// Whether it is a TCP connection, over whatever device.
+    /// Whether it is a TCP connection, with TCP's options, over whatever device.
     #[must_use]
     pub fn is_tcp(self) -> bool {
         matches!(self, SinkKind::TcpLoopback | SinkKind::TcpRemote)

@@ -83,13 +83,21 @@ pub struct Hop {
     pub share: f64,
     /// The call or the kernel function that does it.
     pub why: &'static str,
+    /// The process does it by its own instructions: no call and no tracepoint can show it.
+    pub in_user_space: bool,
 }
 
 impl Hop {
     /// A hop that the whole payload takes.
     #[must_use]
     pub const fn new(from: Place, to: Place, by: Mover, why: &'static str) -> Hop {
-        Hop { from, to, by, share: 1.0, why }
+        Hop { from, to, by, share: 1.0, why, in_user_space: false }
+    }
+
+    /// A copy of the whole payload that the process makes by its own instructions.
+    #[must_use]
+    pub const fn in_user_space(from: Place, to: Place, why: &'static str) -> Hop {
+        Hop { in_user_space: true, ..Hop::new(from, to, Mover::CpuCopy, why) }
     }
 }
 
@@ -101,6 +109,25 @@ pub struct Path {
 }
 
 impl Path {
+    /// Several ways, each of which a share of the payload takes; hops that they have in common are
+    /// one hop, at the place where it comes last.
+    #[must_use]
+    pub fn joined(ways: &[(f64, Vec<Hop>)]) -> Path {
+        let mut hops: Vec<Hop> = Vec::new();
+        for (share, way) in ways.iter().filter(|(share, _)| *share > 0.0) {
+            for hop in way {
+                let mut hop = Hop { share: hop.share * share, ..*hop };
+                let same =
+                    |other: &Hop| (other.from, other.to, other.by) == (hop.from, hop.to, hop.by);
+                if let Some(at) = hops.iter().position(same) {
+                    hop = Hop { share: hops.remove(at).share + hop.share, ..hop };
+                }
+                hops.push(hop);
+            }
+        }
+        Path { hops }
+    }
+
     /// CPU copies for each payload byte on the sending side: every copying hop but the one into the
     /// receiver.
     #[must_use]
@@ -152,12 +179,29 @@ pub struct Route {
     pub scatter_gather: bool,
     /// The device fills in checksums (`ethtool -k`: tx-checksumming); loopback always does.
     pub tx_checksum: bool,
+    /// The share of the payload that lies outside of whole blocks of direct I/O, at the heads and
+    /// tails of its pieces: see [`Piece::outside_blocks`](crate::Piece::outside_blocks).
+    pub outside_blocks: f64,
     /// The receiver copies the bytes out (`copy`), rather than dropping them in the kernel
     /// (`discard`).
     pub receiver_copies: bool,
 }
 
 impl Route {
+    /// The way to such a sink as every kernel ships it: from a warm log, with a device that gathers
+    /// and fills in checksums, in whole blocks, to a receiver that copies.
+    #[must_use]
+    pub const fn to(sink: crate::SinkKind) -> Route {
+        Route {
+            sink,
+            cache: CacheState::Warm,
+            scatter_gather: true,
+            tx_checksum: true,
+            outside_blocks: 0.0,
+            receiver_copies: true,
+        }
+    }
+
     /// The hops that bring the log into the page cache: none when it is there already.
     #[must_use]
     pub fn fill(&self) -> Vec<Hop> {

@@ -10,7 +10,7 @@ use crate::trial::wire::{Access, Cache, Spec, Trouble};
 use serde_json::Value;
 use std::path::Path;
 use zclab_report::record::Status;
-use zclab_strategies::{OptionValue, Place, SinkKind};
+use zclab_strategies::{Disturbance, FarEnd, OptionValue, Place, SinkKind};
 
 /// Where a cell's bytes lie and go, beside its log.
 #[derive(Clone, Copy)]
@@ -73,6 +73,14 @@ pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Troubl
             }
         }
     }
+    if condition.receiver == Receiver::Discard
+        && cell.contender.strategy.far_end() == FarEnd::KernelTls
+    {
+        return trouble(
+            Status::Refused,
+            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
+        );
+    }
     let far = condition.sink == SinkKind::TcpRemote;
     if condition.wait == Wait::Spin && !far && crate::trial::pins().is_none() {
         return trouble(
@@ -87,7 +95,14 @@ pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Troubl
         );
     }
     let strategy = cell.contender.strategy;
-    let path = strategy.path(&claims::route(cell, link));
+    if strategy.disturbs() == Disturbance::PageCache && !ready.owned {
+        return trouble(
+            Status::Refused,
+            "it takes pages out of the page cache, and somebody else's log needs them there: import \
+             it with --copy",
+        );
+    }
+    let path = cell.contender.path(&claims::route(cell, link));
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
     if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
         return trouble(

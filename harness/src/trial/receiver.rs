@@ -25,6 +25,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
+use zclab_strategies::tls;
 
 /// Bytes asked for in one `recv`.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -96,6 +97,8 @@ struct Receiver {
     epoll: Option<Epoll>,
     flags: MsgFlags,
     spins: bool,
+    /// TLS has yet to be laid over the connections.
+    sealed: bool,
     buffer: Vec<u8>,
 }
 
@@ -130,6 +133,7 @@ impl Receiver {
             epoll,
             flags: if spec.discard { MsgFlags::MSG_TRUNC } else { MsgFlags::empty() },
             spins: spec.spins,
+            sealed: spec.tls,
             buffer: vec![0; BUFFER_BYTES],
         })
     }
@@ -143,10 +147,25 @@ impl Receiver {
         Counted { receive_buffer_bytes, ..Counted::default() }
     }
 
+    /// Lets the kernel decrypt from now on, where the sender's encrypts. The sender has done its half
+    /// by the time that it asks for anything, and has sent no byte before.
+    fn unseal(&mut self) -> anyhow::Result<()> {
+        if std::mem::take(&mut self.sealed) {
+            for connection in &self.connections {
+                tls::lay(connection.as_raw_fd(), tls::Direction::Receive)
+                    .map_err(|(call, errno)| anyhow::anyhow!("{call}: {errno}"))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Says that it listens, then counts.
     fn serve(&mut self, expect: Expect, out: &mut impl Write) -> Counted {
         self.left_bytes.fill(expect.bytes_each);
         let mut counted = Counted::default();
+        if let Err(error) = self.unseal() {
+            return Counted { error: Some(format!("{error:#}")), ..counted };
+        }
         if expect.content {
             counted.crcs = vec![0; self.connections.len()];
         }
@@ -173,7 +192,9 @@ impl Receiver {
 
     /// Reads what was queued so far: the aliasing probe's end. Nothing here is timed.
     fn read_back(&mut self, wanted: ReadBack) -> Content {
+        let unsealed = self.unseal();
         let read = || -> anyhow::Result<Vec<u8>> {
+            unsealed?;
             let connection = self.connections.get(wanted.connection as usize);
             let connection = connection.context("no such connection")?;
             let mut bytes = vec![0; wanted.read_back_bytes as usize];

@@ -143,7 +143,7 @@ pub fn options_of(strategy: &dyn Strategy, set: &Set) -> Options {
     Options::new(strategy.options(), set)
 }
 
-/// Opens an engine; a refusal by the kernel is reported, any other error fails the test.
+/// Opens an engine; a refusal is reported, any other error fails the test.
 pub fn open(
     strategy: &dyn Strategy,
     log: &Log,
@@ -161,7 +161,7 @@ pub fn open(
     };
     match strategy.open(&setup) {
         Ok(engine) => Some(engine),
-        Err(error @ OpenError::Unsupported { .. }) => {
+        Err(error @ (OpenError::Unsupported { .. } | OpenError::Refused { .. })) => {
             skipped(strategy.name(), &error);
             None
         }

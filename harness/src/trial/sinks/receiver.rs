@@ -9,6 +9,7 @@ use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use zclab_strategies::FarEnd;
 
 /// A `zclab receive`, told and heard over pipes or a connection; ended when this is dropped.
 pub(super) struct Receiver {
@@ -47,6 +48,7 @@ impl Receiver {
             discard: spec.discard,
             spins: spec.spins,
             socket_buffer_bytes: spec.socket_buffer_bytes,
+            tls: decrypts(spec),
             cpu: spec.pin.map(|(_, receiver)| receiver),
         };
         say(&mut receiver.orders, &spec).map_err(|e| io("write", "the receiver's pipe", &e))?;
@@ -64,6 +66,7 @@ impl Receiver {
             discard: spec.discard,
             spins: spec.spins,
             socket_buffer_bytes: spec.socket_buffer_bytes,
+            tls: decrypts(spec),
             cpu: None,
         };
         say(&mut receiver.orders, &spec)
@@ -99,6 +102,12 @@ impl Receiver {
             other => Trouble::failed(format!("{whose}: {other}")),
         })
     }
+}
+
+/// Whether the receiver's kernel has to decrypt what this strategy sends.
+fn decrypts(spec: &Spec) -> bool {
+    let strategy = zclab_strategies::find(&spec.strategy);
+    strategy.is_some_and(|strategy| strategy.far_end() == FarEnd::KernelTls)
 }
 
 /// Makes a child die when the process that started it does, so that nothing is left running.
