@@ -1,7 +1,7 @@
 //! Do all strategies serve logs on file systems that a run makes, and is nothing left of them?
 
 use crate::lab::{finish, latest, lines, of_kind, results, scenario, zclab};
-use crate::sink::soon;
+use crate::sink::{HIDDEN_MAX, hidden, soon};
 use serde_json::Value;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
@@ -38,7 +38,7 @@ fn mounts(below: &Path) -> usize {
 #[test]
 fn every_strategy_serves_a_log_on_every_file_system() {
     let dir = results();
-    let matrix = "filesystem = [\"ext4\", \"xfs\", \"btrfs\", \"tmpfs\"]\ncache = [\"warm\", \"cold\"]\n\
+    let matrix = "filesystem = [\"here\", \"ext4\", \"xfs\", \"btrfs\", \"tmpfs\"]\ncache = [\"warm\", \"cold\"]\n\
                   fetch = \"64 KiB\"";
     let file = scenario(dir.path(), "on", &all(), matrix, "launches = 1\nslice = \"2 MiB\"");
     let mut check = zclab();
@@ -48,24 +48,27 @@ fn every_strategy_serves_a_log_on_every_file_system() {
     let path = out.lines().find_map(|line| line.strip_prefix("record: ")).unwrap();
     let record = lines(Path::new(path));
     let cells = of_kind(&record, "cell");
-    assert_eq!(cells.len(), 8 * zclab_strategies::ALL.len());
+    assert_eq!(cells.len(), 10 * zclab_strategies::ALL.len());
     for cell in cells {
         acceptable(cell, &record, err.contains("no kernel counters"));
     }
+    let blurred = of_kind(&record, "ledger").into_iter().filter(|ledger| hidden(ledger)).count();
+    assert!(blurred <= HIDDEN_MAX, "{blurred} cells had packets hidden");
     assert_eq!(mounts(dir.path()), 0, "mounts are the run's own");
     soon("loop devices go with the run", || loop_devices(dir.path()).is_empty().then_some(()));
 }
 
 fn acceptable(cell: &Value, record: &[Value], blind: bool) {
-    let filesystem = cell["params"]["filesystem"].as_str().unwrap();
+    let filesystem = cell["params"]["filesystem"].as_str().unwrap_or("here");
     let (cold, reasons) = (cell["params"]["cache"] == "cold", cell["reasons"].to_string());
     match cell["status"].as_str().unwrap() {
         "ok" => {
-            assert_eq!(cell["setup"]["log_filesystem"], filesystem, "{cell}");
+            let own = filesystem != "here";
+            assert!(!own || cell["setup"]["log_filesystem"] == filesystem, "{cell}");
             assert!(!(cold && filesystem == "tmpfs"), "{cell}");
         }
         "skipped" => println!("SKIPPED: a log on {filesystem}: {reasons}"),
-        "unsupported" if cold && filesystem == "tmpfs" => assert!(reasons.contains("tmpfs")),
+        "unsupported" if reasons.contains("the log lies on tmpfs") => assert!(cold),
         "unsupported" => {
             let errors = of_kind(record, "error");
             let error = errors.iter().find(|error| error["cell"] == cell["cell"]).unwrap();
@@ -77,11 +80,17 @@ fn acceptable(cell: &Value, record: &[Value], blind: bool) {
     let of = |kind| of_kind(record, kind).into_iter().filter(|line| line["cell"] == cell["cell"]);
     let ledger = of("ledger").next().unwrap();
     assert_ne!(ledger["agreement"], "contradicts", "{ledger}");
-    if cell["status"] == "ok" && !blind {
-        assert_eq!(ledger["agreement"], "agrees", "{ledger}");
+    if cell["status"] == "ok" && ledger["agreement"] != "agrees" {
+        // What cannot be seen of a strategy on this file system was not seen on the first one either.
+        let id = cell["cell"].as_str().unwrap();
+        let here = id.replace(&format!("filesystem={filesystem},"), "");
+        let here = of_kind(record, "ledger").into_iter().find(|line| line["cell"] == here).unwrap();
+        println!("{id}: {}", ledger["reason"]);
+        let alike = here["agreement"] == "unobserved";
+        assert!(blind || alike || hidden(ledger), "{ledger}\n{here}");
     }
     let proof = of("sample").find(|sample| !sample["cache"].is_null()).map(|s| &s["cache"]);
-    if let (Some(proof), true) = (proof, cold && filesystem != "tmpfs") {
+    if let (Some(proof), true) = (proof, cold && !["here", "tmpfs"].contains(&filesystem)) {
         let device = proof["device"].as_str().unwrap();
         assert!(device.contains("below loop") || device.starts_with("unavailable"), "{proof}");
     }
