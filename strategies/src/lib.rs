@@ -12,6 +12,7 @@
 //! * Everything it allocates, it allocates in [`Strategy::open`], which is not timed.
 
 mod calls;
+mod chains;
 mod error;
 mod fetch;
 mod memory;
@@ -26,11 +27,11 @@ pub mod tls;
 pub mod transfer;
 pub mod zerocopy;
 
-pub use calls::{Call, Calls};
+pub use calls::{Call, Calls, Zerocopy};
 pub use error::{CallError, OpenError};
 pub use fetch::{Fetch, Finished, Header, Job, LaneId, Part, Piece};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options};
-pub use path::{CacheState, Hop, Mover, Path, Place, Route};
+pub use path::{CacheState, Handover, Hop, Mover, Path, Place, Route};
 pub use queue::{Cursor, Lane, Queue};
 pub use residue::Residue;
 

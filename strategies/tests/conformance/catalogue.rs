@@ -54,6 +54,7 @@ fn disturbances() {
     let disturbing = [
         ("uncached-write", Disturbance::PageCache),
         ("sendfile-dropbehind", Disturbance::PageCache),
+        ("uring-sqpoll", Disturbance::Core),
     ];
     for strategy in ALL {
         let listed = disturbing.iter().find(|(name, _)| *name == strategy.name());

@@ -171,7 +171,7 @@ fn an_engine_dropped_in_the_middle() {
         let Some(mut engine) = open(*strategy, &log, &sinks, &fetches, &set) else { continue };
         fill(&mut queue, &fetches);
         for _ in 0..3 {
-            engine.step(&mut queue).unwrap();
+            engine.step(&mut queue).unwrap_or_else(|e| panic!("{}: {e}", strategy.name()));
         }
         drop(engine);
         drop(far.received());

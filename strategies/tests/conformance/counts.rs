@@ -75,6 +75,10 @@ fn exact_counts() {
         ("splice", &[("pipe", "32768")], &[(Write, n), (Splice, 4 * n)]),
         ("uring-read-send", &[("depth", "8")], &[(UringEnter, 1)]),
         ("uring-read-send", &[("depth", "1")], &[(UringEnter, n)]),
+        ("uring-fixed", &[("depth", "8")], &[(UringEnter, 1)]),
+        ("uring-fixed", &[("depth", "2")], &[(UringEnter, 3)]),
+        ("uring-splice", &[("depth", "8")], &[(UringEnter, 1)]),
+        ("uring-splice", &[("depth", "1")], &[(UringEnter, n)]),
         ("direct-write", &[], &[(Pread, n), (Write, 2 * n)]),
     ];
     for &(name, set, due) in cases {

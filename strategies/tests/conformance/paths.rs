@@ -34,6 +34,12 @@ const COPIES: &[(&str, [f64; 6])] = &[
     ("vmsplice-splice", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("copy-file-range", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("uring-read-send", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
+    ("uring-fixed", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
+    ("uring-sqpoll", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
+    ("uring-splice", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
+    // One copy less on a device that gathers; over loopback it is put off until delivery.
+    ("uring-send-zc", [2.0, 2.0, 2.0, 1.0, 2.0, 1.0]),
+    ("uring-mmap-send-zc", [1.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("direct-write", [1.0, 2.0, 1.0, 1.0, 1.0, 0.0]),
     ("direct-sendfile", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("uncached-write", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
