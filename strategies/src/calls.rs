@@ -49,6 +49,10 @@ calls! {
     Setsockopt "setsockopt",
     Poll "poll",
     EpollWait "epoll_wait",
+    Recv "recvfrom",
+    Pwrite "pwrite64",
+    Fdatasync "fdatasync",
+    Getsockopt "getsockopt",
 }
 
 /// Counts of data-path calls, by name. Shared by reference inside one thread.

@@ -14,7 +14,9 @@
 mod calls;
 mod chains;
 mod error;
+mod family;
 mod fetch;
+pub mod ingest;
 mod memory;
 mod options;
 pub mod path;
@@ -29,7 +31,9 @@ pub mod zerocopy;
 
 pub use calls::{Call, Calls, Zerocopy};
 pub use error::{CallError, OpenError};
+pub use family::{Entry, Family};
 pub use fetch::{Fetch, Finished, Header, Job, LaneId, Part, Piece};
+pub use ingest::{Ingest, IngestEngine, IngestRoute, IngestSetup, Intake, Pages, Source, Span};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options};
 pub use path::{CacheState, Handover, Hop, Mover, Path, Place, Route};
 pub use queue::{Cursor, Lane, Queue};

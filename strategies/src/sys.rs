@@ -9,6 +9,13 @@ use memmap2::{Advice, Mmap, MmapMut, MmapOptions};
 use nix::errno::Errno;
 use std::os::fd::RawFd;
 
+mod receive;
+
+pub use receive::{
+    ZerocopyReceive, fdatasync, map_to_write, pwrite, recv, recv_raw, splice_into_file,
+    zerocopy_receive,
+};
+
 /// Repeats a call while it is interrupted, counting each attempt.
 #[inline]
 fn again(calls: &Calls, call: Call, attempt: impl Fn() -> libc::ssize_t) -> Result<usize, Errno> {

@@ -5,13 +5,16 @@ use crate::remote::link::Link;
 use crate::scenario::{Cell, Receiver};
 use crate::trial::wire::Aliased;
 use zclab_report::record::{Agreement, Aliasing, Sharing};
-use zclab_strategies::{Mover, Path, Place, SinkKind};
+use zclab_strategies::{Family, Mover, Path, Place, SinkKind};
 
 /// Why a cell is not probed, where that can be said beforehand.
 #[must_use]
 pub fn not_probed(cell: &Cell, link: Option<&Link>) -> Option<&'static str> {
     if cell.contender.bare {
         return Some("a bare loop is the strategy's own calls: see the strategy");
+    }
+    if cell.condition.family != Family::Transfer {
+        return Some("nothing is sent on this side: the probe rewrites what a sender has queued");
     }
     if !cell.contender.strategy.moves_the_log() {
         return Some("it sends bytes that are not the log's");
@@ -59,8 +62,8 @@ pub fn verdict(expected: Sharing, shared_bytes: u64, probed_bytes: u64) -> Agree
 #[must_use]
 pub fn line(cell: &Cell, link: Option<&Link>, seen: Aliased) -> Aliasing {
     let Aliased { shared_bytes, probed_bytes, reason } = seen;
-    let path = || cell.contender.path(&claims::route(cell, link));
-    let expected = (probed_bytes > 0).then(|| expected(&path()));
+    let claim = || cell.contender.path(&claims::route(cell, link)).map(|path| expected(&path));
+    let expected = Some(probed_bytes).filter(|&bytes| bytes > 0).and_then(|_| claim());
     let verdict = expected
         .map_or(Agreement::Unobserved, |expected| verdict(expected, shared_bytes, probed_bytes));
     Aliasing { cell: cell.id(), shared_bytes, probed_bytes, expected, verdict, reason }

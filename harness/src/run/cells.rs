@@ -5,12 +5,13 @@
 use super::claims;
 use super::logs::Ready;
 use crate::remote::link::Link;
+use crate::scenario::ingest::Feed;
 use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
 use crate::trial::wire::{Access, Cache, Spec, Trouble};
 use serde_json::Value;
 use std::path::Path;
 use zclab_report::record::Status;
-use zclab_strategies::{Disturbance, FarEnd, OptionValue, Place, SinkKind};
+use zclab_strategies::{Disturbance, Entry, Family, FarEnd, OptionValue, Place, SinkKind};
 
 /// Where a cell's bytes lie and go, beside its log.
 #[derive(Clone, Copy)]
@@ -74,12 +75,21 @@ pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Troubl
         }
     }
     if condition.receiver == Receiver::Discard
-        && cell.contender.strategy.far_end() == FarEnd::KernelTls
+        && let Entry::Transfer(strategy) = cell.contender.strategy
+        && strategy.far_end() == FarEnd::KernelTls
     {
         return trouble(
             Status::Refused,
             "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
         );
+    }
+    let intake = condition.intake;
+    if (intake.feed, intake.source) == (Feed::Zerocopy, SinkKind::UnixStream) {
+        let message = "setsockopt(SO_ZEROCOPY): a Unix stream has no zero-copy sends";
+        let call = Some("setsockopt(SO_ZEROCOPY)".to_owned());
+        let errno = Some("EOPNOTSUPP".to_owned());
+        let status = Status::Unsupported;
+        return Some(Trouble { status, call, errno, message: message.to_owned() });
     }
     let far = condition.sink == SinkKind::TcpRemote;
     if condition.wait == Wait::Spin && !far && crate::trial::pins().is_none() {
@@ -94,7 +104,7 @@ pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Troubl
             "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
         );
     }
-    let strategy = cell.contender.strategy;
+    let Entry::Transfer(strategy) = cell.contender.strategy else { return None };
     if strategy.disturbs() == Disturbance::PageCache && !ready.owned {
         return trouble(
             Status::Refused,
@@ -102,7 +112,7 @@ pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Troubl
              it with --copy",
         );
     }
-    let path = cell.contender.path(&claims::route(cell, link));
+    let path = strategy.path_with(&claims::route(cell, link), &cell.contender.complete_options());
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
     if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
         return trouble(
@@ -114,7 +124,8 @@ pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Troubl
 }
 
 /// Whether a file system keeps its files in the page cache alone.
-fn lies_in_memory(dir: &Path) -> bool {
+#[must_use]
+pub fn lies_in_memory(dir: &Path) -> bool {
     let kind = nix::sys::statfs::statfs(dir).map(|stat| stat.filesystem_type());
     kind == Ok(nix::sys::statfs::TMPFS_MAGIC)
 }
@@ -175,5 +186,6 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
         },
         pin,
         markers: false,
+        intake: (condition.family != Family::Transfer).then_some(condition.intake),
     }
 }

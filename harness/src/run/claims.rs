@@ -1,11 +1,16 @@
 //! What does a strategy claim for a cell, written as a ledger without evidence?
 
+use super::cells::{Ground, lies_in_memory};
 use crate::machine::{ETHTOOL_GSG, ETHTOOL_GTXCSUM, offload};
 use crate::remote::link::Link;
-use crate::scenario::{Cache, Cell, Receiver};
+use crate::scenario::ingest::{Feed, Fsync};
+use crate::scenario::{Cache, Cell, Condition, Receiver};
 use std::collections::BTreeMap;
+use std::path::Path;
 use zclab_report::record::{Agreement, Compared, Hop, Ledger};
-use zclab_strategies::{CacheState, Route, SinkKind};
+use zclab_strategies::{
+    CacheState, Entry, Family, IngestRoute, Pages, Path as Claim, Route, SinkKind,
+};
 
 /// Hops are predicted for this many bytes as long as nothing is observed.
 const CLAIM_BYTES: u64 = 1 << 20;
@@ -39,10 +44,47 @@ pub fn route(cell: &Cell, link: Option<&Link>) -> Route {
     }
 }
 
+/// The route of a cell of the receive side, into a file of this folder.
+#[must_use]
+pub fn ingest_route(cell: &Cell, scratch: &Path) -> IngestRoute {
+    let Condition { intake, fetch_bytes, .. } = *cell.condition;
+    let whole = fetch_bytes.is_multiple_of(crate::cache::PAGE_BYTES);
+    IngestRoute {
+        source: intake.source,
+        pages: match intake.feed {
+            Feed::Zerocopy if whole => Pages::All,
+            // A fetch that is shorter than a page is received, not mapped.
+            Feed::Zerocopy if fetch_bytes > crate::cache::PAGE_BYTES => Pages::Some,
+            _ => Pages::None,
+        },
+        durable: intake.fsync != Fsync::Never && !lies_in_memory(scratch),
+    }
+}
+
+/// What the strategy claims for the cell's route.
+#[must_use]
+pub fn path(cell: &Cell, ground: Ground) -> Claim {
+    match cell.contender.strategy {
+        Entry::Transfer(one) => {
+            one.path_with(&route(cell, ground.link), &cell.contender.complete_options())
+        }
+        Entry::Ingest(one) => one.path(&ingest_route(cell, ground.scratch)),
+    }
+}
+
+/// Whose CPU time and calls are measured: the side that the strategies are of.
+#[must_use]
+pub fn side(family: Family) -> &'static str {
+    match family {
+        Family::Transfer => "sender",
+        Family::Ingest | Family::Receive => "receiver",
+    }
+}
+
 /// The claim of a cell of which nothing was observed, and why not.
 #[must_use]
-pub fn ledger(cell: &Cell, link: Option<&Link>, why: &str) -> Ledger {
-    let path = cell.contender.path(&route(cell, link));
+pub fn ledger(cell: &Cell, ground: Ground, why: &str) -> Ledger {
+    let path = path(cell, ground);
     let hop = |hop: &zclab_strategies::Hop| Hop {
         from: hop.from.name().to_owned(),
         to: hop.to.name().to_owned(),
@@ -66,5 +108,6 @@ pub fn ledger(cell: &Cell, link: Option<&Link>, why: &str) -> Ledger {
         counts: BTreeMap::new(),
         gaps: BTreeMap::new(),
         syscalls: BTreeMap::new(),
+        side: side(cell.condition.family).to_owned(),
     }
 }

@@ -29,7 +29,7 @@ use writer::Writer;
 use zclab_report::record::{
     End, Line, PURPOSE_CHECK, PURPOSE_MEASURE, Resumed, Run, SCHEMA, Status, StrategyFact,
 };
-use zclab_strategies::SinkKind;
+use zclab_strategies::{Entry, Family, SinkKind};
 
 /// Where things lie and how much is said.
 #[derive(Clone, Debug)]
@@ -46,6 +46,14 @@ pub struct Places {
     pub quiet: bool,
     /// Print how each child could be started by hand.
     pub verbose: bool,
+}
+
+impl Places {
+    /// Where file sinks lie.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        self.scratch.as_deref().unwrap_or(&self.logs)
+    }
 }
 
 /// A sink on another host, as it was named.
@@ -169,10 +177,11 @@ fn begun(
         // A check measures nothing: `latest` stays with the newest run.
         writer::point_latest(&runs, &run_id)?;
     }
-    let fact = |strategy: &&dyn zclab_strategies::Strategy| StrategyFact {
+    let fact = |strategy: Entry| StrategyFact {
         name: strategy.name().to_owned(),
         question: strategy.question().to_owned(),
         moves_the_log: strategy.moves_the_log(),
+        family: strategy.family().name().to_owned(),
     };
     let mut capabilities = crate::machine::capabilities(&places.logs);
     capabilities.extend(evidence.capabilities());
@@ -188,7 +197,7 @@ fn begun(
         dirty: env!("ZCLAB_DIRTY") == "true",
         version: env!("CARGO_PKG_VERSION").to_owned(),
         argv: std::env::args().collect(),
-        catalogue: zclab_strategies::ALL.iter().map(fact).collect(),
+        catalogue: Family::ALL.iter().flat_map(|one| one.entries()).map(fact).collect(),
         machine: facts(places),
         capabilities,
     }))])?;
@@ -261,7 +270,10 @@ impl Session<'_> {
         let place = match self.place(condition) {
             Ok(place) => place,
             Err(trouble) => {
-                let statuses = without(cells, &trouble, &self.evidence, &mut write)?;
+                let link = self.link.as_ref();
+                let ground =
+                    Ground { scratch: self.places.scratch(), beside: &self.places.logs, link };
+                let statuses = without(cells, &trouble, &self.evidence, ground, &mut write)?;
                 statuses.into_iter().for_each(|s| *self.statuses.entry(s).or_default() += 1);
                 return Ok(());
             }
@@ -281,7 +293,7 @@ impl Session<'_> {
         let around = Around {
             ready,
             ground: Ground {
-                scratch: self.places.scratch.as_deref().unwrap_or(&self.places.logs),
+                scratch: self.places.scratch(),
                 beside: &place,
                 link: self.link.as_ref(),
             },

@@ -1,9 +1,10 @@
 //! What is a cell called, and which parameters make it what it is?
 
-use super::{Cell, Condition, FileSystem, LogChoice, Scenario, words};
+use super::{Cell, Condition, FileSystem, LogChoice, Scenario, ingest, words};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use zclab_report::record;
+use zclab_strategies::Family;
 
 impl Scenario {
     /// Every contender under every condition: condition by condition, contenders in their order.
@@ -56,6 +57,10 @@ impl Condition {
         }
         if let Some(size) = self.message() {
             params.insert("message".to_owned(), words::message(size));
+        }
+        if self.family != Family::Transfer {
+            params.retain(|name, _| !ingest::OF_TRANSFERS.contains(&name.as_str()));
+            params.extend(self.intake.params(self.family));
         }
         params
     }

@@ -1,6 +1,7 @@
 //! Which conditions does the matrix of a scenario span?
 
 use super::document::{Item, Reader, Section, describe};
+use super::ingest::{FEEDS, FSYNCS, Feed, Fsync, Intake, SOURCES};
 use super::keys::{self, Key};
 use super::words::{self, FILESYSTEMS, RECEIVERS, TRANSFORMS, WAITS};
 use super::{Access, Cache, Condition, FileSystem, LogChoice, Receiver, Transform, Wait};
@@ -10,7 +11,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use toml::de::DeValue;
 use zclab_report::record;
-use zclab_strategies::SinkKind;
+use zclab_strategies::{Family, SinkKind};
 
 /// The exponent of `access = "zipf"`.
 const ZIPF_EXPONENT: f64 = 1.1;
@@ -33,6 +34,9 @@ pub(super) enum Setting {
     Wait(Wait),
     Transform(Transform),
     SocketBuffer(u64),
+    Source(SinkKind),
+    Feed(Feed),
+    Fsync(Fsync),
 }
 
 /// A parameter, its values, and where each of them stands.
@@ -64,6 +68,9 @@ impl Setting {
             Setting::Receiver(receiver) => json!(receiver.name()),
             Setting::Wait(wait) => json!(wait.name()),
             Setting::Transform(transform) => json!(transform.name()),
+            Setting::Source(source) => json!(source.name()),
+            Setting::Feed(feed) => json!(words::name(FEEDS, feed)),
+            Setting::Fsync(fsync) => json!(words::name(FSYNCS, fsync)),
         }
     }
 
@@ -85,6 +92,9 @@ impl Setting {
             Setting::Wait(wait) => to.wait = wait,
             Setting::Transform(transform) => to.transform = transform,
             Setting::SocketBuffer(bytes) => to.socket_buffer_bytes = bytes,
+            Setting::Source(source) => to.intake.source = source,
+            Setting::Feed(feed) => to.intake.feed = feed,
+            Setting::Fsync(fsync) => to.intake.fsync = fsync,
         }
     }
 }
@@ -123,11 +133,15 @@ impl Matrix {
 }
 
 /// The condition of a file that sets nothing.
-pub(super) fn base(log: LogChoice) -> Condition {
+pub(super) fn base(log: LogChoice, family: Family) -> Condition {
     Condition {
         log,
         fetch_bytes: keys::FETCH.values.default_number(),
-        header_bytes: keys::HEADER.values.default_number(),
+        header_bytes: match family {
+            Family::Transfer => keys::HEADER.values.default_number(),
+            // What the far end sends is the log and nothing else.
+            Family::Ingest | Family::Receive => 0,
+        },
         consumers: 1,
         filesystem: FileSystem::Here,
         access: Access::Sequential,
@@ -137,6 +151,8 @@ pub(super) fn base(log: LogChoice) -> Condition {
         wait: Wait::Auto,
         transform: Transform::None,
         socket_buffer_bytes: keys::SOCKET_BUFFER.values.default_number(),
+        family,
+        intake: Intake::default(),
     }
 }
 
@@ -200,6 +216,18 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
             words::find(TRANSFORMS, word).map(Setting::Transform)
         }
         "socket_buffer" => reader.number(key, item).map(Setting::SocketBuffer),
+        "source" => {
+            let word = reader.word(key, item)?;
+            words::find(SOURCES, word).map(Setting::Source)
+        }
+        "feed" => {
+            let word = reader.word(key, item)?;
+            words::find(FEEDS, word).map(Setting::Feed)
+        }
+        "fsync" => {
+            let word = reader.word(key, item)?;
+            words::find(FSYNCS, word).map(Setting::Fsync)
+        }
         _ => None,
     }
 }

@@ -196,6 +196,7 @@ pub(super) mod tests {
             cache: Cache::Warm,
             pin: None,
             markers: false,
+            intake: None,
         }
     }
 

@@ -6,16 +6,16 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use zclab_report::record::Status;
-use zclab_strategies::{OpenError, OptionValue, Options, SinkKind, Strategy};
+use zclab_strategies::{OpenError, OptionSpec, OptionValue, Options, SinkKind};
 
 /// The strategy's options as the specification sets them.
-pub fn options(strategy: &dyn Strategy, spec: &Spec) -> Options {
+pub fn options(specs: &[OptionSpec], spec: &Spec) -> Options {
     let value = |value: &Value| match value {
         Value::Number(number) => OptionValue::Number(number.as_u64().unwrap_or(0)),
         other => OptionValue::Word(other.as_str().unwrap_or_default().to_owned()),
     };
     let set = spec.options.iter().map(|(name, v)| (name.clone(), value(v))).collect();
-    Options::new(strategy.options(), &set)
+    Options::new(specs, &set)
 }
 
 /// A frame header as a broker sends it before the records: the frame's size, a correlation number, and

@@ -372,8 +372,17 @@ fn inherited() -> anyhow::Result<Vec<OwnedFd>> {
 }
 
 fn connect(spec: &ReceiverSpec, index: u32) -> anyhow::Result<OwnedFd> {
+    connect_with(&spec.address, index, spec.socket_buffer_bytes)
+}
+
+/// A connection that begins with its index, with buffers as the kernel likes them.
+pub(super) fn connect_to(address: &str, index: u32) -> anyhow::Result<OwnedFd> {
+    connect_with(address, index, 0)
+}
+
+fn connect_with(address: &str, index: u32, receive_buffer_bytes: u64) -> anyhow::Result<OwnedFd> {
     let hello = index.to_le_bytes();
-    if let Some(name) = spec.address.strip_prefix('@') {
+    if let Some(name) = address.strip_prefix('@') {
         let address = SocketAddr::from_abstract_name(name).context("abstract address")?;
         let mut stream = UnixStream::connect_addr(&address).context("connect(unix)")?;
         stream.set_read_timeout(Some(SILENCE)).context("SO_RCVTIMEO")?;
@@ -388,11 +397,11 @@ fn connect(spec: &ReceiverSpec, index: u32) -> anyhow::Result<OwnedFd> {
         None,
     )
     .context("socket")?;
-    let bytes = spec.socket_buffer_bytes as usize;
+    let bytes = receive_buffer_bytes as usize;
     if bytes > 0 {
         setsockopt(&socket, sockopt::RcvBuf, &bytes).context("setsockopt(SO_RCVBUF)")?;
     }
-    let address: std::net::SocketAddrV4 = spec.address.parse().context("address")?;
+    let address: std::net::SocketAddrV4 = address.parse().context("address")?;
     let address = nix::sys::socket::SockaddrIn::from(address);
     nix::sys::socket::connect(socket.as_fd().as_raw_fd(), &address).context("connect")?;
     let mut stream = TcpStream::from(socket);

@@ -3,8 +3,8 @@
 //! The sender plays the broker: it listens, the receiver process connects. Files and `/dev/null` have
 //! no receiver; a file's length, and on demand its content, is read back.
 
-mod connect;
-mod receiver;
+pub(super) mod connect;
+pub(super) mod receiver;
 mod remote;
 
 pub use receiver::die_with_parent;
@@ -262,7 +262,8 @@ impl Sinks {
     }
 }
 
-fn checksum(file: &File) -> Result<u32, Trouble> {
+/// CRC-32C of everything that a file has.
+pub(super) fn checksum(file: &File) -> Result<u32, Trouble> {
     let (mut crc, mut at_bytes) = (0, 0u64);
     let mut buffer = vec![0u8; 256 << 10];
     loop {

@@ -8,6 +8,7 @@ mod lines;
 
 pub use lines::{Lines, NoLine, say};
 
+use crate::scenario::ingest::Intake;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -61,6 +62,9 @@ pub struct Spec {
     pub pin: Option<(usize, usize)>,
     /// Make marker calls around the timed loop, for tracers.
     pub markers: bool,
+    /// Take bytes from a socket instead of sending them, and how.
+    #[serde(default)]
+    pub intake: Option<Intake>,
 }
 
 /// A sink on another host that serves this run.

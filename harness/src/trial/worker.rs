@@ -3,7 +3,7 @@
 //! Everything that takes time but is not the strategy's happens outside the two clock readings: plans,
 //! the queue's memory, the look at the cache, the receiver's order and its answer.
 
-mod outcome;
+pub(super) mod outcome;
 
 use super::bare::Bare;
 use super::drive::drive;
@@ -84,7 +84,7 @@ impl Worker {
             .map_err(|error| Trouble::failed(format!("histogram: {error}")))?;
         let block_bytes = block_bytes(&segments)?;
         let mut worker = Worker {
-            options: options(strategy, &spec),
+            options: options(strategy.options(), &spec),
             strategy,
             segments,
             witness: Witness::open(&spec.segments)?,
@@ -343,7 +343,8 @@ fn block_bytes(segments: &[Segment]) -> Result<u64, Trouble> {
     Ok(u64::from(most))
 }
 
-fn mark(wanted: bool) {
+/// Opens or closes the window of programs that count.
+pub(super) fn mark(wanted: bool) {
     if wanted {
         // SAFETY: lseek takes three integers; descriptor -1 makes it fail with EBADF and change nothing.
         unsafe { libc::lseek(-1, MARKER, libc::SEEK_SET) };

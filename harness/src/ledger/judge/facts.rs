@@ -3,6 +3,7 @@
 use super::super::counts::{Classes, Counts};
 use super::super::moves::End;
 use super::Case;
+use std::collections::BTreeMap;
 use zclab_strategies::{Mover, Place, SinkKind};
 
 /// A hop of other size than claimed by more than this share of the payload contradicts.
@@ -13,6 +14,11 @@ const SLACK_BYTES: u64 = 16;
 const DIRECT: &str =
     "private pages of splices from an O_DIRECT descriptor, matched by device bytes";
 const GIVEN: &str = "bytes returned by vmsplice";
+/// What a kernel does not show, and why, by purpose.
+pub type Gaps = BTreeMap<&'static str, String>;
+
+/// Why a receiver that `--to` named is not seen.
+const ELSEWHERE: &str = "the receiver is on another host";
 
 /// Bytes that were seen to take a hop, or why nobody can say.
 pub struct Fact {
@@ -27,6 +33,11 @@ pub struct Fact {
 }
 
 impl Fact {
+    /// Whether it is out of sight, on another host.
+    pub fn is_elsewhere(&self) -> bool {
+        self.bytes.as_ref().is_err_and(|why| why == ELSEWHERE)
+    }
+
     /// Whether it is of this hop.
     pub fn is(&self, from: Place, to: Place, by: Mover) -> bool {
         self.from == from && self.to == to && self.by == by
@@ -196,7 +207,7 @@ impl Case<'_> {
         }
         let last = if tcp { Place::Wire } else { Place::SocketBuffer };
         let received = if self.far_host() {
-            Err("the receiver is on another host".to_owned())
+            Err(ELSEWHERE.to_owned())
         } else if self.route.receiver_copies {
             self.seen_by("receive")
                 .and_then(|()| self.all(counts.single("received_bytes"), "copied"))
@@ -278,28 +289,17 @@ impl Case<'_> {
     }
 
     /// Whether the receiver's side is out of sight.
-    pub fn far_host(&self) -> bool {
+    fn far_host(&self) -> bool {
         self.route.sink == SinkKind::TcpRemote
     }
 
     fn seen_by(&self, purpose: &str) -> Result<(), String> {
-        match self.gaps.get(purpose) {
-            Some(why) => Err(why.clone()),
-            None => Ok(()),
-        }
+        seen_by(self.gaps, purpose)
     }
 
     /// Every call that moves bytes was seen.
     pub fn calls_are_counted(&self) -> Result<(), String> {
-        self.seen_by("enter")?;
-        self.seen_by("leave")?;
-        if self.counts.single("uring_submitted") > 0 {
-            self.seen_by("complete")?;
-        }
-        if self.counts.single("lost") > 0 {
-            return Err(format!("{} events found no room in a map", self.counts.single("lost")));
-        }
-        Ok(())
+        calls_are_counted(self.gaps, self.counts)
     }
 
     /// The classes of a stage at which every byte was seen.
@@ -318,6 +318,32 @@ impl Case<'_> {
 
     /// How far two counts of so many bytes may differ.
     pub fn slack(&self, bytes: u64) -> u64 {
-        ((bytes as f64 * SLACK_SHARE) as u64).max(SLACK_BYTES)
+        slack(bytes)
     }
+}
+
+/// How far two counts of so many bytes may differ.
+pub fn slack(bytes: u64) -> u64 {
+    ((bytes as f64 * SLACK_SHARE) as u64).max(SLACK_BYTES)
+}
+
+/// Whether this kernel shows what serves a purpose.
+pub fn seen_by(gaps: &Gaps, purpose: &str) -> Result<(), String> {
+    match gaps.get(purpose) {
+        Some(why) => Err(why.clone()),
+        None => Ok(()),
+    }
+}
+
+/// Whether every call that moves bytes was seen.
+pub fn calls_are_counted(gaps: &Gaps, counts: &Counts) -> Result<(), String> {
+    seen_by(gaps, "enter")?;
+    seen_by(gaps, "leave")?;
+    if counts.single("uring_submitted") > 0 {
+        seen_by(gaps, "complete")?;
+    }
+    if counts.single("lost") > 0 {
+        return Err(format!("{} events found no room in a map", counts.single("lost")));
+    }
+    Ok(())
 }

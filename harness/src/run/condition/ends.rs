@@ -1,7 +1,6 @@
 //! What ends a cell in the record, whether it was measured or could not begin?
 
-use super::{Entry, Evidence, Measure};
-use crate::remote::link::Link;
+use super::{Entry, Evidence, Ground, Measure};
 use crate::scenario::Cell;
 use crate::trial::wire::Trouble;
 use std::collections::BTreeMap;
@@ -13,7 +12,7 @@ impl Measure<'_> {
         let mut lines = Vec::new();
         let mut statuses = Vec::new();
         for entry in self.entries {
-            statuses.push(end(entry, self.evidence, self.ground.link, &mut lines));
+            statuses.push(end(entry, self.evidence, self.ground, &mut lines));
         }
         (self.write)(&lines)?;
         Ok(statuses)
@@ -28,6 +27,7 @@ pub fn without(
     cells: Vec<Cell>,
     trouble: &Trouble,
     evidence: &Evidence,
+    ground: Ground,
     write: &mut dyn FnMut(&[Line]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Status>> {
     let mut lines = Vec::new();
@@ -41,15 +41,15 @@ pub fn without(
             profile: None,
             cell,
         };
-        end(entry, evidence, None, &mut lines)
+        end(entry, evidence, ground, &mut lines)
     };
     let statuses = cells.into_iter().map(entry).collect();
     write(&lines)?;
     Ok(statuses)
 }
 
-fn end(entry: Entry, evidence: &Evidence, link: Option<&Link>, lines: &mut Vec<Line>) -> Status {
-    lines.push(Line::Ledger(evidence.ledger(&entry.cell, link, entry.counted.as_ref())));
+fn end(entry: Entry, evidence: &Evidence, ground: Ground, lines: &mut Vec<Line>) -> Status {
+    lines.push(Line::Ledger(evidence.ledger(&entry.cell, ground, entry.counted.as_ref())));
     lines.extend(entry.aliasing.map(Line::Aliasing));
     lines.extend(entry.profile.map(Line::Profile));
     let status = entry.trouble.as_ref().map_or(Status::Ok, |trouble| trouble.status);

@@ -11,12 +11,12 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use zclab_strategies::FarEnd;
 
-/// A `zclab receive`, told and heard over pipes or a connection; ended when this is dropped.
-pub(super) struct Receiver {
+/// A `zclab receive` or `zclab feed`, told and heard over pipes or a connection; ended when this is dropped.
+pub(in crate::trial) struct Receiver {
     /// None on another host, where it ends with its connection.
     process: Option<Child>,
-    pub(super) orders: File,
-    counts: Lines<File>,
+    pub(in crate::trial) orders: File,
+    pub(in crate::trial) counts: Lines<File>,
 }
 
 impl Drop for Receiver {
@@ -31,17 +31,7 @@ impl Drop for Receiver {
 
 impl Receiver {
     pub(super) fn start(spec: &Spec, address: &str) -> Result<Receiver, Trouble> {
-        let parent = nix::unistd::getpid();
-        let mut command = Command::new(crate::trial::SELF);
-        command.arg("receive").stdin(Stdio::piped()).stdout(Stdio::piped());
-        die_with_parent(&mut command, parent);
-        let mut process = command.spawn().map_err(|e| io("spawn", "zclab receive", &e))?;
-        let (Some(orders), Some(counts)) = (process.stdin.take(), process.stdout.take()) else {
-            return Err(Trouble::failed("the receiver has no pipes"));
-        };
-        let orders = File::from(OwnedFd::from(orders));
-        let counts = Lines::new(File::from(OwnedFd::from(counts)));
-        let mut receiver = Receiver { process: Some(process), orders, counts };
+        let mut receiver = Receiver::spawn("receive")?;
         let spec = ReceiverSpec {
             address: address.to_owned(),
             connections: spec.consumers,
@@ -51,12 +41,30 @@ impl Receiver {
             tls: decrypts(spec),
             cpu: spec.pin.map(|(_, receiver)| receiver),
         };
-        say(&mut receiver.orders, &spec).map_err(|e| io("write", "the receiver's pipe", &e))?;
+        say(&mut receiver.orders, &spec).map_err(|e| io("write", "the far end's pipe", &e))?;
         Ok(receiver)
     }
 
+    /// Starts the far end that this hidden subcommand is; it has been told nothing yet.
+    pub(in crate::trial) fn spawn(role: &str) -> Result<Receiver, Trouble> {
+        let parent = nix::unistd::getpid();
+        let mut command = Command::new(crate::trial::SELF);
+        command.arg(role).stdin(Stdio::piped()).stdout(Stdio::piped());
+        die_with_parent(&mut command, parent);
+        let mut process = command.spawn().map_err(|e| io("spawn", "the far end", &e))?;
+        let (Some(orders), Some(counts)) = (process.stdin.take(), process.stdout.take()) else {
+            return Err(Trouble::failed("the far end has no pipes"));
+        };
+        let orders = File::from(OwnedFd::from(orders));
+        let counts = Lines::new(File::from(OwnedFd::from(counts)));
+        Ok(Receiver { process: Some(process), orders, counts })
+    }
+
     /// The one that a sink on another host started for this connection.
-    pub(super) fn elsewhere(spec: &Spec, connection: TcpStream) -> Result<Receiver, Trouble> {
+    pub(in crate::trial) fn elsewhere(
+        spec: &Spec,
+        connection: TcpStream,
+    ) -> Result<Receiver, Trouble> {
         let orders = File::from(OwnedFd::from(connection));
         let counts = orders.try_clone().map_err(|e| io("dup", "the receiver's connection", &e))?;
         let mut receiver = Receiver { process: None, orders, counts: Lines::new(counts) };
@@ -75,27 +83,27 @@ impl Receiver {
     }
 
     /// Its process, where that is on this host.
-    pub(super) fn id(&self) -> Option<u32> {
+    pub(in crate::trial) fn id(&self) -> Option<u32> {
         self.process.as_ref().map(Child::id)
     }
 
     /// How it ended, if it has; of one on another host only its connection tells.
-    pub(super) fn try_wait(&mut self) -> std::io::Result<Option<ExitStatus>> {
+    pub(in crate::trial) fn try_wait(&mut self) -> std::io::Result<Option<ExitStatus>> {
         self.process.as_mut().map_or(Ok(None), Child::try_wait)
     }
 
-    pub(super) fn next(&mut self) -> Result<Counted, Trouble> {
+    pub(in crate::trial) fn next(&mut self) -> Result<Counted, Trouble> {
         let counted: Counted = self.hear()?;
         match counted.error {
-            Some(error) => Err(Trouble::failed(format!("the receiver: {error}"))),
+            Some(error) => Err(Trouble::failed(format!("the far end: {error}"))),
             None => Ok(counted),
         }
     }
 
-    pub(super) fn hear<T: DeserializeOwned>(&mut self) -> Result<T, Trouble> {
+    pub(in crate::trial) fn hear<T: DeserializeOwned>(&mut self) -> Result<T, Trouble> {
         let whose = match self.process {
-            Some(_) => "the receiver",
-            None => "the receiver on the sink's host",
+            Some(_) => "the far end",
+            None => "the far end on the sink's host",
         };
         self.counts.next(PATIENCE).map_err(|why| match why {
             NoLine::Closed => Trouble::failed(format!("{whose} ended before its time")),
