@@ -1,6 +1,6 @@
 //! What is a cell called, and which parameters make it what it is?
 
-use super::{Cell, Condition, FileSystem, LogChoice, Scenario, ingest, words};
+use super::{Cell, Condition, FileSystem, LogChoice, Pressure, Scenario, ingest, words};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use zclab_report::record;
@@ -55,6 +55,9 @@ impl Condition {
         if self.filesystem != FileSystem::Here {
             params.insert("filesystem".to_owned(), json!(self.filesystem.name()));
         }
+        if let Some(readers) = self.readers {
+            params.insert("readers".to_owned(), json!(readers));
+        }
         if let Some(size) = self.message() {
             params.insert("message".to_owned(), words::message(size));
         }
@@ -80,6 +83,7 @@ impl Condition {
                 ("seed".to_owned(), json!(spec.seed)),
             ]);
         }
+        params.extend(self.pressure.iter().flat_map(Pressure::params));
         params
     }
 }

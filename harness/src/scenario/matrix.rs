@@ -37,6 +37,7 @@ pub(super) enum Setting {
     Source(SinkKind),
     Feed(Feed),
     Fsync(Fsync),
+    Readers(u32),
 }
 
 /// A parameter, its values, and where each of them stands.
@@ -60,7 +61,7 @@ impl Setting {
             Setting::Fetch(bytes) | Setting::Header(bytes) | Setting::SocketBuffer(bytes) => {
                 json!(bytes)
             }
-            Setting::Consumers(count) => json!(count),
+            Setting::Consumers(count) | Setting::Readers(count) => json!(count),
             Setting::FileSystem(filesystem) => json!(filesystem.name()),
             Setting::Access(access) => json!(access.name()),
             Setting::Cache(cache) => json!(cache.name()),
@@ -95,6 +96,7 @@ impl Setting {
             Setting::Source(source) => to.intake.source = source,
             Setting::Feed(feed) => to.intake.feed = feed,
             Setting::Fsync(fsync) => to.intake.fsync = fsync,
+            Setting::Readers(count) => to.readers = Some(count),
         }
     }
 }
@@ -104,6 +106,12 @@ impl Matrix {
     pub fn points(&self) -> usize {
         let lengths = self.parameters.iter().map(|parameter| parameter.settings.len());
         lengths.fold(1, usize::saturating_mul)
+    }
+
+    /// Whether any condition has many readers.
+    pub fn many_readers(&self) -> bool {
+        let mut settings = self.parameters.iter().flat_map(|parameter| &parameter.settings);
+        settings.any(|(setting, _)| matches!(setting, Setting::Readers(count) if *count > 1))
     }
 
     /// The parameters with more than one value.
@@ -122,6 +130,8 @@ impl Matrix {
             let with = |condition: &Condition, setting: &Setting| {
                 let mut condition = condition.clone();
                 setting.apply(&mut condition);
+                // One reader everywhere is what a silent file has.
+                condition.readers = condition.readers.filter(|_| self.many_readers());
                 condition
             };
             conditions
@@ -153,6 +163,8 @@ pub(super) fn base(log: LogChoice, family: Family) -> Condition {
         socket_buffer_bytes: keys::SOCKET_BUFFER.values.default_number(),
         family,
         intake: Intake::default(),
+        readers: None,
+        pressure: None,
     }
 }
 
@@ -228,6 +240,7 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
             let word = reader.word(key, item)?;
             words::find(FSYNCS, word).map(Setting::Fsync)
         }
+        "readers" => reader.number32(key, item).map(Setting::Readers),
         _ => None,
     }
 }

@@ -7,5 +7,7 @@ mod death;
 mod end_to_end;
 mod interrupted;
 mod liar;
+mod pressure;
 mod profile;
+mod readers;
 mod support;
