@@ -60,28 +60,10 @@ pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Troubl
             "the log lies on tmpfs, whose pages are nowhere else: none can be evicted (--logs DIR)",
         );
     }
-    if condition.receiver == Receiver::Discard {
-        match condition.sink {
-            SinkKind::TcpLoopback | SinkKind::TcpRemote => {}
-            SinkKind::UnixStream => {
-                return trouble(
-                    Status::Unsupported,
-                    "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
-                );
-            }
-            SinkKind::File | SinkKind::Null => {
-                return trouble(Status::Refused, "this sink has no receiver that could discard");
-            }
-        }
-    }
     if condition.receiver == Receiver::Discard
-        && let Entry::Transfer(strategy) = cell.contender.strategy
-        && strategy.far_end() == FarEnd::KernelTls
+        && let Some(trouble) = cannot_discard(cell)
     {
-        return trouble(
-            Status::Refused,
-            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
-        );
+        return Some(trouble);
     }
     let intake = condition.intake;
     if (intake.feed, intake.source) == (Feed::Zerocopy, SinkKind::UnixStream) {
@@ -124,6 +106,27 @@ pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Troubl
         );
     }
     None
+}
+
+/// Why the bytes of a cell cannot be dropped by the receiver's kernel, if so.
+fn cannot_discard(cell: &Cell) -> Option<Trouble> {
+    let (status, why) = match (cell.condition.sink, cell.contender.strategy) {
+        (SinkKind::UnixStream, _) => (
+            Status::Unsupported,
+            "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
+        ),
+        (SinkKind::File | SinkKind::Null, _) => {
+            (Status::Refused, "this sink has no receiver that could discard")
+        }
+        (SinkKind::TcpLoopback | SinkKind::TcpRemote, Entry::Transfer(strategy))
+            if strategy.far_end() == FarEnd::KernelTls =>
+        {
+            let why = "the receiver has to decrypt, so its kernel cannot drop the bytes unseen";
+            (Status::Refused, why)
+        }
+        (SinkKind::TcpLoopback | SinkKind::TcpRemote, _) => return None,
+    };
+    Some(Trouble { status, ..Trouble::failed(why) })
 }
 
 /// Why there is no pressure on memory where a scenario wants some: the log has to exceed the limit.

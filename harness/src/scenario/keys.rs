@@ -48,7 +48,6 @@ const fn count(default: u64, min: u64, max: u64) -> Values {
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
-
 /// No message is longer: it has to fit a batch, whose length Kafka keeps in 31 bits.
 const MESSAGE_MAX: u64 = 64 * MIB;
 
@@ -175,7 +174,7 @@ pub const FILESYSTEM: Key = Key::new(
     "matrix",
     "filesystem",
     Values::Word { default: "here", of: || words::names(words::FILESYSTEMS) },
-    "the file system that the log lies on: here is that of the folder of logs, others are made (root)",
+    "what the log lies on: here is the folder of logs, others are made (root)",
 );
 /// Order of fetches.
 pub const ACCESS: Key = Key::new(
