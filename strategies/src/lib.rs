@@ -206,6 +206,8 @@ pub struct Sink {
 pub enum SinkKind {
     /// A TCP connection over the loopback device.
     TcpLoopback,
+    /// A TCP connection to a receiver on another host.
+    TcpRemote,
     /// A connected Unix stream socket.
     UnixStream,
     /// A regular file, written at its own position.
@@ -216,14 +218,20 @@ pub enum SinkKind {
 
 impl SinkKind {
     /// Every kind, in the order of lists and tables.
-    pub const ALL: &'static [SinkKind] =
-        &[SinkKind::TcpLoopback, SinkKind::UnixStream, SinkKind::File, SinkKind::Null];
+    pub const ALL: &'static [SinkKind] = &[
+        SinkKind::TcpLoopback,
+        SinkKind::TcpRemote,
+        SinkKind::UnixStream,
+        SinkKind::File,
+        SinkKind::Null,
+    ];
 
     /// The name in scenario files and records.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             SinkKind::TcpLoopback => "tcp-loopback",
+            SinkKind::TcpRemote => "tcp-remote",
             SinkKind::UnixStream => "unix-stream",
             SinkKind::File => "file",
             SinkKind::Null => "null",
@@ -236,16 +244,16 @@ impl SinkKind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// Whether it is a TCP connection, with TCP's options.
-    #[must_use]
-    pub fn is_tcp(self) -> bool {
-        matches!(self, SinkKind::TcpLoopback)
-    }
-
     /// Whether `send` and its flags apply.
     #[must_use]
     pub fn is_socket(self) -> bool {
-        matches!(self, SinkKind::TcpLoopback | SinkKind::UnixStream)
+        self.is_tcp() || self == SinkKind::UnixStream
+    }
+
+    /// Whether it is a TCP connection, with TCP's options, over whatever device.
+    #[must_use]
+    pub fn is_tcp(self) -> bool {
+        matches!(self, SinkKind::TcpLoopback | SinkKind::TcpRemote)
     }
 }
 

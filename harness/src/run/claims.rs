@@ -1,7 +1,8 @@
 //! What does a strategy claim for a cell, written as a ledger without evidence?
 
-use super::cells::lies_in_memory;
+use super::cells::{Ground, lies_in_memory};
 use crate::machine::{ETHTOOL_GSG, ETHTOOL_GTXCSUM, offload};
+use crate::remote::link::Link;
 use crate::scenario::ingest::{Feed, Fsync};
 use crate::scenario::{Cache, Cell, Condition, Receiver};
 use crate::trial::wire::Moved;
@@ -16,14 +17,22 @@ use zclab_strategies::{
 /// Hops are predicted for this many bytes as long as nothing is observed.
 const CLAIM_BYTES: u64 = 1 << 20;
 
-/// The route of a cell as it is: offloads of the loopback device are read back.
+/// The route of a cell as it is: offloads of the device are read back. A sink of `--to` that is on
+/// this host is reached over loopback, so the claim is the one for that.
 #[must_use]
-pub fn route(cell: &Cell) -> Route {
-    let over_loopback = cell.condition.sink == SinkKind::TcpLoopback;
-    // Where the device cannot be asked the claim is made for loopback as every kernel ships it.
-    let ask = |command| !over_loopback || offload("lo", command).unwrap_or(true);
+pub fn route(cell: &Cell, link: Option<&Link>) -> Route {
+    let sink = match (cell.condition.sink, link) {
+        (SinkKind::TcpRemote, Some(link)) if link.is_near() => SinkKind::TcpLoopback,
+        (sink, _) => sink,
+    };
+    // Where the device cannot be asked the claim is made for one as every kernel has them today.
+    let ask = |command| match (sink, link) {
+        (SinkKind::TcpLoopback, _) => offload("lo", command).unwrap_or(true),
+        (SinkKind::TcpRemote, Some(link)) => link.offload(command),
+        _ => true,
+    };
     Route {
-        sink: cell.condition.sink,
+        sink,
         cache: match cell.condition.cache {
             Cache::Warm => CacheState::Warm,
             Cache::Cold => CacheState::Cold,
@@ -89,10 +98,10 @@ pub fn sent_per_byte(moved: &Moved) -> Option<f64> {
 
 /// What the strategy claims for the cell's route.
 #[must_use]
-pub fn path(cell: &Cell, scratch: &Path, sent_per_byte: Option<f64>) -> Claim {
+pub fn path(cell: &Cell, ground: Ground, sent_per_byte: Option<f64>) -> Claim {
     match cell.contender.strategy {
-        Entry::Transfer(one) => transfer_path(cell, one, &route(cell), sent_per_byte),
-        Entry::Ingest(one) => one.path(&ingest_route(cell, scratch)),
+        Entry::Transfer(one) => transfer_path(cell, one, &route(cell, ground.link), sent_per_byte),
+        Entry::Ingest(one) => one.path(&ingest_route(cell, ground.scratch)),
     }
 }
 
@@ -107,8 +116,8 @@ pub fn side(family: Family) -> &'static str {
 
 /// The claim of a cell of which nothing was observed, and why not.
 #[must_use]
-pub fn ledger(cell: &Cell, scratch: &Path, sent_per_byte: Option<f64>, why: &str) -> Ledger {
-    let path = path(cell, scratch, sent_per_byte);
+pub fn ledger(cell: &Cell, ground: Ground, sent_per_byte: Option<f64>, why: &str) -> Ledger {
+    let path = path(cell, ground, sent_per_byte);
     let hop = |hop: &zclab_strategies::Hop| Hop {
         from: hop.from.name().to_owned(),
         to: hop.to.name().to_owned(),

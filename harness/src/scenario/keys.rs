@@ -48,7 +48,6 @@ const fn count(default: u64, min: u64, max: u64) -> Values {
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
-
 /// No message is longer: it has to fit a batch, whose length Kafka keeps in 31 bits.
 const MESSAGE_MAX: u64 = 64 * MIB;
 
@@ -170,6 +169,13 @@ pub const HEADER: Key = Key::new(
 /// Fan-out.
 pub const CONSUMERS: Key =
     Key::new("matrix", "consumers", count(1, 1, 1024), "sinks that each fetch goes to");
+/// What the log lies on.
+pub const FILESYSTEM: Key = Key::new(
+    "matrix",
+    "filesystem",
+    Values::Word { default: "here", of: || words::names(words::FILESYSTEMS) },
+    "what the log lies on: here is the folder of logs, others are made (root)",
+);
 /// Order of fetches.
 pub const ACCESS: Key = Key::new(
     "matrix",
@@ -205,7 +211,7 @@ pub const RECEIVER: Key = Key::new(
     "matrix",
     "receiver",
     Values::Word { default: "copy", of: || words::names(words::RECEIVERS) },
-    "what the receiver does with the bytes; discard needs the sink tcp-loopback",
+    "what the receiver does with the bytes; discard needs TCP",
 );
 /// How the receiver waits.
 pub const WAIT: Key = Key::new(
@@ -403,6 +409,7 @@ pub const ALL: &[Key] = &[
     FETCH,
     HEADER,
     CONSUMERS,
+    FILESYSTEM,
     ACCESS,
     CACHE,
     SINK,

@@ -3,8 +3,8 @@
 use super::document::{Item, Reader, Section, describe};
 use super::ingest::{FEEDS, FSYNCS, Feed, Fsync, Intake, SOURCES};
 use super::keys::{self, Key};
-use super::words::{self, RECEIVERS, TRANSFORMS, WAITS};
-use super::{Access, Cache, Condition, LogChoice, Receiver, Transform, Wait};
+use super::words::{self, FILESYSTEMS, RECEIVERS, TRANSFORMS, WAITS};
+use super::{Access, Cache, Condition, FileSystem, LogChoice, Receiver, Transform, Wait};
 use crate::log::kafka::MessageSize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -26,6 +26,7 @@ pub(super) enum Setting {
     Fetch(u64),
     Header(u64),
     Consumers(u32),
+    FileSystem(FileSystem),
     Access(Access),
     Cache(Cache),
     Sink(SinkKind),
@@ -61,6 +62,7 @@ impl Setting {
                 json!(bytes)
             }
             Setting::Consumers(count) | Setting::Readers(count) => json!(count),
+            Setting::FileSystem(filesystem) => json!(filesystem.name()),
             Setting::Access(access) => json!(access.name()),
             Setting::Cache(cache) => json!(cache.name()),
             Setting::Sink(sink) => json!(sink.name()),
@@ -83,6 +85,7 @@ impl Setting {
             Setting::Fetch(bytes) => to.fetch_bytes = bytes,
             Setting::Header(bytes) => to.header_bytes = bytes,
             Setting::Consumers(count) => to.consumers = count,
+            Setting::FileSystem(filesystem) => to.filesystem = filesystem,
             Setting::Access(access) => to.access = access,
             Setting::Cache(cache) => to.cache = cache,
             Setting::Sink(sink) => to.sink = sink,
@@ -150,6 +153,7 @@ pub(super) fn base(log: LogChoice, family: Family) -> Condition {
             Family::Ingest | Family::Receive => 0,
         },
         consumers: 1,
+        filesystem: FileSystem::Here,
         access: Access::Sequential,
         cache: Cache::Warm,
         sink: SinkKind::TcpLoopback,
@@ -204,6 +208,10 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
         "fetch" => reader.number(key, item).map(Setting::Fetch),
         "header" => reader.number(key, item).map(Setting::Header),
         "consumers" => reader.number32(key, item).map(Setting::Consumers),
+        "filesystem" => {
+            let word = reader.word(key, item)?;
+            words::find(FILESYSTEMS, word).map(Setting::FileSystem)
+        }
         "access" => access(reader, item).map(Setting::Access),
         "cache" => cache(reader, item).map(Setting::Cache),
         "sink" => reader.word(key, item).and_then(SinkKind::parse).map(Setting::Sink),

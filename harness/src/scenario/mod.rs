@@ -88,6 +88,8 @@ pub struct Condition {
     pub header_bytes: u64,
     /// Sinks that each fetch goes to.
     pub consumers: u32,
+    /// The file system that the log lies on.
+    pub filesystem: FileSystem,
     /// Where consecutive fetches lie.
     pub access: Access,
     /// Which pages of the log are cached when a sample begins.
@@ -120,6 +122,21 @@ pub enum LogChoice {
     Kafka(crate::log::kafka::Spec),
     /// A partition that `zclab log import` made known under this name.
     Imported(String),
+}
+
+/// The file system that the log lies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FileSystem {
+    /// That of the folder of logs, whatever it is.
+    Here,
+    /// One that zclab makes for the run: ext4.
+    Ext4,
+    /// XFS.
+    Xfs,
+    /// Btrfs.
+    Btrfs,
+    /// Tmpfs.
+    Tmpfs,
 }
 
 /// Where consecutive fetches lie.

@@ -218,6 +218,8 @@ pub(super) mod tests {
             consumers: 1,
             sink: "null".into(),
             scratch: ".".into(),
+            beside: ".".into(),
+            remote: None,
             discard: false,
             spins: false,
             socket_buffer_bytes: 0,

@@ -13,7 +13,8 @@
 pub mod decode;
 
 use super::wire::{
-    Ask, Content, Counted, Expect, Lines, ReadBack, ReceiverSpec, UNTIL_CLOSED, say,
+    Ask, Content, Counted, Echo, Expect, INHERITED, Lines, ReadBack, ReceiverSpec, UNTIL_CLOSED,
+    say,
 };
 use crate::counters::{Usage, now};
 use anyhow::{Context, bail};
@@ -24,7 +25,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt};
 use std::io::{IsTerminal, Write};
 use std::net::TcpStream;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
@@ -77,6 +78,10 @@ pub fn run() -> anyhow::Result<()> {
                 say(&mut out, &counted)?;
                 counted.error.is_some()
             }
+            Ask::Echo(word) => {
+                say(&mut out, &Echo { process: std::process::id(), ..word })?;
+                false
+            }
             Ask::ReadBack(wanted) => {
                 let content = receiver.read_back(wanted);
                 say(&mut out, &content)?;
@@ -106,13 +111,16 @@ struct Receiver {
 
 impl Receiver {
     fn connect(spec: &ReceiverSpec) -> anyhow::Result<Receiver> {
-        if let Some(cpu) = spec.cpu {
+        let here = if spec.address.is_empty() { own_cpu(spec)? } else { spec.cpu };
+        if let Some(cpu) = here {
             super::pin(cpu)?;
         }
-        let mut connections = Vec::with_capacity(spec.connections as usize);
-        for index in 0..spec.connections {
-            connections.push(connect(spec, index)?);
-        }
+        let connections = match spec.address.is_empty() {
+            true => inherited()?,
+            false => (0..spec.connections)
+                .map(|index| connect(spec, index))
+                .collect::<anyhow::Result<Vec<OwnedFd>>>()?,
+        };
         let decoders = decode::open(&spec.undo, &connections)?;
         // One connection is read by blocking calls; several are waited for together.
         let epoll = match connections.len() {
@@ -373,6 +381,31 @@ impl Receiver {
         counted.bytes += plain_bytes;
         Ok(())
     }
+}
+
+/// The CPU of a receiver whose sender is on another host and knows nothing of this one's.
+fn own_cpu(spec: &ReceiverSpec) -> anyhow::Result<Option<usize>> {
+    let cpu = super::pins().map(|(_, receiver)| receiver);
+    if spec.spins && cpu.is_none() {
+        bail!("a spinning receiver needs a CPU of its own, and the sink's host has only one");
+    }
+    Ok(cpu)
+}
+
+/// Connections that were made before this process began.
+fn inherited() -> anyhow::Result<Vec<OwnedFd>> {
+    let list = std::env::var(INHERITED).with_context(|| format!("the variable {INHERITED}"))?;
+    let numbers = list.split(',').filter(|number| !number.is_empty());
+    let numbers: Vec<RawFd> =
+        numbers.map(str::parse).collect::<Result<_, _>>().context("a list of descriptors")?;
+    let take = |number| {
+        // SAFETY: the sink left this descriptor open for this process and nobody else here knows of it.
+        let connection = unsafe { OwnedFd::from_raw_fd(number) };
+        let stream = TcpStream::from(connection);
+        stream.set_read_timeout(Some(SILENCE)).context("SO_RCVTIMEO")?;
+        Ok(OwnedFd::from(stream))
+    };
+    numbers.into_iter().map(take).collect()
 }
 
 fn connect(spec: &ReceiverSpec, index: u32) -> anyhow::Result<OwnedFd> {

@@ -41,8 +41,8 @@ fn the_whole_message_is_readable() {
 a/test.toml:5:1: matrix.consumer: unknown key; did you mean `consumers`?
      5 | consumer = 3
        | ^^^^^^^^
-       = expected one of message, fetch, header, consumers, access, cache, sink, receiver, wait, \
-transform, socket_buffer, source, feed, fsync, readers
+       = expected one of message, fetch, header, consumers, filesystem, access, cache, sink, \
+receiver, wait, transform, socket_buffer, source, feed, fsync, readers
 a/test.toml:6:9: matrix.fetch: \"64 KB/s\": \"KB/s\" is no unit of size (B, kB, MB, GB, TB, KiB, \
 MiB, GiB, TiB)
      6 | fetch = \"64 KB/s\"
@@ -132,7 +132,12 @@ fn values_out_of_bounds_are_refused() {
 fn unknown_words_are_refused() {
     check("[log]\ncodec = \"lz5\"\n", "log.codec", 2, &["did you mean `lz4`?", "one of none"]);
     check("[log]\nformat = \"kafak\"\n", "log.format", 2, &["did you mean `kafka`?"]);
-    check("[matrix]\nsink = \"tcp\"\n", "matrix.sink", 2, &["did you mean `tcp-loopback`?"]);
+    check(
+        "[matrix]\nsink = \"tcp-loopbak\"\n",
+        "matrix.sink",
+        2,
+        &["did you mean `tcp-loopback`?"],
+    );
     check("[matrix]\naccess = \"randon\"\n", "matrix.access", 2, &["did you mean `random`?"]);
     check("[matrix]\ncache = \"hot\"\n", "matrix.cache", 2, &["\"hot\" is unknown", "\"warm\""]);
     check("[matrix]\nreceiver = \"drop\"\n", "matrix.receiver", 2, &["one of copy, discard"]);

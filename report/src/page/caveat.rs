@@ -56,7 +56,22 @@ fn route(study: &Study) -> Vec<String> {
     let mut found = Vec::new();
     let mut sinks = params(study, "sink");
     sinks.extend(params(study, "source"));
-    if sinks.iter().any(|sink| sink.contains("loopback")) {
+    let near = setup(study, "remote_route").iter().any(|route| route.starts_with("loopback"));
+    if near {
+        found.push(
+            "The “remote” sink was on this very host: its bytes went over loopback, and the claims \
+            are those for loopback."
+                .to_owned(),
+        );
+    } else if sinks.iter().any(|sink| sink == "tcp-remote") {
+        found.push(
+            "The receiver was on another host: what it copied could not be observed, and a slice \
+            ends when its report arrives, up to one control round trip late \
+            (control_round_trip_ns in each cell’s setup)."
+                .to_owned(),
+        );
+    }
+    if near || sinks.iter().any(|sink| sink.contains("loopback")) {
         let (own, far) = (study.side.name(), study.side.far().name());
         let cpu = study.side.cpu().title();
         found.push(format!(

@@ -63,7 +63,20 @@ fn every_route() -> Vec<Route> {
     let with = |cache| routes().map(|route| Route { cache, ..route });
     let mut all: Vec<Route> = states.into_iter().flat_map(with).collect();
     all.push(Route { receiver_copies: false, ..TCP });
+    all.push(Route { sink: SinkKind::TcpRemote, ..TCP });
     all
+}
+
+#[test]
+fn another_host_costs_the_sender_what_a_device_like_loopback_does() {
+    for strategy in ALL {
+        for route in [TCP, Route { scatter_gather: false, ..TCP }] {
+            let remote = Route { sink: SinkKind::TcpRemote, ..route };
+            let copies = |route| strategy.path(&route).sender_copies_per_byte();
+            // Where loopback makes a deferred copy of shared pages, a device makes none.
+            assert!(copies(remote) <= copies(route), "{}", strategy.name());
+        }
+    }
 }
 
 #[test]
@@ -74,8 +87,10 @@ fn hops_follow_each_other_from_the_log_to_the_far_end() {
             let what = format!("{} on {route:?}: {hops:#?}", strategy.name());
             assert!(hops.windows(2).all(|pair| pair[0].to == pair[1].from), "{what}");
             let end = match route.sink {
-                SinkKind::TcpLoopback if !route.receiver_copies => Place::Nowhere,
-                SinkKind::TcpLoopback | SinkKind::UnixStream => Place::Receiver,
+                tcp if tcp.is_tcp() && !route.receiver_copies => Place::Nowhere,
+                SinkKind::TcpLoopback | SinkKind::TcpRemote | SinkKind::UnixStream => {
+                    Place::Receiver
+                }
                 SinkKind::File => Place::SinkPageCache,
                 SinkKind::Null => Place::Nowhere,
             };

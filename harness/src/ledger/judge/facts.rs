@@ -20,6 +20,9 @@ const GIVEN: &str = "bytes returned by vmsplice";
 /// What a kernel does not show, and why, by purpose.
 pub type Gaps = BTreeMap<&'static str, String>;
 
+/// Why a receiver that `--to` named is not seen.
+const ELSEWHERE: &str = "the receiver is on another host";
+
 /// Bytes that were seen to take a hop, or why nobody can say.
 pub struct Fact {
     pub from: Place,
@@ -33,6 +36,11 @@ pub struct Fact {
 }
 
 impl Fact {
+    /// Whether it is out of sight, on another host.
+    pub fn is_elsewhere(&self) -> bool {
+        self.bytes.as_ref().is_err_and(|why| why == ELSEWHERE)
+    }
+
     /// Whether it is of this hop.
     pub fn is(&self, from: Place, to: Place, by: Mover) -> bool {
         self.from == from && self.to == to && self.by == by
@@ -93,7 +101,9 @@ impl Case<'_> {
             least: None,
         }));
         match self.route.sink {
-            SinkKind::TcpLoopback | SinkKind::UnixStream => self.through_a_socket(&mut facts),
+            SinkKind::TcpLoopback | SinkKind::TcpRemote | SinkKind::UnixStream => {
+                self.through_a_socket(&mut facts)
+            }
             SinkKind::File => self.into(&mut facts, Place::SinkPageCache, End::File),
             SinkKind::Null => self.into(&mut facts, Place::Nowhere, End::Other),
         }
@@ -161,7 +171,7 @@ impl Case<'_> {
     fn through_a_socket(&self, facts: &mut Vec<Fact>) {
         let counts = self.counts;
         let (plain, spliced) = self.sent(End::Socket);
-        let tcp = self.route.sink == SinkKind::TcpLoopback;
+        let tcp = self.route.sink.is_tcp();
         let (pages, evidence) = if tcp {
             let seen = self.seen_by("queue").and_then(|()| self.whole(counts.queued, "queued"));
             (seen, "pages of the log in packets at net_dev_queue")
@@ -211,7 +221,9 @@ impl Case<'_> {
         );
         let deferred = if tcp { self.over_the_wire(&mut push) } else { Ok(0) };
         let last = if tcp { Place::Wire } else { Place::SocketBuffer };
-        let received = if self.route.receiver_copies {
+        let received = if self.far_host() {
+            Err(ELSEWHERE.to_owned())
+        } else if self.route.receiver_copies {
             self.seen_by("receive")
                 .and_then(|()| self.all(counts.single("received_bytes"), "copied"))
                 .map(|bytes| bytes.saturating_sub(self.headers_apart()))
@@ -255,6 +267,10 @@ impl Case<'_> {
             linearised,
             "bytes that became linear between net_dev_queue and net_dev_start_xmit",
         );
+        if self.far_host() {
+            // A copy that is made after the device has the packet is made on the other host.
+            return Ok(0);
+        }
         let deferred = match (self.route.receiver_copies, self.pinned_sends()) {
             (true, _) => self
                 .seen_by("receive")
@@ -299,6 +315,11 @@ impl Case<'_> {
             return (Err(why.clone()), Err(why));
         }
         (Ok(bytes), Ok(0))
+    }
+
+    /// Whether the receiver's side is out of sight.
+    fn far_host(&self) -> bool {
+        self.route.sink == SinkKind::TcpRemote
     }
 
     fn seen_by(&self, purpose: &str) -> Result<(), String> {

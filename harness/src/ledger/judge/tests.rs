@@ -238,6 +238,28 @@ fn hops_behind_a_transform_have_the_bytes_that_the_outlet_handed_over() {
     assert_eq!(judged.agreement, Agreement::Contradicts);
 }
 
+#[test]
+fn another_host_is_judged_by_what_leaves_this_one() {
+    let remote = route(SinkKind::TcpRemote, true);
+    let sent = [(SENDFILE, LOG, SOCKET, MIB)];
+    let seen = counts(&sent, log(MIB), log(MIB), Classes::default());
+    let judged = case("sendfile", &remote, &seen, &[]);
+    assert_eq!((judged.agreement, judged.reason), (Agreement::Agrees, None));
+    assert_eq!(judged.copies.observed, Some(0.0));
+    let last = judged.hops.last().unwrap();
+    assert_eq!((last.to.as_str(), last.observed_bytes), ("receiver", None));
+    assert!(last.evidence.contains("on another host"), "{}", last.evidence);
+    // What this host does is judged as ever: here the packets were linearised, and nobody said so.
+    let seen = counts(&sent, log(MIB), linear(MIB), Classes::default());
+    assert_eq!(case("sendfile", &remote, &seen, &[]).agreement, Agreement::Contradicts);
+    let route = Route { scatter_gather: false, ..remote };
+    assert_eq!(case("sendfile", &route, &seen, &[]).agreement, Agreement::Agrees);
+    // On this host the same receiver that was not seen leaves it open.
+    let near = Route { sink: SinkKind::TcpLoopback, ..remote };
+    let seen = counts(&sent, log(MIB), log(MIB), Classes::default());
+    assert_eq!(case("sendfile", &near, &seen, &[]).agreement, Agreement::Unobserved);
+}
+
 /// A copy that the process makes by itself is never agreed to; a read that is made instead of it is
 /// found out.
 #[test]
