@@ -159,8 +159,12 @@ pub struct Sink {
 pub enum SinkKind {
     /// A TCP connection over the loopback device.
     TcpLoopback,
+    /// A TCP connection between two network namespaces over a veth pair.
+    TcpVeth,
     /// A connected Unix stream socket.
     UnixStream,
+    /// A pipe to the receiver.
+    Pipe,
     /// A regular file, written at its own position.
     File,
     /// `/dev/null`.
@@ -169,15 +173,23 @@ pub enum SinkKind {
 
 impl SinkKind {
     /// Every kind, in the order of lists and tables.
-    pub const ALL: &'static [SinkKind] =
-        &[SinkKind::TcpLoopback, SinkKind::UnixStream, SinkKind::File, SinkKind::Null];
+    pub const ALL: &'static [SinkKind] = &[
+        SinkKind::TcpLoopback,
+        SinkKind::TcpVeth,
+        SinkKind::UnixStream,
+        SinkKind::Pipe,
+        SinkKind::File,
+        SinkKind::Null,
+    ];
 
     /// The name in scenario files and records.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             SinkKind::TcpLoopback => "tcp-loopback",
+            SinkKind::TcpVeth => "tcp-veth",
             SinkKind::UnixStream => "unix-stream",
+            SinkKind::Pipe => "pipe",
             SinkKind::File => "file",
             SinkKind::Null => "null",
         }
@@ -192,7 +204,13 @@ impl SinkKind {
     /// Whether `send` and its flags apply.
     #[must_use]
     pub fn is_socket(self) -> bool {
-        matches!(self, SinkKind::TcpLoopback | SinkKind::UnixStream)
+        self.is_tcp() || self == SinkKind::UnixStream
+    }
+
+    /// Whether the bytes go through TCP and a network device.
+    #[must_use]
+    pub fn is_tcp(self) -> bool {
+        matches!(self, SinkKind::TcpLoopback | SinkKind::TcpVeth)
     }
 }
 

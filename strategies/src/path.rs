@@ -12,7 +12,7 @@ pub enum Place {
     PageCache,
     /// Memory of the sending process.
     UserBuffer,
-    /// Slots of a pipe.
+    /// Slots of a pipe on the sending side.
     Pipe,
     /// Kernel-private pages that no file owns (a direct splice read fills such pages).
     KernelPages,
@@ -20,6 +20,8 @@ pub enum Place {
     SocketBuffer,
     /// What the device was given to transmit.
     Wire,
+    /// Slots of the pipe that is the sink, and the receiver's queue at once.
+    SinkPipe,
     /// Memory of the receiving process.
     Receiver,
     /// Page cache of a file that is written.
@@ -40,6 +42,7 @@ impl Place {
             Place::KernelPages => "kernel-pages",
             Place::SocketBuffer => "socket-buffer",
             Place::Wire => "wire",
+            Place::SinkPipe => "sink-pipe",
             Place::Receiver => "receiver",
             Place::SinkPageCache => "sink-page-cache",
             Place::Nowhere => "nowhere",
@@ -172,6 +175,9 @@ impl Route {
     /// The hops from `from` into the sink and on to the far end. `by` is how this strategy hands
     /// its bytes to a socket (a CPU copy, or a page reference) and `why` the call that does it.
     ///
+    /// A pipe takes both, too: `write` copies into pages of its own (`pipe_write` in `fs/pipe.c`),
+    /// and splicing puts references into its slots; its reader copies out of whichever it finds.
+    ///
     /// The other sinks leave no choice. A file's page cache is always written by a CPU copy, out of
     /// a pipe too (`iter_file_splice_write` in `fs/splice.c`). `/dev/null` looks at no byte,
     /// whatever it is handed (`write_null`, `pipe_to_null` in `drivers/char/mem.c`).
@@ -187,7 +193,15 @@ impl Route {
                 let why = "the file's page cache is written by a CPU copy";
                 vec![Hop::new(from, Place::SinkPageCache, Mover::CpuCopy, why)]
             }
-            SinkKind::TcpLoopback | SinkKind::UnixStream => {
+            SinkKind::Pipe => {
+                let read = "the receiver's read copies out of the pipe's slots";
+                let far = (Place::SinkPipe, Place::Receiver);
+                vec![
+                    Hop::new(from, Place::SinkPipe, by, why),
+                    Hop::new(far.0, far.1, Mover::CpuCopy, read),
+                ]
+            }
+            SinkKind::TcpLoopback | SinkKind::TcpVeth | SinkKind::UnixStream => {
                 let mut hops = vec![Hop::new(from, Place::SocketBuffer, by, why)];
                 hops.extend(self.deliver(by));
                 hops

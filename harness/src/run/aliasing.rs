@@ -3,6 +3,8 @@
 use super::claims;
 use crate::scenario::{Cell, Receiver};
 use crate::trial::wire::Aliased;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use zclab_report::record::{Agreement, Aliasing, Sharing};
 use zclab_strategies::{Mover, Path, Place, SinkKind};
 
@@ -18,7 +20,7 @@ pub fn not_probed(cell: &Cell) -> Option<&'static str> {
     match cell.condition.sink {
         SinkKind::File => return Some("a file's page cache is always written by a copy"),
         SinkKind::Null => return Some("the null device keeps no byte to look at"),
-        SinkKind::TcpLoopback | SinkKind::UnixStream => {}
+        SinkKind::TcpLoopback | SinkKind::TcpVeth | SinkKind::UnixStream | SinkKind::Pipe => {}
     }
     if cell.condition.receiver == Receiver::Discard {
         return Some("the receiver drops the bytes unseen");
@@ -53,10 +55,10 @@ pub fn verdict(expected: Sharing, shared_bytes: u64, probed_bytes: u64) -> Agree
 
 /// The record's line of a cell.
 #[must_use]
-pub fn line(cell: &Cell, seen: Aliased) -> Aliasing {
+pub fn line(cell: &Cell, setup: &BTreeMap<String, Value>, seen: Aliased) -> Aliasing {
     let Aliased { shared_bytes, probed_bytes, reason } = seen;
-    let expected =
-        (probed_bytes > 0).then(|| expected(&cell.contender.strategy.path(&claims::route(cell))));
+    let path = || cell.contender.strategy.path(&claims::route(cell, setup));
+    let expected = (probed_bytes > 0).then(|| expected(&path()));
     let verdict = expected
         .map_or(Agreement::Unobserved, |expected| verdict(expected, shared_bytes, probed_bytes));
     Aliasing { cell: cell.id(), shared_bytes, probed_bytes, expected, verdict, reason }
@@ -83,7 +85,9 @@ mod tests {
     fn references_share_and_any_copy_does_not() {
         let unix = Route { sink: SinkKind::UnixStream, ..TCP };
         let cold = Route { cache: CacheState::Cold, ..TCP };
-        for route in [TCP, unix, cold] {
+        let veth = Route { sink: SinkKind::TcpVeth, ..TCP };
+        let pipe = Route { sink: SinkKind::Pipe, ..TCP };
+        for route in [TCP, veth, unix, pipe, cold] {
             for (strategy, sharing) in [
                 ("read-write", Sharing::Copied),
                 ("mmap-write", Sharing::Copied),

@@ -7,6 +7,7 @@ use super::logs::Ready;
 use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
 use crate::trial::wire::{Access, Cache, Spec, Trouble};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 use zclab_report::record::Status;
 use zclab_strategies::{OptionValue, Place, SinkKind};
@@ -47,9 +48,22 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "the log lies on tmpfs, whose pages are nowhere else: none can be evicted (--logs DIR)",
         );
     }
+    if let Some(parameter) = condition.impossible_link() {
+        let sink = condition.sink.name();
+        let message = format!(
+            "{sink} has no device that zclab may change ({parameter}): only tcp-veth has one of its own"
+        );
+        return trouble(Status::Refused, &message);
+    }
     if condition.receiver == Receiver::Discard {
         match condition.sink {
-            SinkKind::TcpLoopback => {}
+            SinkKind::TcpLoopback | SinkKind::TcpVeth => {}
+            SinkKind::Pipe => {
+                return trouble(
+                    Status::Unsupported,
+                    "a pipe has no recv(MSG_TRUNC): only TCP drops the bytes in the kernel",
+                );
+            }
             SinkKind::UnixStream => {
                 return trouble(
                     Status::Unsupported,
@@ -74,7 +88,7 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
         );
     }
     let strategy = cell.contender.strategy;
-    let path = strategy.path(&claims::route(cell));
+    let path = strategy.path(&claims::route(cell, &BTreeMap::new()));
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
     if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
         return trouble(
@@ -136,6 +150,7 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
             scenario::Cache::Cold => Cache::Cold,
             scenario::Cache::Partial { resident } => Cache::Partial(resident),
         },
+        link: condition.link.asked(),
         pin,
         markers: false,
     }

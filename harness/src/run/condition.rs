@@ -347,7 +347,8 @@ impl<'a> Measure<'a> {
         let mut lines = Vec::new();
         let mut statuses = Vec::new();
         for entry in self.entries {
-            lines.push(Line::Ledger(self.evidence.ledger(&entry.cell, entry.counted.as_ref())));
+            let (setup, counted) = (&entry.setup, entry.counted.as_ref());
+            lines.push(Line::Ledger(self.evidence.ledger(&entry.cell, setup, counted)));
             lines.extend(entry.aliasing.map(Line::Aliasing));
             lines.extend(entry.profile.map(Line::Profile));
             let status = entry.trouble.as_ref().map_or(Status::Ok, |trouble| trouble.status);

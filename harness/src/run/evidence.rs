@@ -13,6 +13,7 @@ use crate::ledger::profile::Profiler;
 use crate::log::Log;
 use crate::scenario::Cell;
 use crate::trial::wire::{Moved, Order, Trouble};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zclab_report::record;
@@ -126,18 +127,24 @@ impl Evidence {
         self.ledger = Err(error.to_string());
     }
 
-    /// The ledger line of a cell: its claim, and what was counted of it.
+    /// The ledger line of a cell: its claim for the route that its setup describes, and what was counted
+    /// of it.
     #[must_use]
-    pub fn ledger(&self, cell: &Cell, counted: Option<&Counted>) -> record::Ledger {
+    pub fn ledger(
+        &self,
+        cell: &Cell,
+        setup: &BTreeMap<String, Value>,
+        counted: Option<&Counted>,
+    ) -> record::Ledger {
         let (counted, ledger) = match (counted, &self.ledger) {
             (Some(counted), Ok(ledger)) => (counted, ledger),
-            (_, Err(why)) => return claims::ledger(cell, why),
+            (_, Err(why)) => return claims::ledger(cell, setup, why),
             (None, Ok(_)) => {
                 let why = self.unlearnt.as_deref();
-                return claims::ledger(cell, why.unwrap_or("the cell was not counted"));
+                return claims::ledger(cell, setup, why.unwrap_or("the cell was not counted"));
             }
         };
-        let route = claims::route(cell);
+        let route = claims::route(cell, setup);
         let path = cell.contender.strategy.path(&route);
         let Counted { moved, counts } = counted;
         let case = Case {

@@ -50,6 +50,7 @@ impl Condition {
             ("transform".to_owned(), json!(self.transform.name())),
             ("socket_buffer".to_owned(), json!(self.socket_buffer_bytes)),
         ]);
+        params.extend(self.link_params());
         if let Some(size) = self.message() {
             params.insert("message".to_owned(), words::message(size));
         }

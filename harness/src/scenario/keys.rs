@@ -205,7 +205,7 @@ pub const RECEIVER: Key = Key::new(
     "matrix",
     "receiver",
     Values::Word { default: "copy", of: || words::names(words::RECEIVERS) },
-    "what the receiver does with the bytes; discard needs the sink tcp-loopback",
+    "what the receiver does with the bytes; discard needs a TCP sink",
 );
 /// How the receiver waits.
 pub const WAIT: Key = Key::new(
@@ -226,7 +226,40 @@ pub const SOCKET_BUFFER: Key = Key::new(
     "matrix",
     "socket_buffer",
     bytes(0, 0, GIB),
-    "SO_SNDBUF and SO_RCVBUF asked for, 0 leaves them to the kernel; what came of it is in the record",
+    "SO_SNDBUF and SO_RCVBUF (or a pipe's size) asked for, 0 leaves them to the kernel; what came of \
+     it is in the record",
+);
+const SWITCH: Values = Values::Word { default: "on", of: || words::names(words::SWITCHES) };
+/// Scatter-gather of the device between two hosts.
+pub const SCATTER_GATHER: Key = Key::new(
+    "matrix",
+    "scatter_gather",
+    SWITCH,
+    "the sending device gathers packets from fragments (sink tcp-veth)",
+);
+/// Checksum offload of the device between two hosts.
+pub const CHECKSUM: Key =
+    Key::new("matrix", "checksum", SWITCH, "the sending device fills in checksums (sink tcp-veth)");
+/// Segmentation offload of the device between two hosts.
+pub const SEGMENTATION: Key = Key::new(
+    "matrix",
+    "segmentation",
+    SWITCH,
+    "large TCP packets reach the sending device whole: TSO and GSO (sink tcp-veth)",
+);
+/// Packet size of the device between two hosts.
+pub const MTU: Key = Key::new(
+    "matrix",
+    "mtu",
+    bytes(1500, 576, 65535),
+    "bytes of a packet on the device between two hosts (sink tcp-veth)",
+);
+/// Bound of the device between two hosts.
+pub const BANDWIDTH: Key = Key::new(
+    "matrix",
+    "bandwidth",
+    bytes(0, 0, 100 * GIB),
+    "bytes that leave the sending device in a second, by a token bucket; 0: no bound (sink tcp-veth)",
 );
 
 /// Repetitions.
@@ -331,6 +364,11 @@ pub const ALL: &[Key] = &[
     WAIT,
     TRANSFORM,
     SOCKET_BUFFER,
+    SCATTER_GATHER,
+    CHECKSUM,
+    SEGMENTATION,
+    MTU,
+    BANDWIDTH,
     LAUNCHES,
     TURNS,
     SLICE,

@@ -2,8 +2,8 @@
 
 use super::document::{Item, Reader, Section, describe};
 use super::keys::{self, Key};
-use super::words::{self, RECEIVERS, TRANSFORMS, WAITS};
-use super::{Access, Cache, Condition, LogChoice, Receiver, Transform, Wait};
+use super::words::{self, RECEIVERS, SWITCHES, TRANSFORMS, WAITS};
+use super::{Access, Cache, Condition, Link, LogChoice, Receiver, Transform, Wait};
 use crate::log::kafka::MessageSize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -32,6 +32,11 @@ pub(super) enum Setting {
     Wait(Wait),
     Transform(Transform),
     SocketBuffer(u64),
+    ScatterGather(bool),
+    Checksum(bool),
+    Segmentation(bool),
+    Mtu(u32),
+    Bandwidth(u64),
 }
 
 /// A parameter, its values, and where each of them stands.
@@ -55,7 +60,11 @@ impl Setting {
             Setting::Fetch(bytes) | Setting::Header(bytes) | Setting::SocketBuffer(bytes) => {
                 json!(bytes)
             }
-            Setting::Consumers(count) => json!(count),
+            Setting::Bandwidth(bytes) => json!(bytes),
+            Setting::Mtu(count) | Setting::Consumers(count) => json!(count),
+            Setting::ScatterGather(on) | Setting::Checksum(on) | Setting::Segmentation(on) => {
+                json!(words::switch(*on))
+            }
             Setting::Access(access) => json!(access.name()),
             Setting::Cache(cache) => json!(cache.name()),
             Setting::Sink(sink) => json!(sink.name()),
@@ -82,6 +91,11 @@ impl Setting {
             Setting::Wait(wait) => to.wait = wait,
             Setting::Transform(transform) => to.transform = transform,
             Setting::SocketBuffer(bytes) => to.socket_buffer_bytes = bytes,
+            Setting::ScatterGather(on) => to.link.scatter_gather = Some(on),
+            Setting::Checksum(on) => to.link.checksum = Some(on),
+            Setting::Segmentation(on) => to.link.segmentation = Some(on),
+            Setting::Mtu(bytes) => to.link.mtu_bytes = Some(bytes),
+            Setting::Bandwidth(bytes) => to.link.bandwidth_bytes = Some(bytes),
         }
     }
 }
@@ -133,6 +147,7 @@ pub(super) fn base(log: LogChoice) -> Condition {
         wait: Wait::Auto,
         transform: Transform::None,
         socket_buffer_bytes: keys::SOCKET_BUFFER.values.default_number(),
+        link: Link::default(),
     }
 }
 
@@ -192,8 +207,18 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
             words::find(TRANSFORMS, word).map(Setting::Transform)
         }
         "socket_buffer" => reader.number(key, item).map(Setting::SocketBuffer),
+        "scatter_gather" => switch(reader, key, item).map(Setting::ScatterGather),
+        "checksum" => switch(reader, key, item).map(Setting::Checksum),
+        "segmentation" => switch(reader, key, item).map(Setting::Segmentation),
+        "mtu" => reader.number32(key, item).map(Setting::Mtu),
+        "bandwidth" => reader.number(key, item).map(Setting::Bandwidth),
         _ => None,
     }
+}
+
+fn switch<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Option<bool> {
+    let word = reader.word(key, item)?;
+    words::find(SWITCHES, word)
 }
 
 fn access<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Option<Access> {

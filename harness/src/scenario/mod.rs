@@ -10,6 +10,7 @@ mod contenders;
 mod document;
 mod estimate;
 pub mod keys;
+mod link;
 mod load;
 mod matrix;
 mod parse;
@@ -21,6 +22,7 @@ pub mod words;
 pub use check::SEGMENTS_MAX;
 pub use contenders::BARE;
 pub use estimate::Estimate;
+pub use link::Link;
 pub use load::{load, load_shipped, load_with_origin};
 pub use parse::{CELLS_MAX, parse, parse_bytes};
 pub use problem::{BadScenario, Problem, Spot};
@@ -99,6 +101,8 @@ pub struct Condition {
     pub transform: Transform,
     /// `SO_SNDBUF` and `SO_RCVBUF` asked for, in bytes.
     pub socket_buffer_bytes: u64,
+    /// The device between two hosts.
+    pub link: Link,
 }
 
 /// The log that is read.

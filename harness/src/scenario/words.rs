@@ -25,6 +25,9 @@ pub const WAITS: &[(&str, Wait)] =
 /// What is done to the bytes on the way.
 pub const TRANSFORMS: &[(&str, Transform)] = &[("none", Transform::None)];
 
+/// What is on or off.
+pub const SWITCHES: &[(&str, bool)] = &[("on", true), ("off", false)];
+
 /// The words of a list.
 #[must_use]
 pub fn names<T>(list: &[(&'static str, T)]) -> Vec<&'static str> {
@@ -45,6 +48,12 @@ fn name<T: PartialEq>(list: &[(&'static str, T)], value: &T) -> &'static str {
 #[must_use]
 pub fn codec(codec: Codec) -> &'static str {
     name(CODECS, &codec)
+}
+
+/// The word for what is on or off.
+#[must_use]
+pub fn switch(on: bool) -> &'static str {
+    name(SWITCHES, &on)
 }
 
 impl Receiver {

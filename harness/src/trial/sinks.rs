@@ -4,8 +4,11 @@
 //! no receiver; a file's length, and on demand its content, is read back.
 
 mod connect;
+mod pipe;
 mod receiver;
+mod veth;
 
+pub use pipe::INHERITED;
 pub use receiver::die_with_parent;
 
 use super::wire::{Content, Counted, Expect, FarEnd, ReadBack, Spec, Trouble, say};
@@ -53,20 +56,33 @@ impl Sinks {
         let kind = SinkKind::parse(&spec.sink)
             .ok_or_else(|| Trouble::failed(format!("unknown sink {}", spec.sink)))?;
         match kind {
-            SinkKind::TcpLoopback => Sinks::tcp(spec),
+            SinkKind::TcpLoopback => Sinks::loopback(spec),
+            SinkKind::TcpVeth => Sinks::veth(spec),
             SinkKind::UnixStream => Sinks::unix(spec),
+            SinkKind::Pipe => Sinks::pipes(spec),
             SinkKind::File => Sinks::files(spec),
             SinkKind::Null => Sinks::null(spec),
         }
     }
 
-    fn tcp(spec: &Spec) -> Result<Sinks, Trouble> {
-        let listener = TcpListener::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))
-            .map_err(|error| io("bind", "127.0.0.1", &error))?;
+    fn loopback(spec: &Spec) -> Result<Sinks, Trouble> {
+        let receiver = Receiver::spawn()?;
+        Sinks::tcp(spec, SinkKind::TcpLoopback, Ipv4Addr::LOCALHOST, receiver, BTreeMap::new())
+    }
+
+    /// Listens on an address, lets the receiver connect to it, and tunes what it connects.
+    fn tcp(
+        spec: &Spec,
+        kind: SinkKind,
+        address: Ipv4Addr,
+        mut receiver: Receiver,
+        mut setup: BTreeMap<String, Value>,
+    ) -> Result<Sinks, Trouble> {
+        let listener = TcpListener::bind(SocketAddrV4::new(address, 0))
+            .map_err(|error| io("bind", &address.to_string(), &error))?;
         let address = listener.local_addr().map_err(|e| io("getsockname", "listener", &e))?;
         deepen_backlog(&listener, spec.consumers)?;
-        let mut receiver = Receiver::start(spec, &address.to_string())?;
-        let mut setup = BTreeMap::new();
+        receiver.tell(spec, &address.to_string())?;
         let accept = || listener.accept().map(|(stream, _)| stream);
         let streams = accept_all(&listener, spec.consumers, &mut receiver, accept)?;
         let mut owned = Vec::new();
@@ -74,7 +90,7 @@ impl Sinks {
             tune(&stream, spec, &mut setup)?;
             owned.push(OwnedFd::from(stream));
         }
-        Sinks::connected(owned, SinkKind::TcpLoopback, spec.spins, receiver, setup)
+        Sinks::connected(owned, kind, spec.spins, receiver, setup)
     }
 
     fn unix(spec: &Spec) -> Result<Sinks, Trouble> {
@@ -84,7 +100,8 @@ impl Sinks {
         let listener =
             UnixListener::bind_addr(&address).map_err(|e| io("bind", "unix stream", &e))?;
         deepen_backlog(&listener, spec.consumers)?;
-        let mut receiver = Receiver::start(spec, &format!("@{name}"))?;
+        let mut receiver = Receiver::spawn()?;
+        receiver.tell(spec, &format!("@{name}"))?;
         let accept = || listener.accept().map(|(stream, _)| stream);
         let streams = accept_all(&listener, spec.consumers, &mut receiver, accept)?;
         let mut setup = BTreeMap::new();
@@ -109,7 +126,9 @@ impl Sinks {
         let hello = receiver.next()?;
         let waits = if spins { "spins" } else { "sleeps" };
         setup.insert("receiver_waits".into(), json!(waits));
-        setup.insert("receive_buffer_bytes".into(), json!(hello.receive_buffer_bytes));
+        if hello.receive_buffer_bytes > 0 {
+            setup.insert("receive_buffer_bytes".into(), json!(hello.receive_buffer_bytes));
+        }
         let sinks = owned.iter().map(|fd| Sink { fd: fd.as_raw_fd(), kind }).collect();
         let receive_buffer_bytes = hello.receive_buffer_bytes;
         let receiver = Some(receiver);

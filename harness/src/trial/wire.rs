@@ -8,6 +8,7 @@ mod lines;
 
 pub use lines::{Lines, NoLine, say};
 
+use crate::net::Link;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,10 +49,13 @@ pub struct Spec {
     pub discard: bool,
     /// The receiver spins instead of sleeping.
     pub spins: bool,
-    /// `SO_SNDBUF` and `SO_RCVBUF` to ask for; 0 leaves them to the kernel's tuning.
+    /// `SO_SNDBUF` and `SO_RCVBUF` (or a pipe's size) to ask for; 0 leaves them to the kernel's tuning.
     pub socket_buffer_bytes: u64,
     /// Which pages are cached when a round begins.
     pub cache: Cache,
+    /// The device between two hosts, where the sink is on another one.
+    #[serde(default)]
+    pub link: Link,
     /// CPUs to pin to: sender, receiver.
     pub pin: Option<(usize, usize)>,
     /// Make marker calls around the timed loop, for tracers.
@@ -242,7 +246,8 @@ pub fn errno_name(errno: Errno) -> String {
 /// Everything that a receiver has to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReceiverSpec {
-    /// Where to connect: `127.0.0.1:port`, or `@name` in the abstract Unix namespace.
+    /// Where to connect: `127.0.0.1:port`, or `@name` in the abstract Unix namespace; or
+    /// `inherited:` and the numbers of the descriptors, for pipes.
     pub address: String,
     /// How many connections to make; each begins with its index, four bytes little endian.
     pub connections: u32,

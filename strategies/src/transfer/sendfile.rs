@@ -14,8 +14,8 @@
 //! Timed: the call. Not timed: nothing else is needed.
 
 use crate::{
-    CallError, Engine, Hop, Mover, OpenError, Part, Path, Place, Queue, Route, Setup, Step,
-    Strategy, sys,
+    CallError, Engine, Hop, Mover, OpenError, Part, Path, Place, Queue, Route, Setup, SinkKind,
+    Step, Strategy, sys,
 };
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, RawFd};
@@ -37,6 +37,12 @@ impl Strategy for Sendfile {
 
     fn path(&self, on: &Route) -> Path {
         let mut hops = on.fill();
+        if on.sink == SinkKind::Pipe {
+            // A pipe as the target takes the place of the task's own (`splice_file_to_pipe`).
+            let why = "sendfile puts page references into the sink itself";
+            hops.extend(on.into_sink(Place::PageCache, Mover::Reference, why));
+            return Path { hops };
+        }
         hops.push(Hop::new(
             Place::PageCache,
             Place::Pipe,

@@ -14,23 +14,25 @@ const TCP: Route = Route {
     receiver_copies: true,
 };
 
-fn routes() -> [Route; 6] {
+fn routes() -> [Route; 7] {
     let no_gather = Route { scatter_gather: false, ..TCP };
     let no_checksum = Route { tx_checksum: false, ..TCP };
     let to = |sink| Route { sink, ..TCP };
-    let [unix, file, null] = [SinkKind::UnixStream, SinkKind::File, SinkKind::Null].map(to);
-    [TCP, no_gather, no_checksum, unix, file, null]
+    let [unix, pipe, file, null] =
+        [SinkKind::UnixStream, SinkKind::Pipe, SinkKind::File, SinkKind::Null].map(to);
+    [TCP, no_gather, no_checksum, unix, pipe, file, null]
 }
 
-/// Copies over TCP, without scatter-gather, without checksum offload, to Unix stream, file, null.
-const COPIES: &[(&str, [f64; 6])] = &[
-    ("null", [1.0, 2.0, 1.0, 1.0, 1.0, 0.0]),
-    ("read-write", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
-    ("mmap-write", [1.0, 2.0, 1.0, 1.0, 1.0, 0.0]),
-    ("sendfile", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
-    ("splice", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
-    ("uring-read-send", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
-    ("direct-write", [1.0, 2.0, 1.0, 1.0, 1.0, 0.0]),
+/// Copies over TCP, without scatter-gather, without checksum offload, to Unix stream, pipe, file,
+/// null.
+const COPIES: &[(&str, [f64; 7])] = &[
+    ("null", [1.0, 2.0, 1.0, 1.0, 1.0, 1.0, 0.0]),
+    ("read-write", [2.0, 3.0, 2.0, 2.0, 2.0, 2.0, 1.0]),
+    ("mmap-write", [1.0, 2.0, 1.0, 1.0, 1.0, 1.0, 0.0]),
+    ("sendfile", [0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0]),
+    ("splice", [0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0]),
+    ("uring-read-send", [2.0, 3.0, 2.0, 2.0, 2.0, 2.0, 1.0]),
+    ("direct-write", [1.0, 2.0, 1.0, 1.0, 1.0, 1.0, 0.0]),
 ];
 
 #[test]
@@ -40,6 +42,11 @@ fn copies_per_byte() {
         for (route, copies) in routes().iter().zip(copies) {
             let path = strategy.path(route);
             assert_eq!(path.sender_copies_per_byte(), *copies, "{name} on {route:?}: {path:#?}");
+            if route.sink.is_tcp() {
+                // Loopback and veth are devices alike: what they gather and checksum decides.
+                let veth = strategy.path(&Route { sink: SinkKind::TcpVeth, ..*route });
+                assert_eq!(veth, path, "{name} on {route:?}");
+            }
         }
     }
 }
@@ -60,8 +67,9 @@ fn hops_follow_each_other_from_the_log_to_the_far_end() {
             let what = format!("{} on {route:?}: {hops:#?}", strategy.name());
             assert!(hops.windows(2).all(|pair| pair[0].to == pair[1].from), "{what}");
             let end = match route.sink {
-                SinkKind::TcpLoopback if !route.receiver_copies => Place::Nowhere,
-                SinkKind::TcpLoopback | SinkKind::UnixStream => Place::Receiver,
+                sink if sink.is_tcp() && !route.receiver_copies => Place::Nowhere,
+                SinkKind::TcpLoopback | SinkKind::TcpVeth => Place::Receiver,
+                SinkKind::UnixStream | SinkKind::Pipe => Place::Receiver,
                 SinkKind::File => Place::SinkPageCache,
                 SinkKind::Null => Place::Nowhere,
             };

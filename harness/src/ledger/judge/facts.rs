@@ -75,7 +75,10 @@ impl Case<'_> {
             ),
         ];
         match self.route.sink {
-            SinkKind::TcpLoopback | SinkKind::UnixStream => self.through_a_socket(&mut facts),
+            SinkKind::TcpLoopback | SinkKind::TcpVeth | SinkKind::UnixStream => {
+                self.through_a_socket(&mut facts);
+            }
+            SinkKind::Pipe => self.into_a_pipe(&mut facts),
             SinkKind::File => self.into(&mut facts, Place::SinkPageCache, End::File),
             SinkKind::Null => self.into(&mut facts, Place::Nowhere, End::Other),
         }
@@ -112,6 +115,36 @@ impl Case<'_> {
         }
     }
 
+    /// A pipe: the calls' own results are to be seen, and those of the receiver's reads, which it counts.
+    /// What a splice of the log put into a pipe's slots is not.
+    fn into_a_pipe(&self, facts: &mut Vec<Fact>) {
+        let (to, copy, reference) = (Place::SinkPipe, Mover::CpuCopy, Mover::Reference);
+        let (plain, _) = self.sent(End::Pipe);
+        let spliced = |from: fn(End) -> bool| {
+            let takes = |m: &super::super::moves::Move| {
+                m.call.splices() && m.to == End::Pipe && from(m.from)
+            };
+            self.calls_are_counted().map(|()| self.counts.moved(takes))
+        };
+        let mut push = |from, to, by, bytes, evidence| {
+            facts.push(Fact { from, to, by, bytes, evidence, least: None });
+        };
+        push(self.source(to, copy), to, copy, plain, "bytes returned by writes");
+        let between = spliced(|from| from == End::Pipe);
+        push(Place::Pipe, to, reference, between, "bytes returned by splices between pipes");
+        let of_log = match spliced(|from| from != End::Pipe) {
+            Ok(0) => Ok(0),
+            Ok(_) => Err("no tracepoint shows what a splice puts into a pipe".to_owned()),
+            Err(why) => Err(why),
+        };
+        for (to, by) in [(Place::Pipe, reference), (Place::Pipe, copy), (to, reference), (to, copy)]
+        {
+            push(Place::PageCache, to, by, of_log.clone(), "bytes returned by splicing calls");
+        }
+        let received = Ok(self.payload_bytes);
+        push(to, Place::Receiver, copy, received, "bytes returned by the receiver's reads");
+    }
+
     /// From where plain calls take their bytes, in the claim's words: that the memory is a mapping of
     /// the log cannot be seen, but that no read filled it can, in the hop before.
     fn source(&self, to: Place, by: Mover) -> Place {
@@ -126,7 +159,7 @@ impl Case<'_> {
     fn through_a_socket(&self, facts: &mut Vec<Fact>) {
         let counts = self.counts;
         let (plain, spliced) = self.sent(End::Socket);
-        let tcp = self.route.sink == SinkKind::TcpLoopback;
+        let tcp = self.route.sink.is_tcp();
         let (pages, evidence) = if tcp {
             let seen = self.seen_by("queue").and_then(|()| self.whole(counts.queued, "queued"));
             (seen, "pages of the log in packets at net_dev_queue")
@@ -192,10 +225,15 @@ impl Case<'_> {
             .seen_by("transmit")
             .and_then(|()| self.seen_by("queue"))
             .and_then(|()| self.whole(wire, "transmitted"));
-        let linearised = whole.clone().map(|wire| wire.linear.saturating_sub(queued.linear));
+        let grown = whole.clone().map(|wire| wire.linear.saturating_sub(queued.linear));
         let referred = whole.and_then(|wire| {
-            let linear = linearised.clone()?;
+            let linear = grown.clone()?;
             Ok((wire.total() - linear).saturating_sub(self.header_bytes))
+        });
+        // Headers are in the same packets, and become linear with them.
+        let linearised = grown.map(|grown| {
+            let beyond = grown.saturating_sub(self.payload_bytes);
+            grown - beyond.min(self.header_bytes)
         });
         let (from, to) = (Place::SocketBuffer, Place::Wire);
         push(from, to, Mover::Reference, referred, "fragments at net_dev_start_xmit");

@@ -57,7 +57,8 @@ impl Measure<'_> {
             };
             match seen {
                 Ok(seen) => {
-                    let line = aliasing::line(&self.entries[at].cell, seen);
+                    let entry = &self.entries[at];
+                    let line = aliasing::line(&entry.cell, &entry.setup, seen);
                     self.entries[at].aliasing = Some(line);
                 }
                 Err(trouble) => self.give_up(at, trouble),

@@ -23,7 +23,8 @@ impl Drop for Receiver {
 }
 
 impl Receiver {
-    pub(super) fn start(spec: &Spec, address: &str) -> Result<Receiver, Trouble> {
+    /// Starts it, in the network namespace in which this thread is now. It waits to be told more.
+    pub(super) fn spawn() -> Result<Receiver, Trouble> {
         let parent = nix::unistd::getpid();
         let mut command = Command::new(crate::trial::SELF);
         command.arg("receive").stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -32,7 +33,11 @@ impl Receiver {
         let (Some(orders), Some(counts)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(Trouble::failed("the receiver has no pipes"));
         };
-        let mut receiver = Receiver { process, orders, counts: Lines::new(counts) };
+        Ok(Receiver { process, orders, counts: Lines::new(counts) })
+    }
+
+    /// Tells it where to connect, and how to receive.
+    pub(super) fn tell(&mut self, spec: &Spec, address: &str) -> Result<(), Trouble> {
         let spec = ReceiverSpec {
             address: address.to_owned(),
             connections: spec.consumers,
@@ -41,8 +46,7 @@ impl Receiver {
             socket_buffer_bytes: spec.socket_buffer_bytes,
             cpu: spec.pin.map(|(_, receiver)| receiver),
         };
-        say(&mut receiver.orders, &spec).map_err(|e| io("write", "the receiver's pipe", &e))?;
-        Ok(receiver)
+        say(&mut self.orders, &spec).map_err(|e| io("write", "the receiver's pipe", &e))
     }
 
     pub(super) fn next(&mut self) -> Result<Counted, Trouble> {
