@@ -23,7 +23,7 @@ use crate::memory::Slots;
 use crate::ring::Ring;
 use crate::{
     CallError, Cursor, Engine, Header, Hop, Job, LaneId, Mover, OpenError, OptionKind, OptionSpec,
-    Part, Path, Piece, Place, Queue, Route, Setup, Sink, Step, Strategy, sys,
+    Part, Path, Piece, Place, Queue, Route, Setup, Sink, SinkKind, Step, Strategy, sys,
 };
 use io_uring::{opcode, squeue, types::Fd};
 use nix::errno::Errno;
@@ -81,6 +81,7 @@ impl Strategy for UringReadSend {
             log: setup.segments.iter().map(|segment| segment.file.as_raw_fd()).collect(),
             ring: Ring::open(depth * 3, Slots::new(depth, header_room + buffer, 1)?)?,
             header_room,
+            pipe_nowait: sys::pipe_nowait().map_err(|errno| OpenError::failed("pipe2", errno))?,
             nonblocking: nonblocking
                 .collect::<Result<_, _>>()
                 .map_err(|errno| OpenError::failed("fcntl(F_GETFL)", errno))?,
@@ -132,6 +133,7 @@ struct Batcher {
     /// Each slot begins with room for a header; the bytes of the log follow.
     header_room: usize,
     nonblocking: Vec<bool>,
+    pipe_nowait: libc::c_int,
     depth: usize,
     items: Vec<Item>,
     free: Vec<usize>,
@@ -275,15 +277,19 @@ impl Batcher {
             .build()
     }
 
-    /// SEND for a socket, WRITE at its own position for a file.
+    /// SEND for a socket, WRITE at its own position for a file, WRITE for a pipe.
     fn send(&self, item: Item, start: usize, len: usize, more: bool) -> squeue::Entry {
         let sink = Fd(item.sink.fd);
         let buffer = self.ring.slots.pointer(item.slot).wrapping_add(start).cast_const();
+        // The ring would wait for a full sink even where the caller made it non-blocking.
+        let nonblocking = self.nonblocking[item.lane];
         if !item.sink.kind.is_socket() {
-            return opcode::Write::new(sink, buffer, len as u32).offset(u64::MAX).build();
+            let pipe = item.sink.kind == SinkKind::Pipe;
+            let wait = if nonblocking && pipe { self.pipe_nowait } else { 0 };
+            let write = opcode::Write::new(sink, buffer, len as u32).offset(u64::MAX);
+            return write.rw_flags(wait).build();
         }
-        // The ring would wait for a full socket even where the caller made it non-blocking.
-        let wait = if self.nonblocking[item.lane] { libc::MSG_DONTWAIT } else { 0 };
+        let wait = if nonblocking { libc::MSG_DONTWAIT } else { 0 };
         let more = if more { libc::MSG_MORE } else { 0 };
         let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL | wait | more;
         opcode::Send::new(sink, buffer, len as u32).flags(flags).build()

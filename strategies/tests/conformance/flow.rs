@@ -3,7 +3,7 @@
 use crate::far_end::{FarEnd, Manner, Pace, QUEUES};
 use crate::world::{Fetch, Log, Set, Watchdog, expected, fetch_for, fill, open, piece, transfer};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,15 +91,22 @@ fn full_sockets_beside_free_ones() {
 #[test]
 fn a_dead_sink_holds_up_no_other() {
     let log = log();
-    for strategy in ALL {
+    let kinds = [SinkKind::UnixStream, SinkKind::Pipe];
+    for (strategy, kind) in ALL.iter().flat_map(|strategy| kinds.map(|kind| (strategy, kind))) {
         for set in depths(*strategy) {
-            let what = format!("{} {set:?}", strategy.name());
+            let what = format!("{} {set:?} beside {kind:?}", strategy.name());
             let _watchdog = Watchdog::over(what.clone());
-            let (near, _nobody_reads) = UnixStream::pair().unwrap();
-            near.set_nonblocking(true).unwrap();
+            let (_nobody_reads, near): (OwnedFd, OwnedFd) = match kind {
+                SinkKind::Pipe => nix::unistd::pipe2(nix::fcntl::OFlag::O_NONBLOCK).unwrap(),
+                _ => {
+                    let (far, near) = UnixStream::pair().unwrap();
+                    near.set_nonblocking(true).unwrap();
+                    (far.into(), near.into())
+                }
+            };
+            let dead = Sink { fd: near.as_raw_fd(), kind };
             let poll = Manner { nonblocking: true, ..Manner::PLAIN };
             let far = FarEnd::open(SinkKind::UnixStream, poll, log.dir.path(), 0);
-            let dead = Sink { fd: near.as_raw_fd(), kind: SinkKind::UnixStream };
             let sinks = [dead, far.sink];
             let mut fetches = vec![fetch_for("both", &[piece(0, 1, 199_999)], &[0, 1]); 6];
             fetches.push(fetch_for("one", &[piece(1, 7, 4000)], &[1]));
