@@ -13,7 +13,7 @@ pub use receiver::die_with_parent;
 
 use super::wire::{Content, Counted, Expect, FarEnd, ReadBack, Spec, Trouble, say};
 use base64::Engine as _;
-use connect::{accept_all, deepen_backlog, random_bytes, send_buffer, tune};
+use connect::{accept_all, ask_for_congestion, deepen_backlog, random_bytes, send_buffer, tune};
 use nix::errno::Errno;
 use nix::sys::socket::{SockaddrIn as SocketAddr4, getpeername, getsockname, getsockopt, sockopt};
 use receiver::Receiver;
@@ -81,6 +81,7 @@ impl Sinks {
         let listener = TcpListener::bind(SocketAddrV4::new(address, 0))
             .map_err(|error| io("bind", &address.to_string(), &error))?;
         let address = listener.local_addr().map_err(|e| io("getsockname", "listener", &e))?;
+        ask_for_congestion(&listener);
         deepen_backlog(&listener, spec.consumers)?;
         receiver.tell(spec, &address.to_string())?;
         let accept = || listener.accept().map(|(stream, _)| stream);
