@@ -8,4 +8,5 @@ mod end_to_end;
 mod interrupted;
 mod liar;
 mod profile;
+mod routes;
 mod support;
