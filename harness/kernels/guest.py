@@ -14,7 +14,7 @@ import subprocess
 import tarfile
 
 HERE = pathlib.Path(__file__).parent
-MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "crc32c_intel", "ext4", "tcp_cubic"]
+MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "crc32c_intel", "ext4", "tcp_cubic", "veth"]
 # Seconds: the guest's own watchdog, then QEMU's end.
 LIMIT, PATIENCE = 240, 300
 CONSOLE_LINES = 12
