@@ -78,7 +78,7 @@ impl Case<'_> {
             SinkKind::TcpLoopback | SinkKind::TcpVeth | SinkKind::UnixStream => {
                 self.through_a_socket(&mut facts);
             }
-            SinkKind::Pipe => self.into_a_pipe(&mut facts),
+            SinkKind::Pipe => self.through_a_pipe(&mut facts),
             SinkKind::File => self.into(&mut facts, Place::SinkPageCache, End::File),
             SinkKind::Null => self.into(&mut facts, Place::Nowhere, End::Other),
         }
@@ -117,7 +117,7 @@ impl Case<'_> {
 
     /// A pipe: the calls' own results are to be seen, and those of the receiver's reads, which it counts.
     /// What a splice of the log put into a pipe's slots is not.
-    fn into_a_pipe(&self, facts: &mut Vec<Fact>) {
+    fn through_a_pipe(&self, facts: &mut Vec<Fact>) {
         let (to, copy, reference) = (Place::SinkPipe, Mover::CpuCopy, Mover::Reference);
         let (plain, _) = self.sent(End::Pipe);
         let spliced = |from: fn(End) -> bool| {
