@@ -16,7 +16,7 @@ import tarfile
 HERE = pathlib.Path(__file__).parent
 MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "crc32c_intel", "ext4", "tcp_cubic", "veth"]
 # Seconds: the guest's own watchdog, then QEMU's end.
-LIMIT, PATIENCE = 240, 300
+LIMIT, PATIENCE = 420, 480
 CONSOLE_LINES = 12
 
 
