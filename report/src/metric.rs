@@ -42,15 +42,15 @@ impl Provenance {
 /// One quantity of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
-    /// CPU time of the sending process per KiB of payload: the headline.
+    /// CPU time of the sending process per KiB of payload: the headline where a log is sent.
     SenderCpu,
-    /// CPU time of the receiving process per KiB.
+    /// CPU time of the receiving process per KiB: the headline where bytes are ingested.
     ReceiverCpu,
     /// Both together.
     TotalCpu,
     /// Payload per second.
     Throughput,
-    /// Data-path system calls of the sender per MiB.
+    /// Data-path system calls of the measured side per MiB.
     Syscalls,
     /// User-kernel crossings per MiB: two for each system call.
     ModeSwitches,
@@ -90,9 +90,6 @@ impl Metric {
         Metric::ShortWrites,
         Metric::DeviceBytes,
     ];
-
-    /// Those that are compared with the baseline turn by turn.
-    pub const COMPARED: [Metric; 3] = [Metric::SenderCpu, Metric::TotalCpu, Metric::Throughput];
 
     /// Title, unit, and key in exports (with the unit).
     fn facts(self) -> [&'static str; 3] {
@@ -159,9 +156,8 @@ impl Metric {
                 "2 × system calls: once into the kernel, once back; calls as sys_enter showed them \
                 in the counting pass, or else those that the lab's wrapper counted"
             }
-            Metric::Voluntary | Metric::Involuntary | Metric::MinorFaults | Metric::MajorFaults => {
-                "rusage of the sender"
-            }
+            Metric::Voluntary | Metric::Involuntary => "rusage of the sender",
+            Metric::MinorFaults | Metric::MajorFaults => "rusage of the measured process",
             Metric::ReceiverVoluntary | Metric::ReceiverInvoluntary => "rusage of the receiver",
             Metric::ShortWrites => "the lab's wrapper: sends that were taken only in part",
             Metric::DeviceBytes => {

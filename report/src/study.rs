@@ -6,8 +6,10 @@
 //! and nothing else.
 
 mod row;
+mod side;
 
 pub use row::{Bottleneck, Figure, Row, State, Trouble};
+pub use side::Side;
 
 use crate::format;
 use crate::record::{Axis, Measured, Record, Scenario};
@@ -26,6 +28,8 @@ pub struct Study<'a> {
     pub panels: Vec<Panel<'a>>,
     /// Ids of cells of this scenario that fit nowhere in its matrix.
     pub strays: Vec<&'a str>,
+    /// Whose cost decides.
+    pub side: Side,
 }
 
 /// The points that share the values of all axes but the first.
@@ -78,7 +82,8 @@ impl<'a> Study<'a> {
             .collect();
         let strays =
             cells.iter().map(|cell| cell.id.as_str()).filter(|id| !placed.contains(id)).collect();
-        Study { record, scenario, x, panels, strays }
+        let side = Side::of(record, scenario);
+        Study { record, scenario, x, panels, strays, side }
     }
 
     /// Every row of every panel, in order.

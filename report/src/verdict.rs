@@ -96,7 +96,7 @@ fn notes(study: &Study) -> Vec<String> {
             if one { "it is" } else { "they are" },
         ));
     }
-    notes.extend(receiver_bound(study));
+    notes.extend(far_end_bound(study));
     if study.rows().any(|row| row.state == State::Ok && row.launches() == 1) {
         notes.push(
             "Measured in a single launch: how launches differ is unknown, so there are no \
@@ -111,10 +111,10 @@ fn notes(study: &Study) -> Vec<String> {
     notes
 }
 
-/// Names the cells whose throughput is the receiver's.
-fn receiver_bound(study: &Study) -> Option<String> {
+/// Names the cells whose throughput is the far end's.
+fn far_end_bound(study: &Study) -> Option<String> {
     let measured: Vec<_> = study.rows().filter(|row| row.state == State::Ok).collect();
-    let bound: Vec<_> = measured.iter().filter(|row| row.bottleneck.at_receiver()).collect();
+    let bound: Vec<_> = measured.iter().filter(|row| row.at_far_end()).collect();
     if bound.is_empty() {
         return None;
     }
@@ -125,11 +125,12 @@ fn receiver_bound(study: &Study) -> Option<String> {
         }
     }
     let both = bound.iter().filter(|row| row.bottleneck == Bottleneck::Both).count();
-    let too = if both > 0 { format!(" (in {both} of them the sender too)") } else { String::new() };
+    let (own, far) = (study.side.name(), study.side.far().name());
+    let too = if both > 0 { format!(" (in {both} of them the {own} too)") } else { String::new() };
     Some(format!(
-        "In {} of {} measured cells ({}) the receiver was on CPU for 90 % of the time or \
+        "In {} of {} measured cells ({}) the {far} was on CPU for 90 % of the time or \
         more{too}: throughput there is the \
-         receiver's, and says nothing about the sender.",
+         {far}'s, and says nothing about the {own}.",
         bound.len(),
         measured.len(),
         format::list(&labels),

@@ -58,6 +58,9 @@ enum Command {
     /// The far end of a trial's sockets: a part of a trial.
     #[command(hide = true)]
     Receive,
+    /// The far end of an ingest trial's socket: a part of a trial.
+    #[command(hide = true)]
+    Feed,
 }
 
 /// Runs the subcommand that was asked for.
@@ -80,5 +83,6 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Man(args) => man::run(args, Cli::command()),
         Command::Trial => crate::trial::child::run().map(|()| ExitCode::SUCCESS),
         Command::Receive => crate::trial::receiver::run().map(|()| ExitCode::SUCCESS),
+        Command::Feed => crate::trial::ingest::feeder::run().map(|()| ExitCode::SUCCESS),
     }
 }

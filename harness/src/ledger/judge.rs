@@ -5,12 +5,17 @@
 //! claim: what no program counted is absent, and the cell is `unobserved` when that matters.
 
 mod facts;
+pub mod ingest;
 
 use super::counts::Counts;
 use facts::Fact;
 use std::collections::BTreeMap;
 use zclab_report::record::{self, Agreement, Compared};
 use zclab_strategies::{Hop, Mover, Path, Place, Route};
+
+/// Why nobody sees a copy that the process makes by its own instructions.
+const BY_ITSELF: &str =
+    "unavailable: the process copies by itself, which makes no call and passes no tracepoint";
 
 /// What there is to judge.
 pub struct Case<'a> {
@@ -48,11 +53,16 @@ pub struct Judgement {
 /// Judges a case.
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
-    let facts = case.facts();
-    let slack = case.slack(case.payload_bytes);
+    let crossings = case.calls_are_counted().is_ok().then(|| case.counts.syscalls_of("sender"));
+    weigh(case.path, case.payload_bytes, &case.facts(), crossings)
+}
+
+/// Sets what was seen against a claim, whatever was moved from where to where.
+fn weigh(path: &Path, payload_bytes: u64, facts: &[Fact], calls: Option<u64>) -> Judgement {
+    let slack = facts::slack(payload_bytes);
     let (mut hops, mut wrong, mut unseen) = (Vec::new(), None, None);
-    for hop in &case.path.hops {
-        let predicted = (hop.share * case.payload_bytes as f64).round() as u64;
+    for hop in &path.hops {
+        let predicted = (hop.share * payload_bytes as f64).round() as u64;
         let fact = facts.iter().find(|fact| fact.is(hop.from, hop.to, hop.by));
         let (observed, evidence) = match fact.map(|fact| (&fact.bytes, fact.evidence)) {
             Some((Ok(bytes), evidence)) => (Some(*bytes), evidence.to_owned()),
@@ -60,9 +70,15 @@ pub fn judge(case: &Case) -> Judgement {
             None => (None, "unavailable: no program counts this hop".to_owned()),
         };
         let least = fact.and_then(|fact| fact.least);
+        // What calls were seen to move is not what the process copies by itself: there is none of that.
+        let (observed, evidence) = match (hop.in_user_space, observed) {
+            (true, Some(bytes)) if bytes <= slack => (None, BY_ITSELF.to_owned()),
+            (_, observed) => (observed, evidence),
+        };
+        let due = if hop.in_user_space { 0 } else { predicted };
         match observed {
-            Some(bytes) if !within(bytes, predicted, slack, least) => {
-                wrong.get_or_insert(contradiction(hop, predicted, bytes, case.payload_bytes));
+            Some(bytes) if !within(bytes, due, slack, least) => {
+                wrong.get_or_insert(contradiction(hop, due, bytes, payload_bytes));
             }
             None if hop.to != Place::Nowhere => {
                 let why = evidence.trim_start_matches("unavailable: ");
@@ -72,12 +88,12 @@ pub fn judge(case: &Case) -> Judgement {
         }
         hops.push(shown(hop, predicted, observed, evidence));
     }
-    let claimed = |fact: &&Fact| case.path.hops.iter().any(|h| fact.is(h.from, h.to, h.by));
+    let claimed = |fact: &&Fact| path.hops.iter().any(|h| fact.is(h.from, h.to, h.by));
     for fact in facts.iter().filter(|fact| fact.by == Mover::CpuCopy && !claimed(fact)) {
         let Ok(bytes) = fact.bytes else { continue };
         if bytes > slack {
             let hop = Hop::new(fact.from, fact.to, fact.by, "not claimed");
-            wrong.get_or_insert(contradiction(&hop, 0, bytes, case.payload_bytes));
+            wrong.get_or_insert(contradiction(&hop, 0, bytes, payload_bytes));
             hops.push(shown(&hop, 0, Some(bytes), fact.evidence.to_owned()));
         }
     }
@@ -86,16 +102,15 @@ pub fn judge(case: &Case) -> Judgement {
         (None, Some(unseen)) => (Agreement::Unobserved, Some(unseen)),
         (None, None) => (Agreement::Agrees, None),
     };
-    let crossings = case
-        .calls_are_counted()
-        .map(|()| 2.0 * case.counts.syscalls_of("sender") as f64 / mib(case.payload_bytes));
+    let crossings = calls.map(|calls| 2.0 * calls as f64 / mib(payload_bytes));
     Judgement {
         hops,
         copies: Compared {
-            predicted: Some(case.path.sender_copies_per_byte()),
-            observed: copies(&facts, case.payload_bytes),
+            predicted: Some(path.sender_copies_per_byte()),
+            observed: copies(facts, payload_bytes)
+                .filter(|_| !path.hops.iter().any(|hop| hop.in_user_space)),
         },
-        mode_switches: Compared { predicted: None, observed: crossings.ok() },
+        mode_switches: Compared { predicted: None, observed: crossings },
         agreement,
         reason,
     }

@@ -3,16 +3,17 @@
 use super::claims;
 use crate::scenario::{Cell, Receiver};
 use crate::trial::wire::Aliased;
-use serde_json::Value;
-use std::collections::BTreeMap;
 use zclab_report::record::{Agreement, Aliasing, Sharing};
-use zclab_strategies::{Mover, Path, Place, SinkKind};
+use zclab_strategies::{Family, Mover, Path, Place, SinkKind};
 
 /// Why a cell is not probed, where that can be said beforehand.
 #[must_use]
 pub fn not_probed(cell: &Cell) -> Option<&'static str> {
     if cell.contender.bare {
         return Some("a bare loop is the strategy's own calls: see the strategy");
+    }
+    if cell.condition.family != Family::Transfer {
+        return Some("nothing is sent on this side: the probe rewrites what a sender has queued");
     }
     if !cell.contender.strategy.moves_the_log() {
         return Some("it sends bytes that are not the log's");
@@ -55,10 +56,11 @@ pub fn verdict(expected: Sharing, shared_bytes: u64, probed_bytes: u64) -> Agree
 
 /// The record's line of a cell.
 #[must_use]
-pub fn line(cell: &Cell, setup: &BTreeMap<String, Value>, seen: Aliased) -> Aliasing {
+pub fn line(cell: &Cell, setup: &claims::Setup, seen: Aliased) -> Aliasing {
     let Aliased { shared_bytes, probed_bytes, reason } = seen;
-    let path = || cell.contender.strategy.path(&claims::route(cell, setup));
-    let expected = (probed_bytes > 0).then(|| expected(&path()));
+    let route = claims::route(cell, setup);
+    let claim = || cell.contender.path(&route).map(|path| expected(&path));
+    let expected = Some(probed_bytes).filter(|&bytes| bytes > 0).and_then(|_| claim());
     let verdict = expected
         .map_or(Agreement::Unobserved, |expected| verdict(expected, shared_bytes, probed_bytes));
     Aliasing { cell: cell.id(), shared_bytes, probed_bytes, expected, verdict, reason }
@@ -69,13 +71,7 @@ mod tests {
     use super::*;
     use zclab_strategies::{CacheState, Hop, Route, find};
 
-    const TCP: Route = Route {
-        sink: SinkKind::TcpLoopback,
-        cache: CacheState::Warm,
-        scatter_gather: true,
-        tx_checksum: true,
-        receiver_copies: true,
-    };
+    const TCP: Route = Route::to(SinkKind::TcpLoopback);
 
     fn of(strategy: &str, route: Route) -> Sharing {
         expected(&find(strategy).unwrap().path(&route))
@@ -95,6 +91,15 @@ mod tests {
                 ("splice", Sharing::Shared),
                 ("uring-read-send", Sharing::Copied),
                 ("direct-write", Sharing::Copied),
+                ("preadv-sendmsg", Sharing::Copied),
+                ("mmap-heap-write", Sharing::Copied),
+                ("mmap-writev", Sharing::Copied),
+                ("splice-tee", Sharing::Shared),
+                ("vmsplice-splice", Sharing::Shared),
+                ("sendfile-dropbehind", Sharing::Shared),
+                ("ktls-sendfile", Sharing::Copied),
+                ("direct-sendfile", Sharing::Copied),
+                ("uncached-write", Sharing::Copied),
                 ("null", Sharing::Copied),
             ] {
                 assert_eq!(of(strategy, route), sharing, "{strategy} on {route:?}");

@@ -4,13 +4,14 @@
 
 use super::claims;
 use super::logs::Ready;
+use crate::scenario::ingest::Feed;
 use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
 use crate::trial::wire::{Access, Cache, Spec, Trouble};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use zclab_report::record::Status;
-use zclab_strategies::{OptionValue, Place, SinkKind};
+use zclab_strategies::{Disturbance, Entry, Family, FarEnd, OptionValue, Place, SinkKind};
 
 /// The condition in a few words, for the line of progress: the scenario and what it varies.
 #[must_use]
@@ -75,6 +76,23 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             }
         }
     }
+    if condition.receiver == Receiver::Discard
+        && let Entry::Transfer(strategy) = cell.contender.strategy
+        && strategy.far_end() == FarEnd::KernelTls
+    {
+        return trouble(
+            Status::Refused,
+            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
+        );
+    }
+    let intake = condition.intake;
+    if (intake.feed, intake.source) == (Feed::Zerocopy, SinkKind::UnixStream) {
+        let message = "setsockopt(SO_ZEROCOPY): a Unix stream has no zero-copy sends";
+        let call = Some("setsockopt(SO_ZEROCOPY)".to_owned());
+        let errno = Some("EOPNOTSUPP".to_owned());
+        let status = Status::Unsupported;
+        return Some(Trouble { status, call, errno, message: message.to_owned() });
+    }
     if condition.wait == Wait::Spin && crate::trial::pins().is_none() {
         return trouble(
             Status::Refused,
@@ -87,8 +105,16 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
         );
     }
-    let strategy = cell.contender.strategy;
-    let path = strategy.path(&claims::route(cell, &BTreeMap::new()));
+    let Entry::Transfer(strategy) = cell.contender.strategy else { return None };
+    if strategy.disturbs() == Disturbance::PageCache && !ready.owned {
+        return trouble(
+            Status::Refused,
+            "it takes pages out of the page cache, and somebody else's log needs them there: import \
+             it with --copy",
+        );
+    }
+    let path = strategy
+        .path_with(&claims::route(cell, &BTreeMap::new()), &cell.contender.complete_options());
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
     if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
         return trouble(
@@ -100,7 +126,8 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
 }
 
 /// Whether a file system keeps its files in the page cache alone.
-fn lies_in_memory(dir: &Path) -> bool {
+#[must_use]
+pub fn lies_in_memory(dir: &Path) -> bool {
     let kind = nix::sys::statfs::statfs(dir).map(|stat| stat.filesystem_type());
     kind == Ok(nix::sys::statfs::TMPFS_MAGIC)
 }
@@ -153,5 +180,6 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
         link: condition.link.asked(),
         pin,
         markers: false,
+        intake: (condition.family != Family::Transfer).then_some(condition.intake),
     }
 }

@@ -348,7 +348,8 @@ impl<'a> Measure<'a> {
         let mut statuses = Vec::new();
         for entry in self.entries {
             let (setup, counted) = (&entry.setup, entry.counted.as_ref());
-            lines.push(Line::Ledger(self.evidence.ledger(&entry.cell, setup, counted)));
+            let ledger = self.evidence.ledger(&entry.cell, self.scratch, setup, counted);
+            lines.push(Line::Ledger(ledger));
             lines.extend(entry.aliasing.map(Line::Aliasing));
             lines.extend(entry.profile.map(Line::Profile));
             let status = entry.trouble.as_ref().map_or(Status::Ok, |trouble| trouble.status);

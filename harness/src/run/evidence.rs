@@ -7,16 +7,17 @@ use super::children::TrialChild;
 use super::claims;
 use crate::ledger::Ledger;
 use crate::ledger::counts::Counts;
+use crate::ledger::judge::ingest::{IngestCase, judge_ingest};
 use crate::ledger::judge::{Case, judge};
 use crate::ledger::object::Unavailable;
 use crate::ledger::profile::Profiler;
 use crate::log::Log;
 use crate::scenario::Cell;
 use crate::trial::wire::{Moved, Order, Trouble};
-use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use zclab_report::record;
+use std::path::{Path, PathBuf};
+use zclab_report::record::{self, reading};
+use zclab_strategies::{Entry, Route};
 
 /// The ledger of a run, loaded once, and why it cannot count if it cannot.
 pub struct Evidence {
@@ -133,30 +134,46 @@ impl Evidence {
     pub fn ledger(
         &self,
         cell: &Cell,
-        setup: &BTreeMap<String, Value>,
+        scratch: &Path,
+        setup: &claims::Setup,
         counted: Option<&Counted>,
     ) -> record::Ledger {
         let (counted, ledger) = match (counted, &self.ledger) {
             (Some(counted), Ok(ledger)) => (counted, ledger),
-            (_, Err(why)) => return claims::ledger(cell, setup, why),
+            (_, Err(why)) => return claims::ledger(cell, scratch, setup, why),
             (None, Ok(_)) => {
-                let why = self.unlearnt.as_deref();
-                return claims::ledger(cell, setup, why.unwrap_or("the cell was not counted"));
+                let why = self.unlearnt.as_deref().unwrap_or("the cell was not counted");
+                return claims::ledger(cell, scratch, setup, why);
             }
         };
-        let route = claims::route(cell, setup);
-        let path = cell.contender.strategy.path(&route);
         let Counted { moved, counts } = counted;
-        let case = Case {
-            path: &path,
-            route: &route,
-            payload_bytes: moved.bytes,
-            header_bytes: moved.header_bytes,
-            missing_bytes: moved.cache.as_ref().map(missing),
-            counts,
-            gaps: ledger.gaps(),
+        let side = claims::side(cell.condition.family);
+        let judgement = match cell.contender.strategy {
+            Entry::Transfer(one) => {
+                let outside_blocks = moved.outside_blocks_bytes as f64 / moved.bytes.max(1) as f64;
+                let route = Route { outside_blocks, ..claims::route(cell, setup) };
+                judge(&Case {
+                    path: &one.path_with(&route, &cell.contender.complete_options()),
+                    route: &route,
+                    payload_bytes: moved.bytes,
+                    header_bytes: moved.header_bytes,
+                    missing_bytes: moved.cache.as_ref().map(missing),
+                    counts,
+                    gaps: ledger.gaps(),
+                })
+            }
+            Entry::Ingest(one) => {
+                let route = claims::ingest_route(cell, scratch);
+                judge_ingest(&IngestCase {
+                    path: &one.path(&route),
+                    route: &route,
+                    payload_bytes: moved.bytes,
+                    mapped_bytes: moved.readings.get(reading::MAPPED_BYTES).copied().unwrap_or(0),
+                    counts,
+                    gaps: ledger.gaps(),
+                })
+            }
         };
-        let judgement = judge(&case);
         record::Ledger {
             cell: cell.id(),
             payload_bytes: moved.bytes,
@@ -165,9 +182,10 @@ impl Evidence {
             hops: judgement.hops,
             agreement: judgement.agreement,
             reason: judgement.reason,
-            counts: counts.raw(),
+            counts: counts.raw_of(side),
             gaps: gaps(ledger),
             syscalls: counts.calls_of("sender"),
+            side: side.to_owned(),
         }
     }
 }

@@ -25,6 +25,7 @@ use writer::Writer;
 use zclab_report::record::{
     End, Line, PURPOSE_CHECK, PURPOSE_MEASURE, Resumed, Run, SCHEMA, Status, StrategyFact,
 };
+use zclab_strategies::{Entry, Family};
 
 /// Where things lie and how much is said.
 #[derive(Clone, Debug)]
@@ -145,10 +146,11 @@ fn begun(
         // A check measures nothing: `latest` stays with the newest run.
         writer::point_latest(&runs, &run_id)?;
     }
-    let fact = |strategy: &&dyn zclab_strategies::Strategy| StrategyFact {
+    let fact = |strategy: Entry| StrategyFact {
         name: strategy.name().to_owned(),
         question: strategy.question().to_owned(),
         moves_the_log: strategy.moves_the_log(),
+        family: strategy.family().name().to_owned(),
     };
     let mut capabilities = crate::machine::capabilities(&places.logs);
     capabilities.extend(evidence.capabilities());
@@ -164,7 +166,7 @@ fn begun(
         dirty: env!("ZCLAB_DIRTY") == "true",
         version: env!("CARGO_PKG_VERSION").to_owned(),
         argv: std::env::args().collect(),
-        catalogue: zclab_strategies::ALL.iter().map(fact).collect(),
+        catalogue: Family::ALL.iter().flat_map(|one| one.entries()).map(fact).collect(),
         machine: crate::machine::facts(&places.logs),
         capabilities,
     }))])?;

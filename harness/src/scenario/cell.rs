@@ -1,9 +1,10 @@
 //! What is a cell called, and which parameters make it what it is?
 
-use super::{Cell, Condition, LogChoice, Scenario, words};
+use super::{Cell, Condition, LogChoice, Scenario, ingest, words};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use zclab_report::record;
+use zclab_strategies::Family;
 
 impl Scenario {
     /// Every contender under every condition: condition by condition, contenders in their order.
@@ -53,6 +54,10 @@ impl Condition {
         params.extend(self.link_params());
         if let Some(size) = self.message() {
             params.insert("message".to_owned(), words::message(size));
+        }
+        if self.family != Family::Transfer {
+            params.retain(|name, _| !ingest::OF_TRANSFERS.contains(&name.as_str()));
+            params.extend(self.intake.params(self.family));
         }
         params
     }

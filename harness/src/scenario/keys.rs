@@ -4,7 +4,7 @@
 //! `scenarios/README.md` to them, so that a key cannot be accepted without being documented.
 
 pub use super::values::Values;
-use super::words;
+use super::{ingest, words};
 use zclab_strategies::SinkKind;
 
 /// One key of a scenario file.
@@ -82,7 +82,7 @@ pub const STRATEGIES: Key = Key::new(
     "strategies",
     Values::Form {
         default: "",
-        forms: "\"all\", or an array of names and tables such as \
+        forms: "\"all\", \"ingest\", \"receive\", or an array of names and tables such as \
                 { strategy = \"splice\", pipe = [\"64 KiB\", \"1 MiB\"] }",
     },
     "what is compared: the contenders, in order",
@@ -212,7 +212,7 @@ pub const WAIT: Key = Key::new(
     "matrix",
     "wait",
     Values::Word { default: "auto", of: || words::names(words::WAITS) },
-    "how the receiver waits: spin needs a CPU of its own, auto spins where there is one",
+    "how the far end waits: spin needs a CPU of its own, auto spins where there is one",
 );
 /// What is done on the way.
 pub const TRANSFORM: Key = Key::new(
@@ -260,6 +260,27 @@ pub const BANDWIDTH: Key = Key::new(
     "bandwidth",
     bytes(0, 0, 100 * GIB),
     "bytes that leave the sending device in a second, by a token bucket; 0: no bound (sink tcp-veth)",
+);
+/// Where bytes come from.
+pub const SOURCE: Key = Key::new(
+    "matrix",
+    "source",
+    Values::Word { default: "tcp-loopback", of: || words::names(ingest::SOURCES) },
+    "ingest, receive: the kind of socket that the bytes come from",
+);
+/// How the far end sends.
+pub const FEED: Key = Key::new(
+    "matrix",
+    "feed",
+    Values::Word { default: "send", of: || words::names(ingest::FEEDS) },
+    "ingest, receive: how the far end sends the log",
+);
+/// Durability.
+pub const FSYNC: Key = Key::new(
+    "matrix",
+    "fsync",
+    Values::Word { default: "never", of: || words::names(ingest::FSYNCS) },
+    "ingest: when the file is synced (fdatasync, timed): never, before each fetch counts, or at the end",
 );
 
 /// Repetitions.
@@ -369,6 +390,9 @@ pub const ALL: &[Key] = &[
     SEGMENTATION,
     MTU,
     BANDWIDTH,
+    SOURCE,
+    FEED,
+    FSYNC,
     LAUNCHES,
     TURNS,
     SLICE,

@@ -1,6 +1,7 @@
 //! Which conditions does the matrix of a scenario span?
 
 use super::document::{Item, Reader, Section, describe};
+use super::ingest::{FEEDS, FSYNCS, Feed, Fsync, Intake, SOURCES};
 use super::keys::{self, Key};
 use super::words::{self, RECEIVERS, SWITCHES, TRANSFORMS, WAITS};
 use super::{Access, Cache, Condition, Link, LogChoice, Receiver, Transform, Wait};
@@ -10,7 +11,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use toml::de::DeValue;
 use zclab_report::record;
-use zclab_strategies::SinkKind;
+use zclab_strategies::{Family, SinkKind};
 
 /// The exponent of `access = "zipf"`.
 const ZIPF_EXPONENT: f64 = 1.1;
@@ -37,6 +38,9 @@ pub(super) enum Setting {
     Segmentation(bool),
     Mtu(u32),
     Bandwidth(u64),
+    Source(SinkKind),
+    Feed(Feed),
+    Fsync(Fsync),
 }
 
 /// A parameter, its values, and where each of them stands.
@@ -71,6 +75,9 @@ impl Setting {
             Setting::Receiver(receiver) => json!(receiver.name()),
             Setting::Wait(wait) => json!(wait.name()),
             Setting::Transform(transform) => json!(transform.name()),
+            Setting::Source(source) => json!(source.name()),
+            Setting::Feed(feed) => json!(words::name(FEEDS, feed)),
+            Setting::Fsync(fsync) => json!(words::name(FSYNCS, fsync)),
         }
     }
 
@@ -96,6 +103,9 @@ impl Setting {
             Setting::Segmentation(on) => to.link.segmentation = Some(on),
             Setting::Mtu(bytes) => to.link.mtu_bytes = Some(bytes),
             Setting::Bandwidth(bytes) => to.link.bandwidth_bytes = Some(bytes),
+            Setting::Source(source) => to.intake.source = source,
+            Setting::Feed(feed) => to.intake.feed = feed,
+            Setting::Fsync(fsync) => to.intake.fsync = fsync,
         }
     }
 }
@@ -134,11 +144,15 @@ impl Matrix {
 }
 
 /// The condition of a file that sets nothing.
-pub(super) fn base(log: LogChoice) -> Condition {
+pub(super) fn base(log: LogChoice, family: Family) -> Condition {
     Condition {
         log,
         fetch_bytes: keys::FETCH.values.default_number(),
-        header_bytes: keys::HEADER.values.default_number(),
+        header_bytes: match family {
+            Family::Transfer => keys::HEADER.values.default_number(),
+            // What the far end sends is the log and nothing else.
+            Family::Ingest | Family::Receive => 0,
+        },
         consumers: 1,
         access: Access::Sequential,
         cache: Cache::Warm,
@@ -148,6 +162,8 @@ pub(super) fn base(log: LogChoice) -> Condition {
         transform: Transform::None,
         socket_buffer_bytes: keys::SOCKET_BUFFER.values.default_number(),
         link: Link::default(),
+        family,
+        intake: Intake::default(),
     }
 }
 
@@ -212,6 +228,18 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
         "segmentation" => switch(reader, key, item).map(Setting::Segmentation),
         "mtu" => reader.number32(key, item).map(Setting::Mtu),
         "bandwidth" => reader.number(key, item).map(Setting::Bandwidth),
+        "source" => {
+            let word = reader.word(key, item)?;
+            words::find(SOURCES, word).map(Setting::Source)
+        }
+        "feed" => {
+            let word = reader.word(key, item)?;
+            words::find(FEEDS, word).map(Setting::Feed)
+        }
+        "fsync" => {
+            let word = reader.word(key, item)?;
+            words::find(FSYNCS, word).map(Setting::Fsync)
+        }
         _ => None,
     }
 }

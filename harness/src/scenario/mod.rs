@@ -9,6 +9,7 @@ mod check;
 mod contenders;
 mod document;
 mod estimate;
+pub mod ingest;
 pub mod keys;
 mod link;
 mod load;
@@ -32,7 +33,7 @@ use crate::log::kafka::MessageSize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zclab_report::record;
-use zclab_strategies::{OptionValue, SinkKind, Strategy};
+use zclab_strategies::{Entry, Family, OptionValue, SinkKind};
 
 /// A checked scenario.
 #[derive(Clone, Debug)]
@@ -63,7 +64,7 @@ pub struct Contender {
     /// How it is called in tables: the strategy's name, and the options that differ from their defaults.
     pub label: String,
     /// The strategy; for a bare loop (`bare:<name>`, see `trial::bare`) the one that it imitates.
-    pub strategy: &'static dyn Strategy,
+    pub strategy: Entry,
     /// The harness's own bare loop of the same system calls instead of the strategy's engine.
     pub bare: bool,
     /// The options that the file set.
@@ -103,6 +104,10 @@ pub struct Condition {
     pub socket_buffer_bytes: u64,
     /// The device between two hosts.
     pub link: Link,
+    /// Which family the strategies are of.
+    pub family: Family,
+    /// Where the bytes of ingest strategies come from, and where they have to end.
+    pub intake: ingest::Intake,
 }
 
 /// The log that is read.

@@ -2,9 +2,12 @@
 
 use super::document::{Item, Reader, Section, quoted};
 use super::problem::{BadScenario, near, printable};
-use super::{Budget, Contender, LogChoice, Scenario, check, contenders, keys, matrix, words};
+use super::{
+    Budget, Contender, LogChoice, Scenario, check, contenders, ingest, keys, matrix, words,
+};
 use crate::log::kafka::{Codec, MessageSize, Spec};
 use toml::de::DeTable;
+use zclab_strategies::Family;
 
 /// A file that makes more cells than this is refused.
 pub const CELLS_MAX: usize = 10_000;
@@ -84,6 +87,10 @@ fn read<'a>(
     let matrix = matrix::read(reader, &tables.matrix);
     let budget = read_budget(reader, &tables.budget);
     check::consistency(reader, &tables, &log, &matrix, &budget);
+    let family = contenders.first().map_or(Family::Transfer, |first| first.strategy.family());
+    if all_read {
+        ingest::keys_of_family(reader, &matrix, family);
+    }
     let cells = matrix.points().saturating_mul(contenders.len());
     if cells > CELLS_MAX {
         let what = format!(
@@ -105,7 +112,7 @@ fn read<'a>(
         baseline: baseline?,
         contenders,
         axes: matrix.axes(),
-        conditions: matrix.conditions(matrix::base(log)),
+        conditions: matrix.conditions(matrix::base(log, family)),
         budget,
         source: source.to_owned(),
     })

@@ -40,7 +40,7 @@ pub(super) fn find<T: Copy>(list: &[(&str, T)], word: &str) -> Option<T> {
 }
 
 /// The word for a value; every value has one.
-fn name<T: PartialEq>(list: &[(&'static str, T)], value: &T) -> &'static str {
+pub(super) fn name<T: PartialEq>(list: &[(&'static str, T)], value: &T) -> &'static str {
     list.iter().find(|(_, other)| other == value).map_or("", |(name, _)| name)
 }
 

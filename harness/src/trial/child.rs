@@ -1,6 +1,8 @@
 //! How does the trial child follow its parent's orders?
 
-use super::wire::{Lines, NoLine, Order, Reply, Spec, say};
+use super::ingest::IngestWorker;
+use super::wire::{Lines, NoLine, Order, Reply, Spec, Trouble, say};
+use super::work::Work;
 use super::worker::Worker;
 use anyhow::{Context, bail};
 use std::io::IsTerminal;
@@ -27,7 +29,13 @@ pub fn run() -> anyhow::Result<()> {
     let mut orders = Lines::new(std::io::stdin());
     let mut out = std::io::stdout();
     let spec: Spec = orders.next(IDLE).context("reading the trial's specification")?;
-    let mut worker = match Worker::open(spec) {
+    let opened: Result<Box<dyn Work>, Trouble> = match spec.intake {
+        None => Worker::open(spec).map(|worker| Box::new(worker) as Box<dyn Work>),
+        Some(intake) => {
+            IngestWorker::open(spec, intake).map(|worker| Box::new(worker) as Box<dyn Work>)
+        }
+    };
+    let mut worker = match opened {
         Ok(worker) => worker,
         Err(trouble) => return Ok(say(&mut out, &Reply::Failed(trouble))?),
     };

@@ -195,6 +195,7 @@ pub(super) mod tests {
             link: crate::net::Link::default(),
             pin: None,
             markers: false,
+            intake: None,
         }
     }
 

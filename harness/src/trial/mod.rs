@@ -9,11 +9,13 @@ pub mod bare;
 pub mod child;
 pub mod drive;
 pub mod fetches;
+pub mod ingest;
 pub mod opening;
 pub mod proof;
 pub mod receiver;
 pub mod sinks;
 pub mod wire;
+pub mod work;
 pub mod worker;
 
 use anyhow::Context;

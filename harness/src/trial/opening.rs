@@ -3,16 +3,16 @@
 use super::wire::{Spec, Trouble, errno_name};
 use serde_json::Value;
 use zclab_report::record::Status;
-use zclab_strategies::{OpenError, OptionValue, Options, Strategy};
+use zclab_strategies::{OpenError, OptionSpec, OptionValue, Options};
 
 /// The strategy's options as the specification sets them.
-pub fn options(strategy: &dyn Strategy, spec: &Spec) -> Options {
+pub fn options(specs: &[OptionSpec], spec: &Spec) -> Options {
     let value = |value: &Value| match value {
         Value::Number(number) => OptionValue::Number(number.as_u64().unwrap_or(0)),
         other => OptionValue::Word(other.as_str().unwrap_or_default().to_owned()),
     };
     let set = spec.options.iter().map(|(name, v)| (name.clone(), value(v))).collect();
-    Options::new(strategy.options(), &set)
+    Options::new(specs, &set)
 }
 
 /// A frame header as a broker sends it before the records: the frame's size, a correlation number, and

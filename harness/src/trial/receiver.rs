@@ -24,6 +24,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
+use zclab_strategies::tls;
 
 /// Bytes asked for in one `recv`.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -93,6 +94,8 @@ struct Receiver {
     /// They are pipes, which know `read` alone.
     pipes: bool,
     spins: bool,
+    /// TLS has yet to be laid over the connections.
+    sealed: bool,
     buffer: Vec<u8>,
 }
 
@@ -125,6 +128,7 @@ impl Receiver {
             flags: if spec.discard { MsgFlags::MSG_TRUNC } else { MsgFlags::empty() },
             pipes: spec.address.starts_with(INHERITED),
             spins: spec.spins,
+            sealed: spec.tls,
             buffer: vec![0; BUFFER_BYTES],
         })
     }
@@ -138,10 +142,25 @@ impl Receiver {
         Counted { receive_buffer_bytes, ..Counted::default() }
     }
 
+    /// Lets the kernel decrypt from now on, where the sender's encrypts. The sender has done its half
+    /// by the time that it asks for anything, and has sent no byte before.
+    fn unseal(&mut self) -> anyhow::Result<()> {
+        if std::mem::take(&mut self.sealed) {
+            for connection in &self.connections {
+                tls::lay(connection.as_raw_fd(), tls::Direction::Receive)
+                    .map_err(|(call, errno)| anyhow::anyhow!("{call}: {errno}"))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Says that it listens, then counts.
     fn serve(&mut self, expect: Expect, out: &mut impl Write) -> Counted {
         self.left_bytes.fill(expect.bytes_each);
         let mut counted = Counted::default();
+        if let Err(error) = self.unseal() {
+            return Counted { error: Some(format!("{error:#}")), ..counted };
+        }
         if expect.content {
             counted.crcs = vec![0; self.connections.len()];
         }
@@ -168,7 +187,9 @@ impl Receiver {
 
     /// Reads what was queued so far: the aliasing probe's end. Nothing here is timed.
     fn read_back(&mut self, wanted: ReadBack) -> Content {
+        let unsealed = self.unseal();
         let read = || -> anyhow::Result<Vec<u8>> {
+            unsealed?;
             let connection = self.connections.get(wanted.connection as usize);
             let connection = connection.context("no such connection")?;
             let mut bytes = vec![0; wanted.read_back_bytes as usize];
@@ -351,8 +372,17 @@ fn connect(spec: &ReceiverSpec, index: u32) -> anyhow::Result<OwnedFd> {
     if let Some(numbers) = spec.address.strip_prefix(INHERITED) {
         return inherited(numbers, index);
     }
+    connect_with(&spec.address, index, spec.socket_buffer_bytes)
+}
+
+/// A connection that begins with its index, with buffers as the kernel likes them.
+pub(super) fn connect_to(address: &str, index: u32) -> anyhow::Result<OwnedFd> {
+    connect_with(address, index, 0)
+}
+
+fn connect_with(address: &str, index: u32, receive_buffer_bytes: u64) -> anyhow::Result<OwnedFd> {
     let hello = index.to_le_bytes();
-    if let Some(name) = spec.address.strip_prefix('@') {
+    if let Some(name) = address.strip_prefix('@') {
         let address = SocketAddr::from_abstract_name(name).context("abstract address")?;
         let mut stream = UnixStream::connect_addr(&address).context("connect(unix)")?;
         stream.set_read_timeout(Some(SILENCE)).context("SO_RCVTIMEO")?;
@@ -367,11 +397,11 @@ fn connect(spec: &ReceiverSpec, index: u32) -> anyhow::Result<OwnedFd> {
         None,
     )
     .context("socket")?;
-    let bytes = spec.socket_buffer_bytes as usize;
+    let bytes = receive_buffer_bytes as usize;
     if bytes > 0 {
         setsockopt(&socket, sockopt::RcvBuf, &bytes).context("setsockopt(SO_RCVBUF)")?;
     }
-    let address: std::net::SocketAddrV4 = spec.address.parse().context("address")?;
+    let address: std::net::SocketAddrV4 = address.parse().context("address")?;
     let address = nix::sys::socket::SockaddrIn::from(address);
     nix::sys::socket::connect(socket.as_fd().as_raw_fd(), &address).context("connect")?;
     let mut stream = TcpStream::from(socket);

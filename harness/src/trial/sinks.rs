@@ -3,9 +3,9 @@
 //! The sender plays the broker: it listens, the receiver process connects. Files and `/dev/null` have
 //! no receiver; a file's length, and on demand its content, is read back.
 
-mod connect;
+pub(super) mod connect;
 mod pipe;
-mod receiver;
+pub(super) mod receiver;
 mod veth;
 
 pub use pipe::INHERITED;
@@ -66,7 +66,7 @@ impl Sinks {
     }
 
     fn loopback(spec: &Spec) -> Result<Sinks, Trouble> {
-        let receiver = Receiver::spawn()?;
+        let receiver = Receiver::spawn("receive")?;
         Sinks::tcp(spec, SinkKind::TcpLoopback, Ipv4Addr::LOCALHOST, receiver, BTreeMap::new())
     }
 
@@ -101,7 +101,7 @@ impl Sinks {
         let listener =
             UnixListener::bind_addr(&address).map_err(|e| io("bind", "unix stream", &e))?;
         deepen_backlog(&listener, spec.consumers)?;
-        let mut receiver = Receiver::spawn()?;
+        let mut receiver = Receiver::spawn("receive")?;
         receiver.tell(spec, &format!("@{name}"))?;
         let accept = || listener.accept().map(|(stream, _)| stream);
         let streams = accept_all(&listener, spec.consumers, &mut receiver, accept)?;
@@ -265,7 +265,8 @@ impl Sinks {
     }
 }
 
-fn checksum(file: &File) -> Result<u32, Trouble> {
+/// CRC-32C of everything that a file has.
+pub(super) fn checksum(file: &File) -> Result<u32, Trouble> {
     let (mut crc, mut at_bytes) = (0, 0u64);
     let mut buffer = vec![0u8; 256 << 10];
     loop {

@@ -4,7 +4,7 @@
 
 use crate::format;
 use crate::record::{Record, Status, reading};
-use crate::study::{Bottleneck, State, Study};
+use crate::study::{Bottleneck, Side, State, Study};
 use serde_json::Value;
 
 /// The congestion controls that pace, which distorts a loopback.
@@ -26,14 +26,21 @@ pub fn caveats(study: &Study) -> Vec<String> {
 
 fn bottlenecks(study: &Study) -> Option<String> {
     let ok = || study.rows().filter(|row| row.state == State::Ok);
-    let bound = ok().filter(|row| row.bottleneck.at_receiver()).count();
+    let bound = ok().filter(|row| row.at_far_end()).count();
     let device = ok().filter(|row| row.bottleneck == Bottleneck::Device).count();
     if bound > 0 {
+        let far = study.side.far().name();
+        let misleads = match study.side {
+            Side::Sender => {
+                "Throughput there can rank senders backwards: a sender that leaves the first touch \
+                 of the bytes to the receiver looks slower while it costs less."
+            }
+            Side::Receiver => {
+                "Throughput there is the sender's, and says nothing about how fast a receiver is."
+            }
+        };
         return Some(format!(
-            "The receiver held back {bound} of {} cells (“held back by” in the table). \
-            Throughput there can rank senders backwards: \
-             a sender that leaves the first touch of the bytes to the receiver looks slower \
-             while it costs less.",
+            "The {far} held back {bound} of {} cells (“held back by” in the table). {misleads}",
             ok().count()
         ));
     }
@@ -47,15 +54,16 @@ fn bottlenecks(study: &Study) -> Option<String> {
 
 fn route(study: &Study) -> Vec<String> {
     let mut found = Vec::new();
-    let sinks = params(study, "sink");
+    let mut sinks = params(study, "sink");
+    sinks.extend(params(study, "source"));
     if sinks.iter().any(|sink| sink.contains("loopback")) {
-        found.push(
-            "Loopback is not a network card: no DMA, no interrupts of a device, and the receiver \
-            shares caches and \
-             cores with the sender. Sender CPU carries over to a real network better than \
-             throughput does."
-                .to_owned(),
-        );
+        let (own, far) = (study.side.name(), study.side.far().name());
+        let cpu = study.side.cpu().title();
+        found.push(format!(
+            "Loopback is not a network card: no DMA, no interrupts of a device, and the {far} \
+             shares caches and cores with the {own}. {cpu} carries over to a real network better \
+             than throughput does."
+        ));
     }
     if sinks.iter().any(|sink| sink.contains("veth")) {
         found.push(
@@ -113,8 +121,8 @@ fn machine(record: &Record, study: &Study) -> Vec<String> {
         found.push(
             "The kernel does not account for interrupt time apart: network work done in softirq \
             is charged to whichever \
-             process it interrupts, so look at total CPU beside sender CPU."
-                .into(),
+             process it interrupts, so look at total CPU beside @ CPU."
+                .replace('@', study.side.name()),
         );
     }
     found

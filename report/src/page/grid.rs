@@ -73,7 +73,7 @@ pub fn cost(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
     if copies {
         columns.push(Column { title: "Copies".into(), unit: "per byte".into() });
     }
-    for metric in Metric::COMPARED {
+    for metric in study.side.compared() {
         columns.push(column(metric));
         let better = if metric.less_is_better() { "" } else { ", higher is better" };
         let unit = format!("÷ {}{better}", study.scenario.baseline);
@@ -88,7 +88,7 @@ pub fn cost(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
         if copies {
             cells.push(evidence::copies(row));
         }
-        for metric in Metric::COMPARED {
+        for metric in study.side.compared() {
             cells.push(figure(row, metric));
             cells.push(ratio(row, metric));
         }
@@ -111,7 +111,7 @@ pub fn cost(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
 /// What was counted: calls, switches, faults, device bytes.
 #[must_use]
 pub fn counted(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
-    let metrics: Vec<Metric> = [Metric::ReceiverCpu]
+    let metrics: Vec<Metric> = [study.side.far().cpu()]
         .into_iter()
         .chain(Metric::ALL.into_iter().skip_while(|metric| *metric != Metric::Syscalls))
         .collect();
@@ -187,6 +187,7 @@ fn column(metric: Metric) -> Column {
 fn short(metric: Metric) -> &'static str {
     match metric {
         Metric::SenderCpu => "Sender ratio",
+        Metric::ReceiverCpu => "Receiver ratio",
         Metric::TotalCpu => "Total ratio",
         _ => "Throughput ratio",
     }
@@ -282,7 +283,7 @@ fn bottleneck(row: &Row) -> Entry {
         crate::study::Bottleneck::Unknown(reason) => reason.clone(),
         _ => String::new(),
     };
-    let class = if row.bottleneck.at_receiver() { "word flag" } else { "word" };
+    let class = if row.at_far_end() { "word flag" } else { "word" };
     Entry {
         text: row.bottleneck.name().into(),
         detail: String::new(),

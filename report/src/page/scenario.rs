@@ -21,6 +21,8 @@ pub struct ScenarioPage {
     question: String,
     baseline: String,
     x_name: String,
+    /// Whose cost decides: `sender`, `receiver`.
+    side: &'static str,
     panels: Vec<PanelView>,
     notes: Vec<String>,
     legend: Vec<(String, String)>,
@@ -89,6 +91,7 @@ impl ScenarioPage {
             question: scenario.question.clone(),
             baseline: scenario.baseline.clone(),
             x_name: study.x_name(),
+            side: study.side.name(),
             panels: panels(study, looks, &answer.panels),
             notes: answer.notes,
             legend: scenario
@@ -98,7 +101,7 @@ impl ScenarioPage {
                 .collect(),
             troubles: verdict::without_result(study),
             strays: study.strays.iter().map(ToString::to_string).collect(),
-            paths: path::svg(&ways, looks),
+            paths: path::svg(&ways, looks, study.side),
             tally: path::tally(&ways),
             unavailable: path::unavailable(&ways),
             unseen: path::unseen(&ways),
@@ -219,8 +222,8 @@ fn witnessed(study: &Study) -> Obtained {
         title: "What the kernel did",
         unit: "per byte, per MiB",
         how: how.name().to_owned(),
-        source: "BPF programs on tracepoints, between two marker calls of the sender, in a block that \
-                 is not timed",
+        source: "BPF programs on tracepoints, between two marker calls of the measured process, in a \
+                 block that is not timed",
         missing,
     }
 }

@@ -5,7 +5,7 @@
 pub const SENDER_CPU_NS: &str = "sender_cpu_ns";
 /// CPU time of the receiving process; absent where the sink has no receiver.
 pub const RECEIVER_CPU_NS: &str = "receiver_cpu_ns";
-/// Data-path system calls of the sender.
+/// Data-path system calls of the measured side.
 pub const SYSCALLS: &str = "syscalls";
 /// Sends that a sink took only in part.
 pub const SHORT_WRITES: &str = "short_writes";
@@ -25,5 +25,7 @@ pub const RECEIVER_INVOLUNTARY_SWITCHES: &str = "receiver_involuntary_switches";
 pub const IO_READ_BYTES: &str = "io_read_bytes";
 /// Bytes that the sender's calls returned (`/proc/self/io`: `rchar`).
 pub const IO_RCHAR_BYTES: &str = "io_rchar_bytes";
+/// Bytes that a consumer was handed by mapping their pages.
+pub const MAPPED_BYTES: &str = "mapped_bytes";
 /// Time stolen by the hypervisor from all CPUs, as fine as the kernel's tick.
 pub const STEAL_NS: &str = "steal_ns";

@@ -1,6 +1,5 @@
 //! Who leads under one condition?
 
-use crate::metric::Metric;
 use crate::stats::paired::{self, Placed};
 use crate::stats::{Estimate, centre};
 use crate::study::{Point, Row, Study};
@@ -25,12 +24,12 @@ pub enum Lead {
         /// The one that the leaders are compared with: the baseline, or the next when the baseline
         /// leads or has no result.
         other: String,
-        /// Sender CPU of each leader as a share of `other`'s.
+        /// CPU of the measured side of each leader as a share of `other`'s.
         ratios: Vec<Estimate>,
         /// The one that those behind are compared with: the baseline where it leads, else the first
         /// leader.
         reference: String,
-        /// Those that need more, and their sender CPU as a multiple of `reference`'s.
+        /// Those that need more, and their CPU as a multiple of `reference`'s.
         behind: Vec<(String, Estimate)>,
     },
     /// All contenders overlap.
@@ -52,7 +51,7 @@ impl Lead {
     }
 }
 
-/// Compares the contenders of one point by sender CPU per KiB.
+/// Compares the contenders of one point by the measured side's CPU per KiB.
 #[must_use]
 pub fn standing(study: &Study, point: &Point) -> Standing {
     Standing { x: study.x_label(point), lead: lead(study, point) }
@@ -64,7 +63,7 @@ fn lead(study: &Study, point: &Point) -> Lead {
         .iter()
         .filter(|row| row.ranked())
         .filter_map(|row| {
-            let placed = row.placed(Metric::SenderCpu);
+            let placed = row.placed(row.side.cpu());
             let typical = paired::typical(&placed)?.point;
             Some((row, placed, typical))
         })

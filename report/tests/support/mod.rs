@@ -62,6 +62,7 @@ impl Builder {
                     name: model.strategy.into(),
                     question: format!("What does {} ask the kernel?", model.strategy),
                     moves_the_log: model.label != "null",
+                    family: "transfer".into(),
                 })
                 .collect(),
             machine: BTreeMap::from([
@@ -312,6 +313,7 @@ fn ledger(id: &str, model: &Model, params: &BTreeMap<String, Value>) -> Ledger {
         counts: BTreeMap::new(),
         gaps: BTreeMap::new(),
         syscalls: BTreeMap::new(),
+        side: "sender".into(),
     }
 }
 

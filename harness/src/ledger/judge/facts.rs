@@ -1,14 +1,21 @@
 //! How many bytes were seen to take each hop that a sink lets be seen?
 
 use super::super::counts::{Classes, Counts};
-use super::super::moves::End;
+use super::super::moves::{End, Move};
 use super::Case;
+use std::collections::BTreeMap;
 use zclab_strategies::{Mover, Place, SinkKind};
 
 /// A hop of other size than claimed by more than this share of the payload contradicts.
 const SLACK_SHARE: f64 = 0.01;
 /// Of a few fetches of a byte each, so many bytes may differ.
 const SLACK_BYTES: u64 = 16;
+
+const DIRECT: &str =
+    "private pages of splices from an O_DIRECT descriptor, matched by device bytes";
+const GIVEN: &str = "bytes returned by vmsplice";
+/// What a kernel does not show, and why, by purpose.
+pub type Gaps = BTreeMap<&'static str, String>;
 
 /// Bytes that were seen to take a hop, or why nobody can say.
 pub struct Fact {
@@ -105,10 +112,17 @@ impl Case<'_> {
         };
         push(from, to, by, plain, "bytes returned by writes");
         push(Place::Pipe, to, by, spliced, "bytes returned by splicing calls");
+        let given = self.calls_are_counted().map(|()| self.given());
+        push(Place::UserBuffer, Place::Pipe, Mover::Reference, given, GIVEN);
+        let direct = self.counts.moved(|m| m.direct && m.to == end && m.call.splices());
+        let (device, _) = self.device_filled(self.calls_are_counted().map(|()| direct));
+        let of_device = device.is_ok();
+        push(Place::Disk, Place::Pipe, Mover::Device, device, DIRECT);
         let unseen = "no tracepoint shows what a splice into a file or device refers to";
         for by in [Mover::Reference, Mover::CpuCopy] {
             let bytes = match self.sent(end).1 {
-                Ok(0) => Ok(0),
+                // All that was spliced came from the device.
+                Ok(bytes) if bytes == direct && of_device => Ok(0),
                 _ => Err(unseen.to_owned()),
             };
             push(Place::PageCache, Place::Pipe, by, bytes, "bytes returned by splicing calls");
@@ -116,33 +130,56 @@ impl Case<'_> {
     }
 
     /// A pipe: the calls' own results are to be seen, and those of the receiver's reads, which it counts.
-    /// What a splice of the log put into a pipe's slots is not.
+    /// What a splice of the log put into a pipe's slots is not, unless it came from a device.
     fn through_a_pipe(&self, facts: &mut Vec<Fact>) {
         let (to, copy, reference) = (Place::SinkPipe, Mover::CpuCopy, Mover::Reference);
-        let (plain, _) = self.sent(End::Pipe);
-        let spliced = |from: fn(End) -> bool| {
-            let takes = |m: &super::super::moves::Move| {
-                m.call.splices() && m.to == End::Pipe && from(m.from)
-            };
-            self.calls_are_counted().map(|()| self.counts.moved(takes))
+        let into = |takes: &dyn Fn(&str, &Move) -> bool| {
+            let pipe = |m: &Move| m.to == End::Pipe && takes(&m.call.name(), m);
+            self.calls_are_counted().map(|()| self.counts.moved(pipe))
         };
         let mut push = |from, to, by, bytes, evidence| {
             facts.push(Fact { from, to, by, bytes, evidence, least: None });
         };
+        let plain = into(&|call, m| m.from == End::User && !m.zerocopy && call != "vmsplice")
+            .map(|bytes| bytes.saturating_sub(self.header_bytes));
         push(self.source(to, copy), to, copy, plain, "bytes returned by writes");
-        let between = spliced(|from| from == End::Pipe);
+        let given = into(&|call, _| call == "vmsplice");
+        push(Place::UserBuffer, Place::Pipe, reference, given.clone(), GIVEN);
+        // A splice that io_uring makes does not say where from.
+        let between = match into(&|call, _| call == "uring_splice") {
+            Ok(0) => into(&|call, m| call == "splice" && m.from == End::Pipe),
+            _ => Err("io_uring does not show what a splice is from".to_owned()),
+        };
         push(Place::Pipe, to, reference, between, "bytes returned by splices between pipes");
-        let of_log = match spliced(|from| from != End::Pipe) {
+        let direct = into(&|_, m| m.direct && m.call.splices());
+        let (device, _) = self.device_filled(direct.clone());
+        let of_log = into(&|_, m| m.call.splices() && m.from != End::Pipe);
+        let all_from_device = device.is_ok() && of_log == direct;
+        push(Place::Disk, to, Mover::Device, device, DIRECT);
+        let unseen = |bytes: Result<u64, String>| match bytes {
             Ok(0) => Ok(0),
+            Ok(_) if all_from_device => Ok(0),
             Ok(_) => Err("no tracepoint shows what a splice puts into a pipe".to_owned()),
             Err(why) => Err(why),
         };
-        for (to, by) in [(Place::Pipe, reference), (Place::Pipe, copy), (to, reference), (to, copy)]
-        {
-            push(Place::PageCache, to, by, of_log.clone(), "bytes returned by splicing calls");
+        let mapped = given.and_then(|given| Ok(given + of_log.clone()?));
+        for place in [Place::Pipe, to] {
+            let evidence = "bytes returned by splicing calls";
+            push(Place::PageCache, place, reference, unseen(mapped.clone()), evidence);
+            push(Place::PageCache, place, copy, unseen(of_log.clone()), evidence);
         }
         let received = Ok(self.payload_bytes);
         push(to, Place::Receiver, copy, received, "bytes returned by the receiver's reads");
+    }
+
+    /// Bytes of the process's memory that went into pipes.
+    fn given(&self) -> u64 {
+        self.counts.moved(|m| m.from == End::User && m.to == End::Pipe)
+    }
+
+    /// Whether the socket is claimed to encrypt what it is handed, into pages of its own.
+    fn encrypts(&self) -> bool {
+        self.path.hops.iter().any(|hop| (hop.from, hop.to) == (Place::Pipe, Place::KernelPages))
     }
 
     /// From where plain calls take their bytes, in the claim's words: that the memory is a mapping of
@@ -177,22 +214,21 @@ impl Case<'_> {
             Ok((pages.private + pages.linear).saturating_sub(plain))
         });
         let shared = pages.clone().map(|pages| pages.log);
+        let given = pages.map(|pages| pages.anon);
         let (device, copied) = self.device_filled(copied);
-        push(Place::PageCache, Place::Pipe, Mover::Reference, shared, evidence);
-        push(
-            Place::PageCache,
-            Place::Pipe,
-            Mover::CpuCopy,
-            copied,
-            "private pages of splicing sends that no device filled",
-        );
-        push(
-            Place::Disk,
-            Place::Pipe,
-            Mover::Device,
-            device,
-            "private pages of splices from an O_DIRECT descriptor, matched by device bytes",
-        );
+        let made = "private pages of splicing sends that no device filled";
+        if self.encrypts() {
+            let why = "what the socket read before it encrypted is in no packet".to_owned();
+            push(Place::PageCache, Place::Pipe, Mover::Reference, Err(why), evidence);
+            push(Place::Pipe, Place::KernelPages, Mover::CpuCopy, copied, made);
+            let (from, to, how) = (Place::KernelPages, Place::SocketBuffer, Mover::Reference);
+            push(from, to, how, spliced.clone(), "bytes returned by splicing calls");
+        } else {
+            push(Place::PageCache, Place::Pipe, Mover::Reference, shared, evidence);
+            push(Place::PageCache, Place::Pipe, Mover::CpuCopy, copied, made);
+        }
+        push(Place::UserBuffer, Place::Pipe, Mover::Reference, given, "anonymous pages in packets");
+        push(Place::Disk, Place::Pipe, Mover::Device, device, DIRECT);
         let source = self.source(Place::SocketBuffer, Mover::CpuCopy);
         push(source, Place::SocketBuffer, Mover::CpuCopy, plain, "bytes returned by plain sends");
         push(
@@ -288,23 +324,12 @@ impl Case<'_> {
     }
 
     fn seen_by(&self, purpose: &str) -> Result<(), String> {
-        match self.gaps.get(purpose) {
-            Some(why) => Err(why.clone()),
-            None => Ok(()),
-        }
+        seen_by(self.gaps, purpose)
     }
 
     /// Every call that moves bytes was seen.
     pub fn calls_are_counted(&self) -> Result<(), String> {
-        self.seen_by("enter")?;
-        self.seen_by("leave")?;
-        if self.counts.single("uring_submitted") > 0 {
-            self.seen_by("complete")?;
-        }
-        if self.counts.single("lost") > 0 {
-            return Err(format!("{} events found no room in a map", self.counts.single("lost")));
-        }
-        Ok(())
+        calls_are_counted(self.gaps, self.counts)
     }
 
     /// The classes of a stage at which every byte was seen.
@@ -323,6 +348,32 @@ impl Case<'_> {
 
     /// How far two counts of so many bytes may differ.
     pub fn slack(&self, bytes: u64) -> u64 {
-        ((bytes as f64 * SLACK_SHARE) as u64).max(SLACK_BYTES)
+        slack(bytes)
     }
+}
+
+/// How far two counts of so many bytes may differ.
+pub fn slack(bytes: u64) -> u64 {
+    ((bytes as f64 * SLACK_SHARE) as u64).max(SLACK_BYTES)
+}
+
+/// Whether this kernel shows what serves a purpose.
+pub fn seen_by(gaps: &Gaps, purpose: &str) -> Result<(), String> {
+    match gaps.get(purpose) {
+        Some(why) => Err(why.clone()),
+        None => Ok(()),
+    }
+}
+
+/// Whether every call that moves bytes was seen.
+pub fn calls_are_counted(gaps: &Gaps, counts: &Counts) -> Result<(), String> {
+    seen_by(gaps, "enter")?;
+    seen_by(gaps, "leave")?;
+    if counts.single("uring_submitted") > 0 {
+        seen_by(gaps, "complete")?;
+    }
+    if counts.single("lost") > 0 {
+        return Err(format!("{} events found no room in a map", counts.single("lost")));
+    }
+    Ok(())
 }

@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::Instant;
 
 /// Accepts as many connections as there are consumers, in the order of the index that each begins with.
-pub(super) fn accept_all<S: Read, L: AsRawFd>(
+pub(in crate::trial) fn accept_all<S: Read, L: AsRawFd>(
     listener: &L,
     count: u32,
     receiver: &mut Receiver,
@@ -117,7 +117,7 @@ pub(super) fn send_buffer<S: AsFd>(
     Ok(())
 }
 
-pub(super) fn random_bytes() -> Result<[u8; 16], Trouble> {
+pub(in crate::trial) fn random_bytes() -> Result<[u8; 16], Trouble> {
     let mut bytes = [0u8; 16];
     let mut source =
         File::open("/dev/urandom").map_err(|error| io("open", "/dev/urandom", &error))?;

@@ -34,7 +34,7 @@ impl Sinks {
             setup.insert("pipe_bytes".to_owned(), json!(bytes));
         }
         let numbers: Vec<String> = far.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
-        let mut receiver = Receiver::spawn()?;
+        let mut receiver = Receiver::spawn("receive")?;
         drop(far);
         receiver.tell(spec, &format!("{INHERITED}{}", numbers.join(",")))?;
         Sinks::connected(near, SinkKind::Pipe, spec.spins, receiver, setup)

@@ -6,12 +6,13 @@ use nix::errno::Errno;
 use serde::de::DeserializeOwned;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use zclab_strategies::FarEnd;
 
-/// A `zclab receive`, ended when this is dropped.
-pub(super) struct Receiver {
-    pub(super) process: Child,
-    pub(super) orders: ChildStdin,
-    pub(super) counts: Lines<ChildStdout>,
+/// A `zclab receive` or `zclab feed`, ended when this is dropped.
+pub(in crate::trial) struct Receiver {
+    pub(in crate::trial) process: Child,
+    pub(in crate::trial) orders: ChildStdin,
+    pub(in crate::trial) counts: Lines<ChildStdout>,
 }
 
 impl Drop for Receiver {
@@ -23,44 +24,48 @@ impl Drop for Receiver {
 }
 
 impl Receiver {
-    /// Starts it, in the network namespace in which this thread is now. It waits to be told more.
-    pub(super) fn spawn() -> Result<Receiver, Trouble> {
-        let parent = nix::unistd::getpid();
-        let mut command = Command::new(crate::trial::SELF);
-        command.arg("receive").stdin(Stdio::piped()).stdout(Stdio::piped());
-        die_with_parent(&mut command, parent);
-        let mut process = command.spawn().map_err(|e| io("spawn", "zclab receive", &e))?;
-        let (Some(orders), Some(counts)) = (process.stdin.take(), process.stdout.take()) else {
-            return Err(Trouble::failed("the receiver has no pipes"));
-        };
-        Ok(Receiver { process, orders, counts: Lines::new(counts) })
-    }
-
-    /// Tells it where to connect, and how to receive.
+    /// Tells a receiver where to connect, and how to receive.
     pub(super) fn tell(&mut self, spec: &Spec, address: &str) -> Result<(), Trouble> {
+        let strategy = zclab_strategies::find(&spec.strategy);
+        let tls = strategy.is_some_and(|strategy| strategy.far_end() == FarEnd::KernelTls);
         let spec = ReceiverSpec {
             address: address.to_owned(),
             connections: spec.consumers,
             discard: spec.discard,
             spins: spec.spins,
             socket_buffer_bytes: spec.socket_buffer_bytes,
+            tls,
             cpu: spec.pin.map(|(_, receiver)| receiver),
         };
-        say(&mut self.orders, &spec).map_err(|e| io("write", "the receiver's pipe", &e))
+        say(&mut self.orders, &spec).map_err(|e| io("write", "the far end's pipe", &e))
     }
 
-    pub(super) fn next(&mut self) -> Result<Counted, Trouble> {
+    /// Starts the far end that this hidden subcommand is, in the network namespace in which this thread
+    /// is now; it has been told nothing yet.
+    pub(in crate::trial) fn spawn(role: &str) -> Result<Receiver, Trouble> {
+        let parent = nix::unistd::getpid();
+        let mut command = Command::new(crate::trial::SELF);
+        command.arg(role).stdin(Stdio::piped()).stdout(Stdio::piped());
+        die_with_parent(&mut command, parent);
+        let mut process = command.spawn().map_err(|e| io("spawn", "the far end", &e))?;
+        let (Some(orders), Some(counts)) = (process.stdin.take(), process.stdout.take()) else {
+            return Err(Trouble::failed("the far end has no pipes"));
+        };
+        Ok(Receiver { process, orders, counts: Lines::new(counts) })
+    }
+
+    pub(in crate::trial) fn next(&mut self) -> Result<Counted, Trouble> {
         let counted: Counted = self.hear()?;
         match counted.error {
-            Some(error) => Err(Trouble::failed(format!("the receiver: {error}"))),
+            Some(error) => Err(Trouble::failed(format!("the far end: {error}"))),
             None => Ok(counted),
         }
     }
 
-    pub(super) fn hear<T: DeserializeOwned>(&mut self) -> Result<T, Trouble> {
+    pub(in crate::trial) fn hear<T: DeserializeOwned>(&mut self) -> Result<T, Trouble> {
         self.counts.next(PATIENCE).map_err(|why| match why {
-            NoLine::Closed => Trouble::failed("the receiver ended before its time"),
-            other => Trouble::failed(format!("the receiver: {other}")),
+            NoLine::Closed => Trouble::failed("the far end ended before its time"),
+            other => Trouble::failed(format!("the far end: {other}")),
         })
     }
 }

@@ -15,7 +15,7 @@ use zclab_strategies::SinkKind;
 impl Sinks {
     pub(super) fn veth(spec: &Spec) -> Result<Sinks, Trouble> {
         let far = Host::enter().map_err(trouble)?;
-        let receiver = Receiver::spawn()?;
+        let receiver = Receiver::spawn("receive")?;
         let near = Host::enter().map_err(trouble)?;
         let setup = near.join(&far, &spec.link).map_err(trouble)?;
         Sinks::tcp(spec, SinkKind::TcpVeth, net::NEAR, receiver, setup)

@@ -5,10 +5,12 @@ use super::super::sinks::io;
 use super::super::wire::{Counted, Expect, Trouble};
 use super::{Mover, Timed, Worker};
 use base64::Engine as _;
+use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 use zclab_report::record::{Verified, reading};
+use zclab_strategies::{Piece, Segment};
 
 impl Worker {
     pub(super) fn check(
@@ -41,31 +43,16 @@ impl Worker {
     /// CRC-32C of what every sink must have received, read from the log by plain reads.
     fn checksum(&self, block: &Block) -> Result<u32, Trouble> {
         let mut crc = 0;
-        let mut buffer = Vec::new();
         for pieces in &block.fetches {
             crc = crc32c::crc32c_append(crc, &self.header);
-            for piece in pieces {
-                let segment = &self.segments[piece.segment as usize];
-                buffer.resize(piece.len_bytes as usize, 0);
-                segment
-                    .file
-                    .read_exact_at(&mut buffer, piece.offset_bytes)
-                    .map_err(|error| io("pread", &segment.path.display().to_string(), &error))?;
-                crc = crc32c::crc32c_append(crc, &buffer);
-            }
+            crc = checksum(&self.segments, pieces, crc)?;
         }
         Ok(crc)
     }
 
     /// A fetch has waited since the completion before it; those that complete together, alike.
     pub(super) fn keep_latencies(&mut self, start_ns: u64) {
-        let (mut previous, mut stamp) = (start_ns, start_ns);
-        for &done in &self.stamps {
-            if done != stamp {
-                (previous, stamp) = (stamp, done);
-            }
-            self.latencies.saturating_record(done.saturating_sub(previous).max(1));
-        }
+        keep(&mut self.latencies, &self.stamps, start_ns);
     }
 
     pub(super) fn readings(
@@ -104,13 +91,46 @@ impl Worker {
     /// The latencies so far, encoded; empty when none was kept.
     #[must_use]
     pub fn histogram(&self) -> String {
-        let mut bytes = Vec::new();
-        let written = V2DeflateSerializer::new().serialize(&self.latencies, &mut bytes);
-        match written {
-            Ok(_) if !self.latencies.is_empty() => {
-                base64::engine::general_purpose::STANDARD.encode(bytes)
-            }
-            _ => String::new(),
-        }
+        encoded(&self.latencies)
     }
+}
+
+/// Records what the stamps of a block say: time since the completion before, alike for all that
+/// share a stamp.
+pub(in crate::trial) fn keep(latencies: &mut Histogram<u64>, stamps: &[u64], start_ns: u64) {
+    let (mut previous, mut stamp) = (start_ns, start_ns);
+    for &done in stamps {
+        if done != stamp {
+            (previous, stamp) = (stamp, done);
+        }
+        latencies.saturating_record(done.saturating_sub(previous).max(1));
+    }
+}
+
+/// A histogram as the record has it; empty when nothing was kept.
+pub(in crate::trial) fn encoded(latencies: &Histogram<u64>) -> String {
+    let mut bytes = Vec::new();
+    match V2DeflateSerializer::new().serialize(latencies, &mut bytes) {
+        Ok(_) if !latencies.is_empty() => base64::engine::general_purpose::STANDARD.encode(bytes),
+        _ => String::new(),
+    }
+}
+
+/// CRC-32C of pieces of the log one after another, read by plain reads.
+pub(in crate::trial) fn checksum(
+    segments: &[Segment],
+    pieces: &[Piece],
+    mut crc: u32,
+) -> Result<u32, Trouble> {
+    let mut buffer = Vec::new();
+    for piece in pieces {
+        let segment = &segments[piece.segment as usize];
+        buffer.resize(piece.len_bytes as usize, 0);
+        segment
+            .file
+            .read_exact_at(&mut buffer, piece.offset_bytes)
+            .map_err(|error| io("pread", &segment.path.display().to_string(), &error))?;
+        crc = crc32c::crc32c_append(crc, &buffer);
+    }
+    Ok(crc)
 }

@@ -10,6 +10,7 @@ use super::super::look::Looks;
 use super::words::{all_conditions, copies, description, who};
 use super::{Seen, Way, claimed, name};
 use crate::record::{Agreement, Hop};
+use crate::study::Side;
 use std::fmt::Write;
 
 /// Places in the order in which a payload byte meets them, with the words on the page.
@@ -64,7 +65,7 @@ struct Line {
 
 /// The drawing; empty where no way is known.
 #[must_use]
-pub fn svg(ways: &[Way], looks: &Looks) -> String {
+pub fn svg(ways: &[Way], looks: &Looks, side: Side) -> String {
     let stations = stations(ways);
     let Some(last) = stations.last() else { return String::new() };
     let column = if stations.len() > 1 { stations[1].x - stations[0].x } else { COLUMN_MIN };
@@ -99,8 +100,9 @@ pub fn svg(ways: &[Way], looks: &Looks) -> String {
         let _ =
             write!(out, "<line class=\"rail\" x1=\"{x}\" y1=\"34\" x2=\"{x}\" y2=\"{height}\"/>");
     }
+    let side = side.name();
     let _ =
-        write!(out, "<text class=\"station\" x=\"{COPIES}\" y=\"26\">sender’s CPU copies</text>");
+        write!(out, "<text class=\"station\" x=\"{COPIES}\" y=\"26\">{side}’s CPU copies</text>");
     let all = all_conditions(ways);
     let mut top = HEAD;
     for (way, height) in ways.iter().zip(heights) {
