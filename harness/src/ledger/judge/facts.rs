@@ -154,19 +154,21 @@ impl Case<'_> {
         let direct = into(&|_, m| m.direct && m.call.splices());
         let (device, _) = self.device_filled(direct.clone());
         let of_log = into(&|_, m| m.call.splices() && m.from != End::Pipe);
-        let all_from_device = device.is_ok() && of_log == direct;
-        push(Place::Disk, to, Mover::Device, device, DIRECT);
-        let unseen = |bytes: Result<u64, String>| match bytes {
-            Ok(0) => Ok(0),
-            Ok(_) if all_from_device => Ok(0),
+        push(Place::Disk, to, Mover::Device, device.clone(), DIRECT);
+        let unseen = |bytes: Result<u64, String>, known: bool| match bytes {
+            Ok(bytes) if bytes == 0 || known => Ok(0),
             Ok(_) => Err("no tracepoint shows what a splice puts into a pipe".to_owned()),
             Err(why) => Err(why),
         };
-        let mapped = given.and_then(|given| Ok(given + of_log.clone()?));
+        // What a device filled is no page of the log's; what was mapped may be.
+        let of_device = device.is_ok() && of_log == direct;
+        let spliced = unseen(of_log, of_device);
+        let mapped = unseen(given, false);
         for place in [Place::Pipe, to] {
             let evidence = "bytes returned by splicing calls";
-            push(Place::PageCache, place, reference, unseen(mapped.clone()), evidence);
-            push(Place::PageCache, place, copy, unseen(of_log.clone()), evidence);
+            let referred = spliced.clone().and_then(|_| mapped.clone());
+            push(Place::PageCache, place, reference, referred, evidence);
+            push(Place::PageCache, place, copy, spliced.clone(), evidence);
         }
         let received = Ok(self.payload_bytes);
         push(to, Place::Receiver, copy, received, "bytes returned by the receiver's reads");
