@@ -187,12 +187,31 @@ impl Watched {
     pub fn evict_within(&self, patience: Duration) -> Result<(), CacheError> {
         // Dirty pages are skipped by DONTNEED.
         nix::unistd::fsync(&self.file).map_err(|errno| self.error("fsync", errno))?;
+        self.drop_range(0, self.len_bytes, patience)
+    }
+
+    /// Evicts the pages of a range of a file without dirty pages, and does not return before `mincore`
+    /// agrees. Pages at the ends go only where the range has all of them.
+    ///
+    /// # Errors
+    /// A failed call, or pages that stayed for [`EVICT_PATIENCE`].
+    pub fn evict_range(&self, offset_bytes: u64, len_bytes: u64) -> Result<(), CacheError> {
+        self.drop_range(offset_bytes, len_bytes, EVICT_PATIENCE)
+    }
+
+    fn drop_range(
+        &self,
+        offset_bytes: u64,
+        len_bytes: u64,
+        patience: Duration,
+    ) -> Result<(), CacheError> {
+        let (begin, len) = (offset_bytes as libc::off_t, len_bytes as libc::off_t);
         let started = Instant::now();
         let mut pause = Duration::from_micros(200);
         loop {
-            posix_fadvise(&self.file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)
+            posix_fadvise(&self.file, begin, len, PosixFadviseAdvice::POSIX_FADV_DONTNEED)
                 .map_err(|errno| self.error("posix_fadvise(DONTNEED)", errno))?;
-            let (pages, resident) = self.resident(0, self.len_bytes)?;
+            let (pages, resident) = self.resident(offset_bytes, len_bytes)?;
             if resident == 0 {
                 return Ok(());
             }
@@ -315,6 +334,8 @@ mod tests {
         assert_eq!(watched.resident(0, u64::MAX / 2).unwrap(), (300, 300));
         assert_eq!(watched.resident(5000, 1).unwrap(), (1, 1));
         assert_eq!(watched.resident(4095, 2).unwrap(), (2, 2));
+        watched.evict_range(0, 100 * PAGE_BYTES).unwrap();
+        assert_eq!(watched.resident(0, u64::MAX / 2).unwrap(), (300, 200));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! zclab, the library behind the program: scenarios, logs, sinks, cache control, trials.
 
 pub mod cache;
+pub mod cgroup;
 pub mod cmd;
 pub mod counters;
 pub mod doctor;

@@ -7,6 +7,7 @@
 //! [`lesson`] takes the strategies' own documentation apart, which [`page::lessons`] shows.
 
 pub mod format;
+pub mod hot;
 pub mod kernels;
 pub mod lesson;
 pub mod metric;

@@ -11,6 +11,7 @@ mod charts;
 mod dots;
 mod evidence;
 mod grid;
+mod hot;
 mod index;
 mod kernels;
 mod lesson;

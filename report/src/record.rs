@@ -298,7 +298,7 @@ pub struct Histogram {
     pub cell: String,
     /// Which launch it covers.
     pub launch: u32,
-    /// What was measured: `fetch_latency_ns`.
+    /// What was measured: `fetch_latency_ns`, or one of [`reading::HOT_LATENCIES`].
     pub what: String,
     /// Always `hdr-v2-deflate`: HdrHistogram V2, compressed, base64.
     pub encoding: String,

@@ -8,6 +8,7 @@
 //! - only cells that are `ok` and move the log take part;
 //! - one launch gives no interval, and two give one of absurd width, hence no winner.
 
+mod hot;
 mod sentence;
 mod standing;
 mod words;
@@ -66,12 +67,18 @@ pub fn answer(study: &Study) -> Answer {
         .map(|panel| {
             let standings: Vec<Standing> =
                 panel.points.iter().map(|point| standing(study, point)).collect();
-            PanelAnswer {
-                title: panel.title(),
-                sentence: sentence::of_panel(study, panel, &standings),
-                clauses: sentence::against_baseline(study, panel),
-                standings,
-            }
+            let of_the_scan = sentence::of_panel(study, panel, &standings);
+            let mut clauses = sentence::against_baseline(study, panel);
+            // Where there were hot consumers, what became of them is the answer.
+            let sentence = match hot::of_panel(study, panel) {
+                Some(sentence) => {
+                    clauses.insert(0, format!("The scan itself: {of_the_scan}"));
+                    clauses.splice(0..0, hot::floor(panel));
+                    sentence
+                }
+                None => of_the_scan,
+            };
+            PanelAnswer { title: panel.title(), sentence, clauses, standings }
         })
         .collect();
     Answer { panels, notes: notes(study) }

@@ -105,6 +105,9 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
         );
     }
+    if let Some(fits) = fits_in_memory(condition, log_bytes) {
+        return trouble(Status::Refused, &fits);
+    }
     let Entry::Transfer(strategy) = cell.contender.strategy else { return None };
     if strategy.disturbs() == Disturbance::PageCache && !ready.owned {
         return trouble(
@@ -123,6 +126,13 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
         );
     }
     None
+}
+
+/// Why there is no pressure on memory where a scenario wants some: the log has to exceed the limit.
+fn fits_in_memory(condition: &Condition, log_bytes: u64) -> Option<String> {
+    let memory_bytes = condition.pressure.as_ref()?.memory_bytes;
+    let fits = log_bytes <= memory_bytes;
+    fits.then(|| format!("a log of {log_bytes} bytes fits {memory_bytes}: there is no pressure"))
 }
 
 /// Whether a file system keeps its files in the page cache alone.
@@ -181,5 +191,6 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
         pin,
         markers: false,
         intake: (condition.family != Family::Transfer).then_some(condition.intake),
+        range_bytes: None,
     }
 }

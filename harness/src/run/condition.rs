@@ -4,11 +4,13 @@
 //! whose samples need their own preparation (a cold or partial cache), and strategies that would
 //! disturb their neighbours, run in rounds, ABBA, each with a fresh child.
 
+mod pressure;
 mod profile;
+mod readers;
 mod rounds;
 mod witnesses;
 
-use super::cells::{fetches, refused, spec, words};
+use super::cells::{self, fetches, refused, spec, words};
 use super::children::TrialChild;
 use super::evidence::{Counted, Evidence};
 use super::interrupt;
@@ -119,8 +121,14 @@ impl<'a> Measure<'a> {
             if !together.is_empty() {
                 self.warm_log(&together);
             }
-            self.launch(&together, launch)?;
-            self.round(&apart, launch)?;
+            match (&self.condition.pressure, self.condition.readers) {
+                (Some(pressure), _) => self.pressed(pressure, launch)?,
+                (None, Some(readers)) => self.many(readers, launch)?,
+                (None, None) => {
+                    self.launch(&together, launch)?;
+                    self.round(&apart, launch)?;
+                }
+            }
             if interrupt::asked() {
                 return Ok(None);
             }

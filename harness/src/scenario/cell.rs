@@ -1,6 +1,6 @@
 //! What is a cell called, and which parameters make it what it is?
 
-use super::{Cell, Condition, LogChoice, Scenario, ingest, words};
+use super::{Cell, Condition, LogChoice, Pressure, Scenario, ingest, words};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use zclab_report::record;
@@ -52,6 +52,9 @@ impl Condition {
             ("socket_buffer".to_owned(), json!(self.socket_buffer_bytes)),
         ]);
         params.extend(self.link_params());
+        if let Some(readers) = self.readers {
+            params.insert("readers".to_owned(), json!(readers));
+        }
         if let Some(size) = self.message() {
             params.insert("message".to_owned(), words::message(size));
         }
@@ -77,6 +80,7 @@ impl Condition {
                 ("seed".to_owned(), json!(spec.seed)),
             ]);
         }
+        params.extend(self.pressure.iter().flat_map(Pressure::params));
         params
     }
 }

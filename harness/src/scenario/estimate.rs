@@ -3,7 +3,7 @@
 //! A sketch before measuring, good to a factor of two or so on a slow two-core machine: it tells
 //! minutes from hours. No result is ever computed from it.
 
-use super::{Cache, Cell, Condition, Contender, LogChoice, Scenario};
+use super::{Cache, Cell, Condition, Contender, LogChoice, Pressure, Scenario};
 use crate::log::kafka::Spec;
 use zclab_strategies::{CacheState, Disturbance, Place, Route, SinkKind};
 
@@ -44,7 +44,9 @@ impl Contender {
     /// where the cache has to be prepared for each sample, or neighbours would be disturbed.
     #[must_use]
     pub fn needs_rounds(&self, condition: &Condition) -> bool {
-        condition.cache != Cache::Warm || self.strategy.disturbs() != Disturbance::Nothing
+        condition.readers.is_some()
+            || condition.cache != Cache::Warm
+            || self.strategy.disturbs() != Disturbance::Nothing
     }
 }
 
@@ -84,7 +86,8 @@ fn of_cell(cell: &Cell) -> Estimate {
     let budget = &scenario.budget;
     let launches = u64::from(budget.launches);
     let rounds = contender.needs_rounds(condition);
-    let sinks = u64::from(condition.consumers);
+    let readers = u64::from(condition.readers.unwrap_or(1));
+    let sinks = u64::from(condition.consumers) * readers;
     let fetch_all_sinks = condition.fetch_bytes.saturating_mul(sinks).max(1);
     let fetches = (budget.slice_bytes / fetch_all_sinks).clamp(1, budget.fetches_max.into());
     let slice_bytes = fetches.saturating_mul(fetch_all_sinks);
@@ -103,6 +106,9 @@ fn of_cell(cell: &Cell) -> Estimate {
         slice_ns = slice_ns.max(slice_bytes.saturating_mul(1_000_000_000) / bandwidth);
     }
     let hosts_ns = if condition.sink == SinkKind::TcpVeth { TWO_HOSTS_NS } else { 0 };
+    if let Some(pressure) = &condition.pressure {
+        return under_pressure(scenario, pressure, condition);
+    }
     let (samples, overhead_ns) = if rounds {
         // One launch is one round of each contender; the next launch goes through them backwards.
         (launches, launches.saturating_mul(ROUND_NS + hosts_ns))
@@ -115,6 +121,25 @@ fn of_cell(cell: &Cell) -> Estimate {
         delivered_bytes: samples.saturating_mul(slice_bytes),
         log_bytes: 0,
         wall_ns: samples.saturating_mul(slice_ns).saturating_add(overhead_ns),
+    }
+}
+
+/// A round reads the log once, between two stretches for which hot consumers are alone.
+fn under_pressure(scenario: &Scenario, pressure: &Pressure, condition: &Condition) -> Estimate {
+    let launches = u64::from(scenario.budget.launches);
+    let log_bytes = match &condition.log {
+        LogChoice::Kafka(spec) => spec.total_bytes,
+        LogChoice::Imported(_) => pressure.memory_bytes,
+    };
+    let scan_bytes = log_bytes.saturating_sub(pressure.hot_bytes);
+    let scan_ns = scan_bytes / 1000 * (BYTE_PS + DEVICE_BYTE_PS);
+    let alone_ms = u64::from(pressure.alone_ms.0) + u64::from(pressure.alone_ms.1);
+    let round_ns = scan_ns + alone_ms * 1_000_000 + 2 * ROUND_NS;
+    Estimate {
+        samples: launches,
+        delivered_bytes: launches.saturating_mul(scan_bytes),
+        log_bytes: 0,
+        wall_ns: launches.saturating_mul(round_ns),
     }
 }
 

@@ -283,6 +283,64 @@ pub const FSYNC: Key = Key::new(
     "ingest: when the file is synced (fdatasync, timed): never, before each fetch counts, or at the end",
 );
 
+/// Senders.
+pub const READERS: Key = Key::new(
+    "matrix",
+    "readers",
+    count(1, 1, 64),
+    "processes that serve the same ranges at once, each with an engine and sinks of its own",
+);
+
+/// The limit on memory.
+pub const MEMORY: Key = Key::new(
+    "pressure",
+    "memory",
+    bytes(96 * MIB, 16 * MIB, GIB << 10),
+    "limit of the group that the senders of scan and hot consumers are in; less than the log",
+);
+/// The hot set.
+pub const HOT: Key = Key::new(
+    "pressure",
+    "hot",
+    bytes(32 * MIB, MIB, GIB << 10),
+    "so much of the log's end is read by hot consumers again and again",
+);
+/// Who serves the hot consumers.
+pub const HOT_STRATEGY: Key = Key::new(
+    "pressure",
+    "hot_strategy",
+    Values::Form { default: "\"sendfile\"", forms: "the name of a strategy that moves the log" },
+    "what serves the hot consumers, whatever serves the scan",
+);
+/// How often they ask.
+pub const HOT_RATE: Key = Key::new(
+    "pressure",
+    "hot_rate",
+    count(500, 1, 20_000),
+    "fetches each second that the hot consumers ask for, served in time or not",
+);
+/// Where they read.
+pub const HOT_ACCESS: Key = Key::new(
+    "pressure",
+    "hot_access",
+    Values::Word { default: "random", of: super::pressure::orders },
+    "where consecutive fetches lie in the hot set",
+);
+/// How long they are alone first.
+pub const BEFORE_MS: Key = Key::new(
+    "pressure",
+    "before_ms",
+    count(1000, 100, 60_000),
+    "milliseconds for which hot consumers are served before the scan",
+);
+/// How long they are alone afterwards.
+pub const AFTER_MS: Key = Key::new(
+    "pressure",
+    "after_ms",
+    count(1000, 100, 60_000),
+    "milliseconds for which hot consumers are served after the scan",
+);
+
 /// Repetitions.
 pub const LAUNCHES: Key = Key::new(
     "budget",
@@ -356,7 +414,7 @@ pub const CACHE_PARTIAL: Key = Key::new(
 );
 
 /// The keys at the top of a file that hold a table.
-pub const TABLES: &[&str] = &["log", "matrix", "budget"];
+pub const TABLES: &[&str] = &["log", "matrix", "pressure", "budget"];
 
 /// Every key, in the order of documentation.
 pub const ALL: &[Key] = &[
@@ -393,6 +451,14 @@ pub const ALL: &[Key] = &[
     SOURCE,
     FEED,
     FSYNC,
+    READERS,
+    MEMORY,
+    HOT,
+    HOT_STRATEGY,
+    HOT_RATE,
+    HOT_ACCESS,
+    BEFORE_MS,
+    AFTER_MS,
     LAUNCHES,
     TURNS,
     SLICE,

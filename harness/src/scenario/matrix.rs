@@ -41,6 +41,7 @@ pub(super) enum Setting {
     Source(SinkKind),
     Feed(Feed),
     Fsync(Fsync),
+    Readers(u32),
 }
 
 /// A parameter, its values, and where each of them stands.
@@ -65,7 +66,9 @@ impl Setting {
                 json!(bytes)
             }
             Setting::Bandwidth(bytes) => json!(bytes),
-            Setting::Mtu(count) | Setting::Consumers(count) => json!(count),
+            Setting::Mtu(count) | Setting::Consumers(count) | Setting::Readers(count) => {
+                json!(count)
+            }
             Setting::ScatterGather(on) | Setting::Checksum(on) | Setting::Segmentation(on) => {
                 json!(words::switch(*on))
             }
@@ -106,6 +109,7 @@ impl Setting {
             Setting::Source(source) => to.intake.source = source,
             Setting::Feed(feed) => to.intake.feed = feed,
             Setting::Fsync(fsync) => to.intake.fsync = fsync,
+            Setting::Readers(count) => to.readers = Some(count),
         }
     }
 }
@@ -115,6 +119,12 @@ impl Matrix {
     pub fn points(&self) -> usize {
         let lengths = self.parameters.iter().map(|parameter| parameter.settings.len());
         lengths.fold(1, usize::saturating_mul)
+    }
+
+    /// Whether any condition has many readers.
+    pub fn many_readers(&self) -> bool {
+        let mut settings = self.parameters.iter().flat_map(|parameter| &parameter.settings);
+        settings.any(|(setting, _)| matches!(setting, Setting::Readers(count) if *count > 1))
     }
 
     /// The parameters with more than one value.
@@ -133,6 +143,8 @@ impl Matrix {
             let with = |condition: &Condition, setting: &Setting| {
                 let mut condition = condition.clone();
                 setting.apply(&mut condition);
+                // One reader everywhere is what a silent file has.
+                condition.readers = condition.readers.filter(|_| self.many_readers());
                 condition
             };
             conditions
@@ -164,6 +176,8 @@ pub(super) fn base(log: LogChoice, family: Family) -> Condition {
         link: Link::default(),
         family,
         intake: Intake::default(),
+        readers: None,
+        pressure: None,
     }
 }
 
@@ -240,6 +254,7 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
             let word = reader.word(key, item)?;
             words::find(FSYNCS, word).map(Setting::Fsync)
         }
+        "readers" => reader.number32(key, item).map(Setting::Readers),
         _ => None,
     }
 }

@@ -15,6 +15,7 @@ mod link;
 mod load;
 mod matrix;
 mod parse;
+pub mod pressure;
 mod problem;
 pub mod shipped;
 mod values;
@@ -26,6 +27,7 @@ pub use estimate::Estimate;
 pub use link::Link;
 pub use load::{load, load_shipped, load_with_origin};
 pub use parse::{CELLS_MAX, parse, parse_bytes};
+pub use pressure::Pressure;
 pub use problem::{BadScenario, Problem, Spot};
 pub use shipped::{names as shipped_names, text as shipped_text};
 
@@ -108,6 +110,11 @@ pub struct Condition {
     pub family: Family,
     /// Where the bytes of ingest strategies come from, and where they have to end.
     pub intake: ingest::Intake,
+    /// Processes that serve the same ranges at once, each with an engine and sinks of its own. Where a
+    /// scenario asks what many cost, all of its conditions say how many; elsewhere there is one.
+    pub readers: Option<u32>,
+    /// Little memory, and hot consumers beside the contender, who then serves a cold scan.
+    pub pressure: Option<Pressure>,
 }
 
 /// The log that is read.

@@ -1,7 +1,7 @@
 //! How does the trial child follow its parent's orders?
 
 use super::ingest::IngestWorker;
-use super::wire::{Lines, NoLine, Order, Reply, Spec, Trouble, say};
+use super::wire::{Lines, Moved, NoLine, Order, Reply, Spec, Trouble, say};
 use super::work::Work;
 use super::worker::Worker;
 use anyhow::{Context, bail};
@@ -47,25 +47,32 @@ pub fn run() -> anyhow::Result<()> {
             Err(other) => return Err(other.into()),
         };
         let outcome = match order {
-            Order::Verify { block, fetches_max } => worker.verify(block, fetches_max),
-            Order::Slice { block, keep } => worker.slice(block, keep),
-            Order::Round { block } => worker.round(block),
-            Order::Count { block, fresh } => worker.count(block, fresh),
-            Order::Alias => match worker.alias() {
-                Ok(aliased) => {
-                    say(&mut out, &Reply::Aliased(aliased))?;
-                    continue;
-                }
-                Err(trouble) => Err(trouble),
-            },
+            Order::Verify { block, fetches_max } => moved(worker.verify(block, fetches_max)),
+            Order::Slice { block, keep } => moved(worker.slice(block, keep)),
+            Order::Round { block } => moved(worker.round(block)),
+            Order::Count { block, fresh } => moved(worker.count(block, fresh)),
+            Order::Vacate => worker.vacate().map(|()| Reply::Done),
+            Order::Settle { passes, read_in } => {
+                worker.settle(passes, read_in).map(|()| Reply::Done)
+            }
+            Order::Serve { rate_per_s } => {
+                let served = worker.serve(rate_per_s, &mut orders, &mut out)?;
+                served.map(|served| Reply::Served(Box::new(served)))
+            }
+            Order::Stop { .. } => Err(Trouble::failed("told to stop what was never begun")),
+            Order::Alias => worker.alias().map(Reply::Aliased),
             Order::Finish => {
                 let (histogram, setup) = (worker.histogram(), worker.setup_at_end());
                 return Ok(say(&mut out, &Reply::Finished { histogram, setup })?);
             }
         };
         match outcome {
-            Ok(moved) => say(&mut out, &Reply::Moved(Box::new(moved)))?,
+            Ok(reply) => say(&mut out, &reply)?,
             Err(trouble) => return Ok(say(&mut out, &Reply::Failed(trouble))?),
         }
     }
+}
+
+fn moved(outcome: Result<Moved, Trouble>) -> Result<Reply, Trouble> {
+    outcome.map(|moved| Reply::Moved(Box::new(moved)))
 }

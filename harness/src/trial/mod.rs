@@ -9,6 +9,7 @@ pub mod bare;
 pub mod child;
 pub mod drive;
 pub mod fetches;
+pub mod hot;
 pub mod ingest;
 pub mod opening;
 pub mod proof;

@@ -15,7 +15,8 @@ use super::wire::{Content, Counted, Expect, FarEnd, ReadBack, Spec, Trouble, say
 use base64::Engine as _;
 use connect::{accept_all, ask_for_congestion, deepen_backlog, random_bytes, send_buffer, tune};
 use nix::errno::Errno;
-use nix::sys::socket::{SockaddrIn as SocketAddr4, getpeername, getsockname, getsockopt, sockopt};
+use nix::sys::socket::{Shutdown, SockaddrIn as SocketAddr4, shutdown};
+use nix::sys::socket::{getpeername, getsockname, getsockopt, sockopt};
 use receiver::Receiver;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -244,6 +245,18 @@ impl Sinks {
             }
         }
         Ok(Some(counted))
+    }
+
+    /// Closes the connections for sending: a receiver that counts until then reports.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn close(&self) -> Result<(), Trouble> {
+        for connection in &self.owned {
+            shutdown(connection.as_raw_fd(), Shutdown::Write)
+                .map_err(|errno| Trouble::call("shutdown(SHUT_WR)", "sink", errno))?;
+        }
+        Ok(())
     }
 
     /// Lets the receiver read what one connection has queued, and hand it over.

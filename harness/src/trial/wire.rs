@@ -64,6 +64,9 @@ pub struct Spec {
     /// Take bytes from a socket instead of sending them, and how.
     #[serde(default)]
     pub intake: Option<Intake>,
+    /// Only these bytes of the log as a whole, from the first to before the second.
+    #[serde(default)]
+    pub range_bytes: Option<(u64, u64)>,
 }
 
 /// Where fetches lie.
@@ -123,6 +126,25 @@ pub enum Order {
     /// Send a little of a private copy of the log, rewrite that copy before the receiver reads, and
     /// say what it then read.
     Alias,
+    /// Close the engine and send a little from memory, so that nothing holds a page of the log.
+    Vacate,
+    /// Open a fresh engine and move all blocks of the range so many times, untimed.
+    Settle {
+        /// How many times.
+        passes: u32,
+        /// Read every page in before, whatever the strategy would leave in the page cache.
+        read_in: bool,
+    },
+    /// Serve so many fetches each second until told to stop. Answered when the first is served.
+    Serve {
+        /// The rate.
+        rate_per_s: u32,
+    },
+    /// Serve no more, and say how long fetches took before, during and after this stretch.
+    Stop {
+        /// Its ends, by the monotonic clock.
+        stretch_ns: (u64, u64),
+    },
     /// Send the latencies and end.
     Finish,
 }
@@ -142,6 +164,10 @@ pub enum Reply {
     Moved(Box<Moved>),
     /// The probe was made, or could not be.
     Aliased(Aliased),
+    /// It was done, and there is nothing to tell of it.
+    Done,
+    /// How hot consumers were served.
+    Served(Box<Served>),
     /// The latencies, `hdr-v2-deflate` in base64; empty when there are none.
     Finished {
         /// The encoded histogram.
@@ -189,6 +215,18 @@ pub struct Moved {
     pub verified: Verified,
     /// The state of the cache before and after.
     pub cache: Option<CacheProof>,
+}
+
+/// How hot consumers were served.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Served {
+    /// Latencies of the fetches that were due before, during and after the stretch, as
+    /// [`Reply::Finished`] has them. A latency counts from the moment at which its fetch was due.
+    pub histograms: [String; 3],
+    /// Fetches served.
+    pub fetches: u64,
+    /// Bytes that the block layer read for this process meanwhile.
+    pub read_bytes: Option<u64>,
 }
 
 /// What the aliasing probe saw.
@@ -270,6 +308,9 @@ pub struct ReceiverSpec {
     /// CPU to pin to.
     pub cpu: Option<usize>,
 }
+
+/// [`Expect::bytes_each`] of a receiver that sleeps, and counts until its connection is closed.
+pub const UNTIL_CLOSED: u64 = u64::MAX;
 
 /// What a receiver shall count next.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,9 +1,10 @@
 //! What can a trial be ordered to do, whichever way its bytes go?
 
-use super::wire::{Aliased, FarEnd, Moved, Trouble};
+use super::wire::{Aliased, FarEnd, Lines, Moved, Served, Trouble};
 use super::worker::Worker;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::{Stdin, Stdout};
 
 /// One cell at work: what each order of the parent asks of it.
 pub trait Work {
@@ -46,6 +47,35 @@ pub trait Work {
     /// Why it failed; that nothing could be probed is none.
     fn alias(&mut self) -> Result<Aliased, Trouble>;
 
+    /// Lets go of the engine and evicts the log: the beginning of a round under pressure.
+    ///
+    /// # Errors
+    /// A failed call; where no log is served there is nothing of the kind.
+    fn vacate(&mut self) -> Result<(), Trouble> {
+        Err(Trouble::failed("only a transfer has a log to evict"))
+    }
+
+    /// Brings the hot set into memory.
+    ///
+    /// # Errors
+    /// As for [`vacate`](Self::vacate).
+    fn settle(&mut self, _passes: u32, _read_in: bool) -> Result<(), Trouble> {
+        Err(Trouble::failed("only a transfer has a hot set"))
+    }
+
+    /// Serves fetches at a rate until told to stop.
+    ///
+    /// # Errors
+    /// A pipe of the parent that broke; the trial's own trouble is within.
+    fn serve(
+        &mut self,
+        _rate_per_s: u32,
+        _orders: &mut Lines<Stdin>,
+        _out: &mut Stdout,
+    ) -> anyhow::Result<Result<Served, Trouble>> {
+        Ok(Err(Trouble::failed("only a transfer can be served at a rate")))
+    }
+
     /// The latencies so far, encoded; empty when none was kept.
     fn histogram(&self) -> String;
 }
@@ -82,6 +112,23 @@ impl Work for Worker {
 
     fn alias(&mut self) -> Result<Aliased, Trouble> {
         self.alias()
+    }
+
+    fn vacate(&mut self) -> Result<(), Trouble> {
+        self.vacate()
+    }
+
+    fn settle(&mut self, passes: u32, read_in: bool) -> Result<(), Trouble> {
+        self.settle(passes, read_in)
+    }
+
+    fn serve(
+        &mut self,
+        rate_per_s: u32,
+        orders: &mut Lines<Stdin>,
+        out: &mut Stdout,
+    ) -> anyhow::Result<Result<Served, Trouble>> {
+        self.serve(rate_per_s, orders, out)
     }
 
     fn histogram(&self) -> String {

@@ -5,6 +5,8 @@
 
 pub(super) mod outcome;
 
+pub(super) use outcome::encoded;
+
 use super::bare::Bare;
 use super::drive::drive;
 use super::fetches::{Block, Planner};
@@ -37,14 +39,14 @@ pub struct Worker {
     options: Options,
     pub(super) segments: Vec<Segment>,
     pub(super) sinks: Sinks,
-    witness: Witness,
+    pub(super) witness: Witness,
     /// Blocks of direct I/O on the log; 0 where there are none.
     block_bytes: u64,
     pub(super) planner: Planner,
     pub(super) queue: Queue,
     pub(super) mover: Option<Mover>,
     pub(super) header: Vec<u8>,
-    stamps: Vec<u64>,
+    pub(super) stamps: Vec<u64>,
     latencies: Histogram<u64>,
 }
 
@@ -80,8 +82,6 @@ impl Worker {
         }
         let sinks = Sinks::open(&spec)?;
         let planner = Planner::new(&spec).map_err(Trouble::failed)?;
-        let latencies = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)
-            .map_err(|error| Trouble::failed(format!("histogram: {error}")))?;
         let block_bytes = block_bytes(&segments)?;
         let mut worker = Worker {
             options: options(strategy.options(), &spec),
@@ -95,7 +95,7 @@ impl Worker {
             mover: None,
             header: header(spec.header_bytes as usize, spec.fetch_bytes),
             stamps: Vec::with_capacity((spec.fetches * spec.consumers) as usize),
-            latencies,
+            latencies: latencies()?,
             spec,
         };
         worker.open_mover()?;
@@ -193,7 +193,7 @@ impl Worker {
 
     fn prepare_round(&mut self) -> Result<(), Trouble> {
         self.mover = None;
-        self.warm_connections()?;
+        self.warm_connections(u64::MAX)?;
         self.witness.arrange(self.spec.cache)?;
         self.open_mover()
     }
@@ -240,8 +240,9 @@ impl Worker {
         Ok(())
     }
 
-    /// Sends as many bytes as a block has, from memory, so that windows and buffers have grown.
-    fn warm_connections(&mut self) -> Result<(), Trouble> {
+    /// Sends as many bytes as a block of so many fetches has, from memory, so that windows and buffers have
+    /// grown, and so that no packet still refers to a page of the log.
+    pub(super) fn warm_connections(&mut self, fetches_max: u64) -> Result<(), Trouble> {
         let Some(floor) = zclab_strategies::ALL.iter().find(|s| !s.moves_the_log()) else {
             return Ok(());
         };
@@ -253,13 +254,18 @@ impl Worker {
             header_bytes_max: Bytes(self.spec.header_bytes),
         };
         self.mover = Some(Mover::Engine(floor.open(&setup).map_err(refusal)?));
-        let block = self.planner.block(0, u64::MAX);
+        let block = self.planner.block(0, fetches_max);
         self.measure(&block, false, false)?;
         self.mover = None;
         Ok(())
     }
 
-    fn measure(&mut self, block: &Block, content: bool, keep: bool) -> Result<Moved, Trouble> {
+    pub(super) fn measure(
+        &mut self,
+        block: &Block,
+        content: bool,
+        keep: bool,
+    ) -> Result<Moved, Trouble> {
         let lanes: Vec<LaneId> = (0..self.sinks.sinks.len()).collect();
         self.queue.clear();
         self.stamps.clear();
@@ -328,6 +334,12 @@ impl Worker {
         let steal_ns = stolen.zip(steal()).map(|(before, after)| after.0.saturating_sub(before.0));
         Ok(Timed { start_ns, end_ns, used, io, steal_ns })
     }
+}
+
+/// A histogram for latencies.
+pub(super) fn latencies() -> Result<Histogram<u64>, Trouble> {
+    Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)
+        .map_err(|error| Trouble::failed(format!("histogram: {error}")))
 }
 
 /// The blocks that `direct-sendfile` and its like have to keep to, as `statx` says.

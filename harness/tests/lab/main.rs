@@ -7,6 +7,8 @@ mod death;
 mod end_to_end;
 mod interrupted;
 mod liar;
+mod pressure;
 mod profile;
+mod readers;
 mod routes;
 mod support;

@@ -5,6 +5,7 @@ use super::dots::{Dot, Dots, Group};
 use super::look::Looks;
 use super::scale::Unit;
 use crate::format;
+use crate::hot;
 use crate::metric::Metric;
 use crate::stats::latency::Latency;
 use crate::stats::{DECISIVE_MIN, Estimate};
@@ -101,7 +102,24 @@ pub fn small(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn
         chart.unit = Unit::Duration;
         drawn.extend(chart.svg().map(|svg| Drawn { svg, caption: capital(caption) + "." }));
     }
+    drawn.extend(memory(study, panel, looks, id));
     drawn
+}
+
+/// What the group of the senders had, where they were in one.
+fn memory(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn> {
+    let charts = hot::MEMORY.iter().enumerate().filter_map(|(n, (name, title))| {
+        let pick: Pick = &|row: &Row| {
+            let y = hot::median(row.measured?, name)? / (1024.0 * 1024.0);
+            Some(Mark { y, interval: None })
+        };
+        let mut chart = along(study, panel, looks, pick, &format!("{id}-memory-{n}"));
+        chart.title = format!("{title}, MiB");
+        chart.y_name = format!("{}, MiB", lower(title));
+        let caption = "As the memory controller charged it to their group.".to_owned();
+        chart.svg().map(|svg| Drawn { svg, caption })
+    });
+    charts.collect()
 }
 
 fn of_metric(

@@ -3,6 +3,7 @@
 use super::evidence;
 use super::look::Looks;
 use crate::format::{self, NONE};
+use crate::hot;
 use crate::metric::{Metric, Provenance};
 use crate::stats::latency::Latency;
 use crate::study::{Figure, Panel, Point, Row, State, Study};
@@ -115,16 +116,47 @@ pub fn counted(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
         .into_iter()
         .chain(Metric::ALL.into_iter().skip_while(|metric| *metric != Metric::Syscalls))
         .collect();
-    let cells = |row: &Row| metrics.iter().map(|metric| figure(row, *metric)).collect();
+    let known = |row: &Row, name: &str| row.measured.and_then(|one| hot::median(one, name));
+    let in_a_group =
+        panel.rows().any(|row| hot::MEMORY.iter().any(|(name, _)| known(row, name).is_some()));
+    let memory = hot::MEMORY.iter().filter(|_| in_a_group);
+    let cells = |row: &Row| {
+        let counted = metrics.iter().map(|metric| figure(row, *metric));
+        counted.chain(memory.clone().map(|(name, _)| memory_of(row, name))).collect()
+    };
+    let titles =
+        memory.clone().map(|(_, title)| Column { title: (*title).into(), unit: "MiB".into() });
+
     Grid {
         id: format!("{id}-counted"),
         caption:
             "What was counted, medians; mode switches and context switches are different things"
                 .into(),
-        columns: metrics.iter().map(|metric| column(*metric)).collect(),
+        columns: metrics.iter().map(|metric| column(*metric)).chain(titles).collect(),
         x_name: study.x_name(),
         lines: lines(study, panel, looks, &cells),
     }
+}
+
+fn memory_of(row: &Row, name: &str) -> Entry {
+    let Some(bytes) = row.measured.and_then(|measured| hot::median(measured, name)) else {
+        return unavailable(&group_reason(row));
+    };
+    let mib = bytes / (1024.0 * 1024.0);
+    Entry {
+        text: format::number(mib),
+        detail: String::new(),
+        order: mib.to_string(),
+        hint: "observed: charged to the senders' group".into(),
+        class: "",
+    }
+}
+
+/// Why a cell has no memory: what the lab noted when it could make no group.
+fn group_reason(row: &Row) -> String {
+    let cell = row.measured.and_then(|measured| measured.cell.as_ref());
+    let noted = cell.and_then(|cell| cell.setup.get("group")?.as_str());
+    noted.unwrap_or("the senders were in no group").to_owned()
 }
 
 pub(super) fn lines(

@@ -2,6 +2,7 @@
 
 use super::charts::{self, Drawn};
 use super::grid::{self, Grid};
+use super::hot::{self, HotView};
 use super::look::Looks;
 use super::path::{self, Way};
 use super::profile::{self, Section};
@@ -51,6 +52,8 @@ struct PanelView {
     title: String,
     sentence: String,
     clauses: Vec<String>,
+    /// What became of hot consumers, where there were any.
+    hot: Option<HotView>,
     strip: Vec<Place>,
     decisive: Vec<Drawn>,
     small: Vec<Drawn>,
@@ -131,6 +134,7 @@ fn panels(study: &Study, looks: &Looks, answers: &[PanelAnswer]) -> Vec<PanelVie
             clauses: answer.clauses.clone(),
             strip: answer.standings.iter().map(|one| place(&one.x, &one.lead, looks)).collect(),
             decisive: charts::decisive(study, panel, looks, &format!("{id}-decisive")),
+            hot: hot::view(study, panel, looks, &id),
             small: charts::small(study, panel, looks, &id),
             cost: grid::cost(study, panel, looks, &id),
             kernel: evidence::table(study, panel, looks, &id),

@@ -27,5 +27,36 @@ pub const IO_READ_BYTES: &str = "io_read_bytes";
 pub const IO_RCHAR_BYTES: &str = "io_rchar_bytes";
 /// Bytes that a consumer was handed by mapping their pages.
 pub const MAPPED_BYTES: &str = "mapped_bytes";
+/// Bytes of the pages of the hot set that hot consumers read beside a cold scan.
+pub const HOT_SET_BYTES: &str = "hot_set_bytes";
+/// Of them resident when the scan began, by mincore.
+pub const HOT_RESIDENT_BYTES_BEFORE: &str = "hot_resident_bytes_before";
+/// Of them resident during the scan: the least that was seen.
+pub const HOT_RESIDENT_BYTES_DURING: &str = "hot_resident_bytes_during";
+/// Of them resident when the stretch after the scan was over.
+pub const HOT_RESIDENT_BYTES_AFTER: &str = "hot_resident_bytes_after";
+/// Bytes that the block layer read for the hot consumers' sender, from the first fetch to the last.
+pub const HOT_READ_BYTES: &str = "hot_read_bytes";
+/// Fetches that hot consumers got, from the first to the last.
+pub const HOT_FETCHES: &str = "hot_fetches";
+/// Limit of the group that the senders were in, as the kernel rounded it.
+pub const GROUP_LIMIT_BYTES: &str = "group_limit_bytes";
+/// The most that was ever charged to it.
+pub const GROUP_PEAK_BYTES: &str = "group_peak_bytes";
+/// Page cache that was charged to it when the scan was over.
+pub const GROUP_FILE_BYTES: &str = "group_file_bytes";
+/// Its processes' own memory at that moment.
+pub const GROUP_ANON_BYTES: &str = "group_anon_bytes";
+/// Pages of files that came back soon after they had been evicted, from the scan's beginning to the end.
+pub const GROUP_REFAULTS: &str = "group_refaults";
+/// Pages that reclaim looked at in the same time.
+pub const GROUP_SCANNED_PAGES: &str = "group_scanned_pages";
+/// Times that the limit was reached in the same time.
+pub const GROUP_LIMIT_HITS: &str = "group_limit_hits";
 /// Time stolen by the hypervisor from all CPUs, as fine as the kernel's tick.
 pub const STEAL_NS: &str = "steal_ns";
+
+/// [`what`](super::Histogram::what) of the latencies of hot consumers, by when their fetches were due:
+/// before, during and after the scan.
+pub const HOT_LATENCIES: [&str; 3] =
+    ["hot_latency_ns_before", "hot_latency_ns_during", "hot_latency_ns_after"];

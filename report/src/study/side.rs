@@ -75,10 +75,11 @@ impl Side {
     /// Whether the far end was busy throughout.
     #[must_use]
     pub fn held_back_by_far_end(self, bottleneck: &Bottleneck) -> bool {
-        match (self, bottleneck) {
-            (_, Bottleneck::Both) => true,
-            (Side::Sender, Bottleneck::Receiver) | (Side::Receiver, Bottleneck::Sender) => true,
-            _ => false,
-        }
+        matches!(
+            (self, bottleneck),
+            (_, Bottleneck::Both)
+                | (Side::Sender, Bottleneck::Receiver)
+                | (Side::Receiver, Bottleneck::Sender)
+        )
     }
 }

@@ -54,16 +54,18 @@ impl Lead {
 /// Compares the contenders of one point by the measured side's CPU per KiB.
 #[must_use]
 pub fn standing(study: &Study, point: &Point) -> Standing {
-    Standing { x: study.x_label(point), lead: lead(study, point) }
+    let own_cpu = |row: &Row| row.placed(row.side.cpu());
+    Standing { x: study.x_label(point), lead: lead_by(study, point, &own_cpu) }
 }
 
-fn lead(study: &Study, point: &Point) -> Lead {
+/// Compares the contenders of one point by some quantity of which less is better.
+pub(super) fn lead_by(study: &Study, point: &Point, placed: &dyn Fn(&Row) -> Vec<Placed>) -> Lead {
     let mut ranked: Vec<(&Row, Vec<Placed>, f64)> = point
         .rows
         .iter()
         .filter(|row| row.ranked())
         .filter_map(|row| {
-            let placed = row.placed(row.side.cpu());
+            let placed = placed(row);
             let typical = paired::typical(&placed)?.point;
             Some((row, placed, typical))
         })
@@ -83,11 +85,11 @@ fn lead(study: &Study, point: &Point) -> Lead {
         .collect();
     let other =
         behind.iter().find(|(row, _, _)| row.label == study.scenario.baseline).or(behind.first());
-    let Some((other, others_cpu, _)) = other else {
+    let Some((other, others, _)) = other else {
         return Lead::Open { contenders: ranked.len() };
     };
     // A tied leader can still be indistinguishable from `other`: its own interval says so.
-    let ratios = leaders.iter().map(|(_, placed, _)| ratio_or_none(placed, others_cpu)).collect();
+    let ratios = leaders.iter().map(|(_, placed, _)| ratio_or_none(placed, others)).collect();
     let reference = leaders
         .iter()
         .find(|(row, _, _)| row.label == study.scenario.baseline)

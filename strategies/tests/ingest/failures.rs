@@ -105,7 +105,7 @@ fn a_disk_that_is_full() {
             // Through a mapping only the kernel touches the page that cannot be had.
             let full = if strategy.needs_length() { Errno::EFAULT } else { Errno::ENOSPC };
             assert_eq!(error.errno, full, "{what}");
-            assert!(kept <= 1 << 20 && kept >= 512 << 10, "{what}: {kept} bytes are in the file");
+            assert!((512 << 10..=1 << 20).contains(&kept), "{what}: {kept} bytes are in the file");
             let mut found = vec![0; kept as usize];
             file.read_exact_at(&mut found, 0).unwrap();
             assert!(found == noise(3 << 20, 7)[..found.len()], "{what}: what the file has");
