@@ -32,6 +32,42 @@ pub fn fetches(condition: &Condition, budget: Budget) -> u32 {
     (budget.slice_bytes / each).clamp(1, u64::from(budget.fetches_max.max(1))) as u32
 }
 
+/// What the sink cannot be given, or its receiver not be asked for.
+fn refused_by_sink(cell: &Cell) -> Option<Trouble> {
+    let condition = cell.condition;
+    let trouble = |status, message: &str| Some(Trouble { status, ..Trouble::failed(message) });
+    if let Some(parameter) = condition.impossible_link() {
+        let sink = condition.sink.name();
+        let message = format!(
+            "{sink} has no device that zclab may change ({parameter}): only tcp-veth has one of its own"
+        );
+        return trouble(Status::Refused, &message);
+    }
+    if condition.receiver != Receiver::Discard {
+        return None;
+    }
+    match condition.sink {
+        SinkKind::TcpLoopback | SinkKind::TcpVeth => match cell.contender.strategy {
+            Entry::Transfer(strategy) if strategy.far_end() == FarEnd::KernelTls => trouble(
+                Status::Refused,
+                "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
+            ),
+            _ => None,
+        },
+        SinkKind::Pipe => trouble(
+            Status::Unsupported,
+            "a pipe has no recv(MSG_TRUNC): only TCP drops the bytes in the kernel",
+        ),
+        SinkKind::UnixStream => trouble(
+            Status::Unsupported,
+            "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
+        ),
+        SinkKind::File | SinkKind::Null => {
+            trouble(Status::Refused, "this sink has no receiver that could discard")
+        }
+    }
+}
+
 /// What can be refused without trying.
 #[must_use]
 pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
@@ -49,41 +85,8 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "the log lies on tmpfs, whose pages are nowhere else: none can be evicted (--logs DIR)",
         );
     }
-    if let Some(parameter) = condition.impossible_link() {
-        let sink = condition.sink.name();
-        let message = format!(
-            "{sink} has no device that zclab may change ({parameter}): only tcp-veth has one of its own"
-        );
-        return trouble(Status::Refused, &message);
-    }
-    if condition.receiver == Receiver::Discard {
-        match condition.sink {
-            SinkKind::TcpLoopback | SinkKind::TcpVeth => {}
-            SinkKind::Pipe => {
-                return trouble(
-                    Status::Unsupported,
-                    "a pipe has no recv(MSG_TRUNC): only TCP drops the bytes in the kernel",
-                );
-            }
-            SinkKind::UnixStream => {
-                return trouble(
-                    Status::Unsupported,
-                    "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
-                );
-            }
-            SinkKind::File | SinkKind::Null => {
-                return trouble(Status::Refused, "this sink has no receiver that could discard");
-            }
-        }
-    }
-    if condition.receiver == Receiver::Discard
-        && let Entry::Transfer(strategy) = cell.contender.strategy
-        && strategy.far_end() == FarEnd::KernelTls
-    {
-        return trouble(
-            Status::Refused,
-            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
-        );
+    if let Some(trouble) = refused_by_sink(cell) {
+        return Some(trouble);
     }
     let intake = condition.intake;
     if (intake.feed, intake.source) == (Feed::Zerocopy, SinkKind::UnixStream) {

@@ -3,6 +3,7 @@
 //! The parser reads by these entries, `zclab list params` prints them, and a test holds
 //! `scenarios/README.md` to them, so that a key cannot be accepted without being documented.
 
+pub use super::link::{BANDWIDTH, CHECKSUM, MTU, SCATTER_GATHER, SEGMENTATION};
 pub use super::values::Values;
 use super::{ingest, words};
 use zclab_strategies::SinkKind;
@@ -21,7 +22,7 @@ pub struct Key {
 }
 
 impl Key {
-    const fn new(
+    pub(super) const fn new(
         table: &'static str,
         name: &'static str,
         values: Values,
@@ -37,7 +38,7 @@ impl Key {
     }
 }
 
-const fn bytes(default: u64, min: u64, max: u64) -> Values {
+pub(super) const fn bytes(default: u64, min: u64, max: u64) -> Values {
     Values::Bytes { default: Some(default), min, max }
 }
 
@@ -47,7 +48,7 @@ const fn count(default: u64, min: u64, max: u64) -> Values {
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
+pub(super) const GIB: u64 = 1 << 30;
 
 /// No message is longer: it has to fit a batch, whose length Kafka keeps in 31 bits.
 const MESSAGE_MAX: u64 = 64 * MIB;
@@ -228,38 +229,6 @@ pub const SOCKET_BUFFER: Key = Key::new(
     bytes(0, 0, GIB),
     "SO_SNDBUF and SO_RCVBUF (or a pipe's size) asked for, 0 leaves them to the kernel; what came of \
      it is in the record",
-);
-const SWITCH: Values = Values::Word { default: "on", of: || words::names(words::SWITCHES) };
-/// Scatter-gather of the device between two hosts.
-pub const SCATTER_GATHER: Key = Key::new(
-    "matrix",
-    "scatter_gather",
-    SWITCH,
-    "the sending device gathers packets from fragments (sink tcp-veth)",
-);
-/// Checksum offload of the device between two hosts.
-pub const CHECKSUM: Key =
-    Key::new("matrix", "checksum", SWITCH, "the sending device fills in checksums (sink tcp-veth)");
-/// Segmentation offload of the device between two hosts.
-pub const SEGMENTATION: Key = Key::new(
-    "matrix",
-    "segmentation",
-    SWITCH,
-    "large TCP packets reach the sending device whole: TSO and GSO (sink tcp-veth)",
-);
-/// Packet size of the device between two hosts.
-pub const MTU: Key = Key::new(
-    "matrix",
-    "mtu",
-    bytes(1500, 576, 65535),
-    "bytes of a packet on the device between two hosts (sink tcp-veth)",
-);
-/// Bound of the device between two hosts.
-pub const BANDWIDTH: Key = Key::new(
-    "matrix",
-    "bandwidth",
-    bytes(0, 0, 100 * GIB),
-    "bytes that leave the sending device in a second, by a token bucket; 0: no bound (sink tcp-veth)",
 );
 /// Where bytes come from.
 pub const SOURCE: Key = Key::new(

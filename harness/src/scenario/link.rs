@@ -5,9 +5,43 @@
 //! the file nor the sink speaks of is not named in a cell's id, so that ids are as they were before
 //! there were two hosts.
 
-use super::{Condition, keys, words};
+use super::keys::{GIB, Key, Values, bytes};
+use super::{Condition, words};
 use crate::net;
 use serde_json::{Value, json};
+
+const SWITCH: Values = Values::Word { default: "on", of: || words::names(words::SWITCHES) };
+/// Scatter-gather of the device between two hosts.
+pub const SCATTER_GATHER: Key = Key::new(
+    "matrix",
+    "scatter_gather",
+    SWITCH,
+    "the sending device gathers packets from fragments (sink tcp-veth)",
+);
+/// Checksum offload of the device between two hosts.
+pub const CHECKSUM: Key =
+    Key::new("matrix", "checksum", SWITCH, "the sending device fills in checksums (sink tcp-veth)");
+/// Segmentation offload of the device between two hosts.
+pub const SEGMENTATION: Key = Key::new(
+    "matrix",
+    "segmentation",
+    SWITCH,
+    "large TCP packets reach the sending device whole: TSO and GSO (sink tcp-veth)",
+);
+/// Packet size of the device between two hosts.
+pub const MTU: Key = Key::new(
+    "matrix",
+    "mtu",
+    bytes(1500, 576, 65535),
+    "bytes of a packet on the device between two hosts (sink tcp-veth)",
+);
+/// Bound of the device between two hosts.
+pub const BANDWIDTH: Key = Key::new(
+    "matrix",
+    "bandwidth",
+    bytes(0, 0, 100 * GIB),
+    "bytes that leave the sending device in a second, by a token bucket; 0: no bound (sink tcp-veth)",
+);
 
 /// The parameters of the device, as far as the file sets them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,18 +78,14 @@ fn parameters(link: &Link) -> [(&'static str, bool, Value); 5] {
     let asked = link.asked();
     [
         (
-            keys::SCATTER_GATHER.name,
+            SCATTER_GATHER.name,
             link.scatter_gather.is_some(),
             json!(words::switch(asked.scatter_gather)),
         ),
-        (keys::CHECKSUM.name, link.checksum.is_some(), json!(words::switch(asked.checksum))),
-        (
-            keys::SEGMENTATION.name,
-            link.segmentation.is_some(),
-            json!(words::switch(asked.segmentation)),
-        ),
-        (keys::MTU.name, link.mtu_bytes.is_some(), json!(asked.mtu_bytes)),
-        (keys::BANDWIDTH.name, link.bandwidth_bytes.is_some(), json!(asked.bandwidth_bytes)),
+        (CHECKSUM.name, link.checksum.is_some(), json!(words::switch(asked.checksum))),
+        (SEGMENTATION.name, link.segmentation.is_some(), json!(words::switch(asked.segmentation))),
+        (MTU.name, link.mtu_bytes.is_some(), json!(asked.mtu_bytes)),
+        (BANDWIDTH.name, link.bandwidth_bytes.is_some(), json!(asked.bandwidth_bytes)),
     ]
 }
 

@@ -42,8 +42,8 @@ a/test.toml:5:1: matrix.consumer: unknown key; did you mean `consumers`?
      5 | consumer = 3
        | ^^^^^^^^
        = expected one of message, fetch, header, consumers, access, cache, sink, receiver, wait, \
-transform, socket_buffer, scatter_gather, checksum, segmentation, mtu, bandwidth, source, feed, fsync, \
-readers
+transform, socket_buffer, scatter_gather, checksum, segmentation, mtu, bandwidth, source, \
+feed, fsync, readers
 a/test.toml:6:9: matrix.fetch: \"64 KB/s\": \"KB/s\" is no unit of size (B, kB, MB, GB, TB, KiB, \
 MiB, GiB, TiB)
      6 | fetch = \"64 KB/s\"
