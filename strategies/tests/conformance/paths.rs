@@ -106,6 +106,7 @@ fn the_device_brings_what_the_cache_lacks() {
             let (to, share) = match *name {
                 "null" => (Place::Nowhere, 0.0),
                 "direct-write" => (Place::UserBuffer, 1.0),
+                "direct-sendfile" if route.sink == SinkKind::Pipe => (Place::SinkPipe, 1.0),
                 "direct-sendfile" => (Place::Pipe, 1.0),
                 // The null device never makes anybody touch the mapping.
                 "mmap-write" | "mmap-write-each" | "mmap-writev"
