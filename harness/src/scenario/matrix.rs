@@ -3,8 +3,8 @@
 use super::document::{Item, Reader, Section, describe};
 use super::ingest::{FEEDS, FSYNCS, Feed, Fsync, Intake, SOURCES};
 use super::keys::{self, Key};
-use super::words::{self, FILESYSTEMS, RECEIVERS, TRANSFORMS, WAITS};
-use super::{Access, Cache, Condition, FileSystem, LogChoice, Receiver, Transform, Wait};
+use super::words::{self, FILESYSTEMS, RECEIVERS, SWITCHES, TRANSFORMS, WAITS};
+use super::{Access, Cache, Condition, FileSystem, Link, LogChoice, Receiver, Transform, Wait};
 use crate::log::kafka::MessageSize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -34,6 +34,11 @@ pub(super) enum Setting {
     Wait(Wait),
     Transform(Transform),
     SocketBuffer(u64),
+    ScatterGather(bool),
+    Checksum(bool),
+    Segmentation(bool),
+    Mtu(u32),
+    Bandwidth(u64),
     Source(SinkKind),
     Feed(Feed),
     Fsync(Fsync),
@@ -61,8 +66,14 @@ impl Setting {
             Setting::Fetch(bytes) | Setting::Header(bytes) | Setting::SocketBuffer(bytes) => {
                 json!(bytes)
             }
-            Setting::Consumers(count) | Setting::Readers(count) => json!(count),
             Setting::FileSystem(filesystem) => json!(filesystem.name()),
+            Setting::Bandwidth(bytes) => json!(bytes),
+            Setting::Mtu(count) | Setting::Consumers(count) | Setting::Readers(count) => {
+                json!(count)
+            }
+            Setting::ScatterGather(on) | Setting::Checksum(on) | Setting::Segmentation(on) => {
+                json!(words::switch(*on))
+            }
             Setting::Access(access) => json!(access.name()),
             Setting::Cache(cache) => json!(cache.name()),
             Setting::Sink(sink) => json!(sink.name()),
@@ -93,6 +104,11 @@ impl Setting {
             Setting::Wait(wait) => to.wait = wait,
             Setting::Transform(transform) => to.transform = transform,
             Setting::SocketBuffer(bytes) => to.socket_buffer_bytes = bytes,
+            Setting::ScatterGather(on) => to.link.scatter_gather = Some(on),
+            Setting::Checksum(on) => to.link.checksum = Some(on),
+            Setting::Segmentation(on) => to.link.segmentation = Some(on),
+            Setting::Mtu(bytes) => to.link.mtu_bytes = Some(bytes),
+            Setting::Bandwidth(bytes) => to.link.bandwidth_bytes = Some(bytes),
             Setting::Source(source) => to.intake.source = source,
             Setting::Feed(feed) => to.intake.feed = feed,
             Setting::Fsync(fsync) => to.intake.fsync = fsync,
@@ -161,6 +177,7 @@ pub(super) fn base(log: LogChoice, family: Family) -> Condition {
         wait: Wait::Auto,
         transform: Transform::None,
         socket_buffer_bytes: keys::SOCKET_BUFFER.values.default_number(),
+        link: Link::default(),
         family,
         intake: Intake::default(),
         readers: None,
@@ -228,6 +245,11 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
             words::find(TRANSFORMS, word).map(Setting::Transform)
         }
         "socket_buffer" => reader.number(key, item).map(Setting::SocketBuffer),
+        "scatter_gather" => switch(reader, key, item).map(Setting::ScatterGather),
+        "checksum" => switch(reader, key, item).map(Setting::Checksum),
+        "segmentation" => switch(reader, key, item).map(Setting::Segmentation),
+        "mtu" => reader.number32(key, item).map(Setting::Mtu),
+        "bandwidth" => reader.number(key, item).map(Setting::Bandwidth),
         "source" => {
             let word = reader.word(key, item)?;
             words::find(SOURCES, word).map(Setting::Source)
@@ -243,6 +265,11 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
         "readers" => reader.number32(key, item).map(Setting::Readers),
         _ => None,
     }
+}
+
+fn switch<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Option<bool> {
+    let word = reader.word(key, item)?;
+    words::find(SWITCHES, word)
 }
 
 fn access<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Option<Access> {

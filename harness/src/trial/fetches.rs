@@ -224,6 +224,7 @@ pub(super) mod tests {
             spins: false,
             socket_buffer_bytes: 0,
             cache: Cache::Warm,
+            link: crate::net::Link::default(),
             pin: None,
             markers: false,
             transform: Transform::None,

@@ -12,6 +12,7 @@
 
 pub mod decode;
 
+use super::sinks::PIPES;
 use super::wire::{
     Ask, Content, Counted, Echo, Expect, INHERITED, Lines, ReadBack, ReceiverSpec, UNTIL_CLOSED,
     say,
@@ -101,6 +102,8 @@ struct Receiver {
     low_water_bytes: Vec<u64>,
     epoll: Option<Epoll>,
     flags: MsgFlags,
+    /// They are pipes, which know `read` alone.
+    pipes: bool,
     spins: bool,
     /// TLS has yet to be laid over the connections.
     sealed: bool,
@@ -140,6 +143,7 @@ impl Receiver {
             connections,
             epoll,
             flags: if spec.discard { MsgFlags::MSG_TRUNC } else { MsgFlags::empty() },
+            pipes: spec.address.starts_with(PIPES),
             spins: spec.spins,
             sealed: spec.tls,
             buffer: vec![0; BUFFER_BYTES],
@@ -217,10 +221,11 @@ impl Receiver {
             let mut bytes = vec![0; wanted.read_back_bytes as usize];
             let mut read = 0;
             while read < bytes.len() {
-                match recv(connection.as_raw_fd(), &mut bytes[read..], MsgFlags::empty()) {
+                match receive(connection, self.pipes, &mut bytes[read..], MsgFlags::empty()) {
                     Ok(0) => bail!("the sender closed the connection after {read} bytes"),
                     Ok(got) => read += got,
                     Err(nix::errno::Errno::EINTR) => {}
+                    Err(nix::errno::Errno::EAGAIN) if self.pipes && has_bytes(connection) => {}
                     Err(nix::errno::Errno::EAGAIN) => bail!("no byte came for {SILENCE:?}"),
                     Err(errno) => bail!("recv: {errno}"),
                 }
@@ -321,7 +326,7 @@ impl Receiver {
     /// Tells the socket how many bytes are worth a `POLLIN`: never more than are still to come.
     fn settle_for(&mut self, index: usize) -> anyhow::Result<()> {
         let worthwhile = self.left_bytes[index].clamp(1, WORTHWHILE_BYTES);
-        if self.low_water_bytes[index] == worthwhile {
+        if self.low_water_bytes[index] == worthwhile || self.pipes {
             return Ok(());
         }
         self.low_water_bytes[index] = worthwhile;
@@ -349,9 +354,10 @@ impl Receiver {
         // Bytes that are to be checked have to be copied out, whatever the mode.
         let flags = if counted.crcs.is_empty() { self.flags } else { MsgFlags::empty() };
         let flags = if self.spins { flags | MsgFlags::MSG_DONTWAIT } else { flags };
-        let got = match recv(connection.as_raw_fd(), &mut self.buffer[..want], flags) {
+        let got = match receive(connection, self.pipes, &mut self.buffer[..want], flags) {
             Err(nix::errno::Errno::EINTR) => return Ok(()),
             Err(nix::errno::Errno::EAGAIN) if self.spins => return Ok(()),
+            Err(nix::errno::Errno::EAGAIN) if self.pipes && has_bytes(connection) => return Ok(()),
             Err(nix::errno::Errno::EAGAIN) => bail!("no byte came for {SILENCE:?}"),
             other => other.context("recv")?,
         };
@@ -408,7 +414,35 @@ fn inherited() -> anyhow::Result<Vec<OwnedFd>> {
     numbers.into_iter().map(take).collect()
 }
 
+/// Bytes of a connection: `recv` of a socket, `read` of a pipe, which does not wait.
+fn receive(from: &OwnedFd, pipe: bool, to: &mut [u8], flags: MsgFlags) -> nix::Result<usize> {
+    if pipe { nix::unistd::read(from, to) } else { recv(from.as_raw_fd(), to, flags) }
+}
+
+/// Waits for bytes of a pipe, or its end; false when neither came.
+fn has_bytes(pipe: &OwnedFd) -> bool {
+    let mut wait = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+    let limit = PollTimeout::try_from(SILENCE).unwrap_or(PollTimeout::MAX);
+    // An interrupted wait is followed by another look.
+    !matches!(poll(&mut wait, limit), Ok(0))
+}
+
+/// A pipe that the sender left open for this process.
+fn inherited_pipe(numbers: &str, index: u32) -> anyhow::Result<OwnedFd> {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let number = numbers.split(',').nth(index as usize).context("no such pipe")?;
+    let number = number.parse().context("the number of a pipe")?;
+    // SAFETY: the sender left this descriptor open for this process alone, whose address names each
+    // number once, so that nobody else here owns it.
+    let pipe: OwnedFd = unsafe { std::os::fd::FromRawFd::from_raw_fd(number) };
+    fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context("fcntl(F_SETFL)")?;
+    Ok(pipe)
+}
+
 fn connect(spec: &ReceiverSpec, index: u32) -> anyhow::Result<OwnedFd> {
+    if let Some(numbers) = spec.address.strip_prefix(PIPES) {
+        return inherited_pipe(numbers, index);
+    }
     connect_with(&spec.address, index, spec.socket_buffer_bytes)
 }
 

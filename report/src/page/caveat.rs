@@ -80,6 +80,17 @@ fn route(study: &Study) -> Vec<String> {
              than throughput does."
         ));
     }
+    if sinks.iter().any(|sink| sink.contains("veth")) {
+        found.push(
+            "Two hosts on one machine are no network: a veth pair has no DMA, and receives each \
+            packet on the account of who sent it. What its offloads decide about copies holds for \
+            a network card; its times do not."
+                .to_owned(),
+        );
+    }
+    if sinks.iter().any(|sink| sink == "pipe") {
+        found.push("A pipe has no network in it: what it costs is less than any network's.".into());
+    }
     if sinks.iter().any(|sink| sink.contains("unix")) {
         found.push(
             "A Unix socket has no TCP/IP in it: what it costs is less than any network's.".into(),

@@ -13,6 +13,7 @@ const MIB: u64 = 1 << 20;
 const USER: u8 = 1;
 const LOG: u8 = 2;
 const FILE: u8 = 3;
+const PIPE: u8 = 4;
 const SOCKET: u8 = 5;
 const READ: u16 = 0;
 const WRITE: u16 = 1;
@@ -120,6 +121,42 @@ fn a_device_that_cannot_gather_costs_a_copy_that_the_claim_must_name() {
     let plain = case("read-write", &route(SinkKind::TcpLoopback, false), &seen, &[]);
     assert_eq!(plain.agreement, Agreement::Agrees, "{:?}", plain.reason);
     assert_eq!(plain.copies.observed, Some(3.0));
+}
+
+#[test]
+fn headers_that_become_linear_are_no_payload() {
+    let header = MIB / 16;
+    let moves = [(WRITE, USER, SOCKET, header), (SENDFILE, LOG, SOCKET, MIB)];
+    let queued = Classes { private: header, ..log(MIB) };
+    let seen = counts(&moves, queued, linear(MIB + header), linear(MIB + header));
+    let route = route(SinkKind::TcpVeth, false);
+    let path = find("sendfile").unwrap().path(&route);
+    let gaps = BTreeMap::new();
+    let (path, route, gaps, missing_bytes) = (&path, &route, &gaps, None);
+    let (payload_bytes, header_bytes, counts) = (MIB, header, &seen);
+    let case = Case { path, route, payload_bytes, header_bytes, missing_bytes, counts, gaps };
+    changed: None,
+    let judged = judge(&case);
+    assert_eq!(judged.agreement, Agreement::Agrees, "{:?}", judged.reason);
+    assert_eq!(judged.copies.observed, Some(1.0));
+}
+
+#[test]
+fn a_pipe_shows_writes_and_hides_what_a_splice_put_into_it() {
+    let pipe = route(SinkKind::Pipe, true);
+    let nothing = Classes::default();
+    let seen = |moves: &[_]| counts(moves, nothing, nothing, nothing);
+    let moves = [(READ, LOG, USER, MIB), (WRITE, USER, PIPE, MIB)];
+    let copied = case("read-write", &pipe, &seen(&moves), &[]);
+    assert_eq!(copied.agreement, Agreement::Agrees, "{:?}", copied.reason);
+    assert_eq!(copied.copies.observed, Some(2.0));
+    let unseen = case("sendfile", &pipe, &seen(&[(SENDFILE, LOG, PIPE, MIB)]), &[]);
+    assert_eq!((unseen.agreement, unseen.copies.observed), (Agreement::Unobserved, None));
+    // Who claims to splice and writes instead is found out all the same.
+    let lied = case("sendfile", &pipe, &seen(&moves), &[]);
+    assert_eq!(lied.agreement, Agreement::Contradicts);
+    let half = [(READ, LOG, USER, MIB), (WRITE, USER, PIPE, MIB / 2)];
+    assert_eq!(case("read-write", &pipe, &seen(&half), &[]).agreement, Agreement::Contradicts);
 }
 
 #[test]

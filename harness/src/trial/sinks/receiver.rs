@@ -39,10 +39,10 @@ impl Drop for Receiver {
 }
 
 impl Receiver {
-    pub(super) fn start(spec: &Spec, address: &str) -> Result<Receiver, Trouble> {
+    /// Tells a receiver where to connect, and how to receive.
+    pub(super) fn tell(&mut self, spec: &Spec, address: &str) -> Result<(), Trouble> {
         let (broker, undo) = encryption(spec)?;
-        let mut receiver = Receiver::spawn("receive")?;
-        receiver.broker = broker;
+        self.broker = broker;
         let spec = ReceiverSpec {
             address: address.to_owned(),
             connections: spec.consumers,
@@ -53,8 +53,7 @@ impl Receiver {
             cpu: spec.pin.map(|(_, receiver)| receiver),
             undo,
         };
-        say(&mut receiver.orders, &spec).map_err(|e| io("write", "the far end's pipe", &e))?;
-        Ok(receiver)
+        say(&mut self.orders, &spec).map_err(|e| io("write", "the far end's pipe", &e))
     }
 
     /// Shakes hands on each of these connections, where the consumers want to be served by TLS.
@@ -77,7 +76,8 @@ impl Receiver {
         Ok(connections)
     }
 
-    /// Starts the far end that this hidden subcommand is; it has been told nothing yet.
+    /// Starts the far end that this hidden subcommand is, in the network namespace in which this thread
+    /// is now; it has been told nothing yet.
     pub(in crate::trial) fn spawn(role: &str) -> Result<Receiver, Trouble> {
         let parent = nix::unistd::getpid();
         let mut command = Command::new(crate::trial::SELF);
