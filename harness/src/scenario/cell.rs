@@ -1,6 +1,6 @@
 //! What is a cell called, and which parameters make it what it is?
 
-use super::{Cell, Condition, LogChoice, Pressure, Scenario, ingest, words};
+use super::{Cell, Condition, FileSystem, LogChoice, Pressure, Scenario, ingest, words};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use zclab_report::record;
@@ -51,6 +51,11 @@ impl Condition {
             ("transform".to_owned(), json!(self.transform.name())),
             ("socket_buffer".to_owned(), json!(self.socket_buffer_bytes)),
         ]);
+        // Cells of records from before there was a choice keep their names.
+        if self.filesystem != FileSystem::Here {
+            params.insert("filesystem".to_owned(), json!(self.filesystem.name()));
+        }
+        params.extend(self.link_params());
         if let Some(readers) = self.readers {
             params.insert("readers".to_owned(), json!(readers));
         }

@@ -3,6 +3,7 @@
 //! The parser reads by these entries, `zclab list params` prints them, and a test holds
 //! `scenarios/README.md` to them, so that a key cannot be accepted without being documented.
 
+pub use super::link::{BANDWIDTH, CHECKSUM, MTU, SCATTER_GATHER, SEGMENTATION};
 pub use super::values::Values;
 use super::{ingest, words};
 use zclab_strategies::SinkKind;
@@ -21,7 +22,7 @@ pub struct Key {
 }
 
 impl Key {
-    const fn new(
+    pub(super) const fn new(
         table: &'static str,
         name: &'static str,
         values: Values,
@@ -37,7 +38,7 @@ impl Key {
     }
 }
 
-const fn bytes(default: u64, min: u64, max: u64) -> Values {
+pub(super) const fn bytes(default: u64, min: u64, max: u64) -> Values {
     Values::Bytes { default: Some(default), min, max }
 }
 
@@ -47,7 +48,7 @@ const fn count(default: u64, min: u64, max: u64) -> Values {
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
+pub(super) const GIB: u64 = 1 << 30;
 
 /// No message is longer: it has to fit a batch, whose length Kafka keeps in 31 bits.
 const MESSAGE_MAX: u64 = 64 * MIB;
@@ -170,6 +171,13 @@ pub const HEADER: Key = Key::new(
 /// Fan-out.
 pub const CONSUMERS: Key =
     Key::new("matrix", "consumers", count(1, 1, 1024), "sinks that each fetch goes to");
+/// What the log lies on.
+pub const FILESYSTEM: Key = Key::new(
+    "matrix",
+    "filesystem",
+    Values::Word { default: "here", of: || words::names(words::FILESYSTEMS) },
+    "what the log lies on: here is the folder of logs, others are made (root)",
+);
 /// Order of fetches.
 pub const ACCESS: Key = Key::new(
     "matrix",
@@ -205,7 +213,7 @@ pub const RECEIVER: Key = Key::new(
     "matrix",
     "receiver",
     Values::Word { default: "copy", of: || words::names(words::RECEIVERS) },
-    "what the receiver does with the bytes; discard needs the sink tcp-loopback",
+    "what the receiver does with the bytes; discard needs TCP",
 );
 /// How the receiver waits.
 pub const WAIT: Key = Key::new(
@@ -226,7 +234,8 @@ pub const SOCKET_BUFFER: Key = Key::new(
     "matrix",
     "socket_buffer",
     bytes(0, 0, GIB),
-    "SO_SNDBUF and SO_RCVBUF asked for, 0 leaves them to the kernel; what came of it is in the record",
+    "SO_SNDBUF and SO_RCVBUF (or a pipe's size) asked for, 0 leaves them to the kernel; what came of \
+     it is in the record",
 );
 /// Where bytes come from.
 pub const SOURCE: Key = Key::new(
@@ -403,6 +412,7 @@ pub const ALL: &[Key] = &[
     FETCH,
     HEADER,
     CONSUMERS,
+    FILESYSTEM,
     ACCESS,
     CACHE,
     SINK,
@@ -410,6 +420,11 @@ pub const ALL: &[Key] = &[
     WAIT,
     TRANSFORM,
     SOCKET_BUFFER,
+    SCATTER_GATHER,
+    CHECKSUM,
+    SEGMENTATION,
+    MTU,
+    BANDWIDTH,
     SOURCE,
     FEED,
     FSYNC,

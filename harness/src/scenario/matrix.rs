@@ -3,8 +3,8 @@
 use super::document::{Item, Reader, Section, describe};
 use super::ingest::{FEEDS, FSYNCS, Feed, Fsync, Intake, SOURCES};
 use super::keys::{self, Key};
-use super::words::{self, RECEIVERS, TRANSFORMS, WAITS};
-use super::{Access, Cache, Condition, LogChoice, Receiver, Transform, Wait};
+use super::words::{self, FILESYSTEMS, RECEIVERS, SWITCHES, TRANSFORMS, WAITS};
+use super::{Access, Cache, Condition, FileSystem, Link, LogChoice, Receiver, Transform, Wait};
 use crate::log::kafka::MessageSize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -26,6 +26,7 @@ pub(super) enum Setting {
     Fetch(u64),
     Header(u64),
     Consumers(u32),
+    FileSystem(FileSystem),
     Access(Access),
     Cache(Cache),
     Sink(SinkKind),
@@ -33,6 +34,11 @@ pub(super) enum Setting {
     Wait(Wait),
     Transform(Transform),
     SocketBuffer(u64),
+    ScatterGather(bool),
+    Checksum(bool),
+    Segmentation(bool),
+    Mtu(u32),
+    Bandwidth(u64),
     Source(SinkKind),
     Feed(Feed),
     Fsync(Fsync),
@@ -60,7 +66,14 @@ impl Setting {
             Setting::Fetch(bytes) | Setting::Header(bytes) | Setting::SocketBuffer(bytes) => {
                 json!(bytes)
             }
-            Setting::Consumers(count) | Setting::Readers(count) => json!(count),
+            Setting::FileSystem(filesystem) => json!(filesystem.name()),
+            Setting::Bandwidth(bytes) => json!(bytes),
+            Setting::Mtu(count) | Setting::Consumers(count) | Setting::Readers(count) => {
+                json!(count)
+            }
+            Setting::ScatterGather(on) | Setting::Checksum(on) | Setting::Segmentation(on) => {
+                json!(words::switch(*on))
+            }
             Setting::Access(access) => json!(access.name()),
             Setting::Cache(cache) => json!(cache.name()),
             Setting::Sink(sink) => json!(sink.name()),
@@ -83,6 +96,7 @@ impl Setting {
             Setting::Fetch(bytes) => to.fetch_bytes = bytes,
             Setting::Header(bytes) => to.header_bytes = bytes,
             Setting::Consumers(count) => to.consumers = count,
+            Setting::FileSystem(filesystem) => to.filesystem = filesystem,
             Setting::Access(access) => to.access = access,
             Setting::Cache(cache) => to.cache = cache,
             Setting::Sink(sink) => to.sink = sink,
@@ -90,6 +104,11 @@ impl Setting {
             Setting::Wait(wait) => to.wait = wait,
             Setting::Transform(transform) => to.transform = transform,
             Setting::SocketBuffer(bytes) => to.socket_buffer_bytes = bytes,
+            Setting::ScatterGather(on) => to.link.scatter_gather = Some(on),
+            Setting::Checksum(on) => to.link.checksum = Some(on),
+            Setting::Segmentation(on) => to.link.segmentation = Some(on),
+            Setting::Mtu(bytes) => to.link.mtu_bytes = Some(bytes),
+            Setting::Bandwidth(bytes) => to.link.bandwidth_bytes = Some(bytes),
             Setting::Source(source) => to.intake.source = source,
             Setting::Feed(feed) => to.intake.feed = feed,
             Setting::Fsync(fsync) => to.intake.fsync = fsync,
@@ -150,6 +169,7 @@ pub(super) fn base(log: LogChoice, family: Family) -> Condition {
             Family::Ingest | Family::Receive => 0,
         },
         consumers: 1,
+        filesystem: FileSystem::Here,
         access: Access::Sequential,
         cache: Cache::Warm,
         sink: SinkKind::TcpLoopback,
@@ -157,6 +177,7 @@ pub(super) fn base(log: LogChoice, family: Family) -> Condition {
         wait: Wait::Auto,
         transform: Transform::None,
         socket_buffer_bytes: keys::SOCKET_BUFFER.values.default_number(),
+        link: Link::default(),
         family,
         intake: Intake::default(),
         readers: None,
@@ -204,6 +225,10 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
         "fetch" => reader.number(key, item).map(Setting::Fetch),
         "header" => reader.number(key, item).map(Setting::Header),
         "consumers" => reader.number32(key, item).map(Setting::Consumers),
+        "filesystem" => {
+            let word = reader.word(key, item)?;
+            words::find(FILESYSTEMS, word).map(Setting::FileSystem)
+        }
         "access" => access(reader, item).map(Setting::Access),
         "cache" => cache(reader, item).map(Setting::Cache),
         "sink" => reader.word(key, item).and_then(SinkKind::parse).map(Setting::Sink),
@@ -220,6 +245,11 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
             words::find(TRANSFORMS, word).map(Setting::Transform)
         }
         "socket_buffer" => reader.number(key, item).map(Setting::SocketBuffer),
+        "scatter_gather" => switch(reader, key, item).map(Setting::ScatterGather),
+        "checksum" => switch(reader, key, item).map(Setting::Checksum),
+        "segmentation" => switch(reader, key, item).map(Setting::Segmentation),
+        "mtu" => reader.number32(key, item).map(Setting::Mtu),
+        "bandwidth" => reader.number(key, item).map(Setting::Bandwidth),
         "source" => {
             let word = reader.word(key, item)?;
             words::find(SOURCES, word).map(Setting::Source)
@@ -235,6 +265,11 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
         "readers" => reader.number32(key, item).map(Setting::Readers),
         _ => None,
     }
+}
+
+fn switch<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Option<bool> {
+    let word = reader.word(key, item)?;
+    words::find(SWITCHES, word)
 }
 
 fn access<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Option<Access> {

@@ -1,6 +1,6 @@
 //! Which words stand for which value in scenario files, ids and records?
 
-use super::{Access, Cache, LogChoice, Receiver, Transform, Wait};
+use super::{Access, Cache, FileSystem, LogChoice, Receiver, Transform, Wait};
 use crate::log::kafka::{Codec, MessageSize};
 use serde_json::{Value, json};
 use zclab_strategies::OptionValue;
@@ -31,6 +31,18 @@ pub const TRANSFORMS: &[(&str, Transform)] = &[
     ("tls", Transform::Tls),
 ];
 
+/// The file systems that a log may lie on.
+pub const FILESYSTEMS: &[(&str, FileSystem)] = &[
+    ("here", FileSystem::Here),
+    ("ext4", FileSystem::Ext4),
+    ("xfs", FileSystem::Xfs),
+    ("btrfs", FileSystem::Btrfs),
+    ("tmpfs", FileSystem::Tmpfs),
+];
+
+/// What is on or off.
+pub const SWITCHES: &[(&str, bool)] = &[("on", true), ("off", false)];
+
 /// The words of a list.
 #[must_use]
 pub fn names<T>(list: &[(&'static str, T)]) -> Vec<&'static str> {
@@ -53,11 +65,25 @@ pub fn codec(codec: Codec) -> &'static str {
     name(CODECS, &codec)
 }
 
+/// The word for what is on or off.
+#[must_use]
+pub fn switch(on: bool) -> &'static str {
+    name(SWITCHES, &on)
+}
+
 impl Receiver {
     /// The word in scenario files and records.
     #[must_use]
     pub fn name(self) -> &'static str {
         name(RECEIVERS, &self)
+    }
+}
+
+impl FileSystem {
+    /// The word in scenario files and records, which is the kernel's own where zclab makes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name(FILESYSTEMS, &self)
     }
 }
 

@@ -12,8 +12,10 @@
 
 pub mod decode;
 
+use super::sinks::PIPES;
 use super::wire::{
-    Ask, Content, Counted, Expect, Lines, ReadBack, ReceiverSpec, UNTIL_CLOSED, say,
+    Ask, Content, Counted, Echo, Expect, INHERITED, Lines, ReadBack, ReceiverSpec, UNTIL_CLOSED,
+    say,
 };
 use crate::counters::{Usage, now};
 use anyhow::{Context, bail};
@@ -24,7 +26,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt};
 use std::io::{IsTerminal, Write};
 use std::net::TcpStream;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
@@ -77,6 +79,10 @@ pub fn run() -> anyhow::Result<()> {
                 say(&mut out, &counted)?;
                 counted.error.is_some()
             }
+            Ask::Echo(word) => {
+                say(&mut out, &Echo { process: std::process::id(), ..word })?;
+                false
+            }
             Ask::ReadBack(wanted) => {
                 let content = receiver.read_back(wanted);
                 say(&mut out, &content)?;
@@ -96,6 +102,8 @@ struct Receiver {
     low_water_bytes: Vec<u64>,
     epoll: Option<Epoll>,
     flags: MsgFlags,
+    /// They are pipes, which know `read` alone.
+    pipes: bool,
     spins: bool,
     /// TLS has yet to be laid over the connections.
     sealed: bool,
@@ -106,13 +114,16 @@ struct Receiver {
 
 impl Receiver {
     fn connect(spec: &ReceiverSpec) -> anyhow::Result<Receiver> {
-        if let Some(cpu) = spec.cpu {
+        let here = if spec.address.is_empty() { own_cpu(spec)? } else { spec.cpu };
+        if let Some(cpu) = here {
             super::pin(cpu)?;
         }
-        let mut connections = Vec::with_capacity(spec.connections as usize);
-        for index in 0..spec.connections {
-            connections.push(connect(spec, index)?);
-        }
+        let connections = match spec.address.is_empty() {
+            true => inherited()?,
+            false => (0..spec.connections)
+                .map(|index| connect(spec, index))
+                .collect::<anyhow::Result<Vec<OwnedFd>>>()?,
+        };
         let decoders = decode::open(&spec.undo, &connections)?;
         // One connection is read by blocking calls; several are waited for together.
         let epoll = match connections.len() {
@@ -132,6 +143,7 @@ impl Receiver {
             connections,
             epoll,
             flags: if spec.discard { MsgFlags::MSG_TRUNC } else { MsgFlags::empty() },
+            pipes: spec.address.starts_with(PIPES),
             spins: spec.spins,
             sealed: spec.tls,
             buffer: vec![0; BUFFER_BYTES],
@@ -209,10 +221,11 @@ impl Receiver {
             let mut bytes = vec![0; wanted.read_back_bytes as usize];
             let mut read = 0;
             while read < bytes.len() {
-                match recv(connection.as_raw_fd(), &mut bytes[read..], MsgFlags::empty()) {
+                match receive(connection, self.pipes, &mut bytes[read..], MsgFlags::empty()) {
                     Ok(0) => bail!("the sender closed the connection after {read} bytes"),
                     Ok(got) => read += got,
                     Err(nix::errno::Errno::EINTR) => {}
+                    Err(nix::errno::Errno::EAGAIN) if self.pipes && has_bytes(connection) => {}
                     Err(nix::errno::Errno::EAGAIN) => bail!("no byte came for {SILENCE:?}"),
                     Err(errno) => bail!("recv: {errno}"),
                 }
@@ -313,7 +326,7 @@ impl Receiver {
     /// Tells the socket how many bytes are worth a `POLLIN`: never more than are still to come.
     fn settle_for(&mut self, index: usize) -> anyhow::Result<()> {
         let worthwhile = self.left_bytes[index].clamp(1, WORTHWHILE_BYTES);
-        if self.low_water_bytes[index] == worthwhile {
+        if self.low_water_bytes[index] == worthwhile || self.pipes {
             return Ok(());
         }
         self.low_water_bytes[index] = worthwhile;
@@ -341,9 +354,10 @@ impl Receiver {
         // Bytes that are to be checked have to be copied out, whatever the mode.
         let flags = if counted.crcs.is_empty() { self.flags } else { MsgFlags::empty() };
         let flags = if self.spins { flags | MsgFlags::MSG_DONTWAIT } else { flags };
-        let got = match recv(connection.as_raw_fd(), &mut self.buffer[..want], flags) {
+        let got = match receive(connection, self.pipes, &mut self.buffer[..want], flags) {
             Err(nix::errno::Errno::EINTR) => return Ok(()),
             Err(nix::errno::Errno::EAGAIN) if self.spins => return Ok(()),
+            Err(nix::errno::Errno::EAGAIN) if self.pipes && has_bytes(connection) => return Ok(()),
             Err(nix::errno::Errno::EAGAIN) => bail!("no byte came for {SILENCE:?}"),
             other => other.context("recv")?,
         };
@@ -375,7 +389,60 @@ impl Receiver {
     }
 }
 
+/// The CPU of a receiver whose sender is on another host and knows nothing of this one's.
+fn own_cpu(spec: &ReceiverSpec) -> anyhow::Result<Option<usize>> {
+    let cpu = super::pins().map(|(_, receiver)| receiver);
+    if spec.spins && cpu.is_none() {
+        bail!("a spinning receiver needs a CPU of its own, and the sink's host has only one");
+    }
+    Ok(cpu)
+}
+
+/// Connections that were made before this process began.
+fn inherited() -> anyhow::Result<Vec<OwnedFd>> {
+    let list = std::env::var(INHERITED).with_context(|| format!("the variable {INHERITED}"))?;
+    let numbers = list.split(',').filter(|number| !number.is_empty());
+    let numbers: Vec<RawFd> =
+        numbers.map(str::parse).collect::<Result<_, _>>().context("a list of descriptors")?;
+    let take = |number| {
+        // SAFETY: the sink left this descriptor open for this process and nobody else here knows of it.
+        let connection = unsafe { OwnedFd::from_raw_fd(number) };
+        let stream = TcpStream::from(connection);
+        stream.set_read_timeout(Some(SILENCE)).context("SO_RCVTIMEO")?;
+        Ok(OwnedFd::from(stream))
+    };
+    numbers.into_iter().map(take).collect()
+}
+
+/// Bytes of a connection: `recv` of a socket, `read` of a pipe, which does not wait.
+fn receive(from: &OwnedFd, pipe: bool, to: &mut [u8], flags: MsgFlags) -> nix::Result<usize> {
+    if pipe { nix::unistd::read(from, to) } else { recv(from.as_raw_fd(), to, flags) }
+}
+
+/// Waits for bytes of a pipe, or its end; false when neither came.
+fn has_bytes(pipe: &OwnedFd) -> bool {
+    let mut wait = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+    let limit = PollTimeout::try_from(SILENCE).unwrap_or(PollTimeout::MAX);
+    // An interrupted wait is followed by another look.
+    !matches!(poll(&mut wait, limit), Ok(0))
+}
+
+/// A pipe that the sender left open for this process.
+fn inherited_pipe(numbers: &str, index: u32) -> anyhow::Result<OwnedFd> {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let number = numbers.split(',').nth(index as usize).context("no such pipe")?;
+    let number = number.parse().context("the number of a pipe")?;
+    // SAFETY: the sender left this descriptor open for this process alone, whose address names each
+    // number once, so that nobody else here owns it.
+    let pipe: OwnedFd = unsafe { std::os::fd::FromRawFd::from_raw_fd(number) };
+    fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context("fcntl(F_SETFL)")?;
+    Ok(pipe)
+}
+
 fn connect(spec: &ReceiverSpec, index: u32) -> anyhow::Result<OwnedFd> {
+    if let Some(numbers) = spec.address.strip_prefix(PIPES) {
+        return inherited_pipe(numbers, index);
+    }
     connect_with(&spec.address, index, spec.socket_buffer_bytes)
 }
 

@@ -8,11 +8,13 @@ mod lines;
 
 pub use lines::{Lines, NoLine, say};
 
+use crate::net::Link;
 use crate::scenario::ingest::Intake;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use zclab_report::record::{CacheProof, Status, Verified};
 
@@ -45,14 +47,21 @@ pub struct Spec {
     pub sink: String,
     /// A directory for files without a name (file sinks).
     pub scratch: PathBuf,
+    /// A directory on the log's own file system (private copies of the log).
+    pub beside: PathBuf,
+    /// The sink on another host, where there is one.
+    pub remote: Option<Remote>,
     /// The receiver drops bytes in the kernel instead of copying them.
     pub discard: bool,
     /// The receiver spins instead of sleeping.
     pub spins: bool,
-    /// `SO_SNDBUF` and `SO_RCVBUF` to ask for; 0 leaves them to the kernel's tuning.
+    /// `SO_SNDBUF` and `SO_RCVBUF` (or a pipe's size) to ask for; 0 leaves them to the kernel's tuning.
     pub socket_buffer_bytes: u64,
     /// Which pages are cached when a round begins.
     pub cache: Cache,
+    /// The device between two hosts, where the sink is on another one.
+    #[serde(default)]
+    pub link: Link,
     /// CPUs to pin to: sender, receiver.
     pub pin: Option<(usize, usize)>,
     /// Make marker calls around the timed loop, for tracers.
@@ -83,6 +92,19 @@ pub enum Transform {
     Zstd,
     /// They become TLS records.
     Tls,
+}
+
+/// A sink on another host that serves this run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Remote {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What a trial of this run shows it.
+    pub ticket: String,
+    /// It is on this host: its receivers can be watched like one's own.
+    pub near: bool,
+    /// What is known of the way to it, for the cell's setup.
+    pub facts: BTreeMap<String, Value>,
 }
 
 /// Where fetches lie.
@@ -304,10 +326,15 @@ pub fn errno_name(errno: Errno) -> String {
     format!("{errno:?}")
 }
 
+/// The environment variable by which a receiver is handed connections that are open already: their
+/// descriptors, separated by commas.
+pub const INHERITED: &str = "ZCLAB_CONNECTIONS";
+
 /// Everything that a receiver has to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReceiverSpec {
-    /// Where to connect: `127.0.0.1:port`, or `@name` in the abstract Unix namespace.
+    /// Where to connect: `127.0.0.1:port`, or `@name` in the abstract Unix namespace; `inherited:` and
+    /// the numbers of the descriptors for pipes; empty for one that inherits its connections.
     pub address: String,
     /// How many connections to make; each begins with its index, four bytes little endian.
     pub connections: u32,
@@ -366,6 +393,18 @@ pub enum Ask {
     /// Read what is queued and hand it over: answered by one [`Content`]. Before it is asked, a
     /// receiver reads nothing.
     ReadBack(ReadBack),
+    /// Say the same: answered by one [`Echo`].
+    Echo(Echo),
+}
+
+/// A word that comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Echo {
+    /// The word.
+    pub echo: u64,
+    /// The number of the process that answers; 0 in a question.
+    #[serde(default)]
+    pub process: u32,
 }
 
 /// Which bytes a receiver shall hand over.

@@ -10,7 +10,7 @@ pub(super) use outcome::encoded;
 use super::bare::Bare;
 use super::drive::drive;
 use super::fetches::{Block, Planner};
-use super::opening::{header, options, refusal};
+use super::opening::{filesystems, header, options, refusal};
 use super::proof::{Witness, block_bytes_read, judge_after};
 use super::sinks::{Sinks, io};
 use super::transform::Transforms;
@@ -113,11 +113,12 @@ impl Worker {
         let mut setup = self.sinks.setup.clone();
         if let Some((sender, receiver)) = self.spec.pin {
             setup.insert("sender_cpu".into(), json!(sender));
-            if self.sinks.has_receiver() {
+            if self.spec.remote.is_none() && self.sinks.has_receiver() {
                 setup.insert("receiver_cpu".into(), json!(receiver));
             }
         }
         setup.insert("descriptors".into(), json!(self.sinks.descriptors()));
+        setup.extend(filesystems(&self.spec));
         setup.insert("fetches_per_slice".into(), json!(self.spec.fetches));
         setup
     }
@@ -213,6 +214,7 @@ impl Worker {
         let mut moved = self.measure(block, false, keep)?;
         let read = block_bytes_read().zip(read_before).map(|(end, begin)| end - begin);
         let proof: CacheProof = self.witness.after(&before)?;
+        let read = self.witness.read_bytes(read, &proof);
         self.log_is_whole()?;
         let reads_log = self.strategy.moves_the_log();
         if reads_log || self.spec.cache == super::wire::Cache::Warm {

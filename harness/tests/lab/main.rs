@@ -11,5 +11,6 @@ mod liar;
 mod pressure;
 mod profile;
 mod readers;
+mod routes;
 mod support;
 mod transforms;

@@ -3,7 +3,7 @@
 mod pinned;
 
 use super::super::counts::{Classes, Counts};
-use super::super::moves::End;
+use super::super::moves::{End, Move};
 use super::Case;
 use pinned::Pinned;
 use std::collections::BTreeMap;
@@ -20,6 +20,9 @@ const GIVEN: &str = "bytes returned by vmsplice";
 /// What a kernel does not show, and why, by purpose.
 pub type Gaps = BTreeMap<&'static str, String>;
 
+/// Why a receiver that `--to` named is not seen.
+const ELSEWHERE: &str = "the receiver is on another host";
+
 /// Bytes that were seen to take a hop, or why nobody can say.
 pub struct Fact {
     pub from: Place,
@@ -33,6 +36,11 @@ pub struct Fact {
 }
 
 impl Fact {
+    /// Whether it is out of sight, on another host.
+    pub fn is_elsewhere(&self) -> bool {
+        self.bytes.as_ref().is_err_and(|why| why == ELSEWHERE)
+    }
+
     /// Whether it is of this hop.
     pub fn is(&self, from: Place, to: Place, by: Mover) -> bool {
         self.from == from && self.to == to && self.by == by
@@ -93,7 +101,13 @@ impl Case<'_> {
             least: None,
         }));
         match self.route.sink {
-            SinkKind::TcpLoopback | SinkKind::UnixStream => self.through_a_socket(&mut facts),
+            SinkKind::TcpLoopback
+            | SinkKind::TcpVeth
+            | SinkKind::TcpRemote
+            | SinkKind::UnixStream => {
+                self.through_a_socket(&mut facts);
+            }
+            SinkKind::Pipe => self.through_a_pipe(&mut facts),
             SinkKind::File => self.into(&mut facts, Place::SinkPageCache, End::File),
             SinkKind::Null => self.into(&mut facts, Place::Nowhere, End::Other),
         }
@@ -137,6 +151,51 @@ impl Case<'_> {
         }
     }
 
+    /// A pipe: the calls' own results are to be seen, and those of the receiver's reads, which it counts.
+    /// What a splice of the log put into a pipe's slots is not, unless it came from a device.
+    fn through_a_pipe(&self, facts: &mut Vec<Fact>) {
+        let (to, copy, reference) = (Place::SinkPipe, Mover::CpuCopy, Mover::Reference);
+        let into = |takes: &dyn Fn(&str, &Move) -> bool| {
+            let pipe = |m: &Move| m.to == End::Pipe && takes(&m.call.name(), m);
+            self.calls_are_counted().map(|()| self.counts.moved(pipe))
+        };
+        let mut push = |from, to, by, bytes, evidence| {
+            facts.push(Fact { from, to, by, bytes, evidence, least: None });
+        };
+        let plain = into(&|call, m| m.from == End::User && !m.zerocopy && call != "vmsplice")
+            .map(|bytes| bytes.saturating_sub(self.header_bytes));
+        push(self.source(to, copy), to, copy, plain, "bytes returned by writes");
+        let given = into(&|call, _| call == "vmsplice");
+        push(Place::UserBuffer, Place::Pipe, reference, given.clone(), GIVEN);
+        // A splice that io_uring makes does not say where from.
+        let between = match into(&|call, _| call == "uring_splice") {
+            Ok(0) => into(&|call, m| call == "splice" && m.from == End::Pipe),
+            _ => Err("io_uring does not show what a splice is from".to_owned()),
+        };
+        push(Place::Pipe, to, reference, between, "bytes returned by splices between pipes");
+        let direct = into(&|_, m| m.direct && m.call.splices());
+        let (device, _) = self.device_filled(direct.clone());
+        let of_log = into(&|_, m| m.call.splices() && m.from != End::Pipe);
+        push(Place::Disk, to, Mover::Device, device.clone(), DIRECT);
+        let unseen = |bytes: Result<u64, String>, known: bool| match bytes {
+            Ok(bytes) if bytes == 0 || known => Ok(0),
+            Ok(_) => Err("no tracepoint shows what a splice puts into a pipe".to_owned()),
+            Err(why) => Err(why),
+        };
+        // What a device filled is no page of the log's; what was mapped may be.
+        let of_device = device.is_ok() && of_log == direct;
+        let spliced = unseen(of_log, of_device);
+        let mapped = unseen(given, false);
+        for place in [Place::Pipe, to] {
+            let evidence = "bytes returned by splicing calls";
+            let referred = spliced.clone().and_then(|_| mapped.clone());
+            push(Place::PageCache, place, reference, referred, evidence);
+            push(Place::PageCache, place, copy, spliced.clone(), evidence);
+        }
+        let received = Ok(self.payload_bytes);
+        push(to, Place::Receiver, copy, received, "bytes returned by the receiver's reads");
+    }
+
     /// Bytes of the process's memory that went into pipes.
     fn given(&self) -> u64 {
         self.counts.moved(|m| m.from == End::User && m.to == End::Pipe)
@@ -161,7 +220,7 @@ impl Case<'_> {
     fn through_a_socket(&self, facts: &mut Vec<Fact>) {
         let counts = self.counts;
         let (plain, spliced) = self.sent(End::Socket);
-        let tcp = self.route.sink == SinkKind::TcpLoopback;
+        let tcp = self.route.sink.is_tcp();
         let (pages, evidence) = if tcp {
             let seen = self.seen_by("queue").and_then(|()| self.whole(counts.queued, "queued"));
             (seen, "pages of the log in packets at net_dev_queue")
@@ -211,7 +270,9 @@ impl Case<'_> {
         );
         let deferred = if tcp { self.over_the_wire(&mut push) } else { Ok(0) };
         let last = if tcp { Place::Wire } else { Place::SocketBuffer };
-        let received = if self.route.receiver_copies {
+        let received = if self.far_host() {
+            Err(ELSEWHERE.to_owned())
+        } else if self.route.receiver_copies {
             self.seen_by("receive")
                 .and_then(|()| self.all(counts.single("received_bytes"), "copied"))
                 .map(|bytes| bytes.saturating_sub(self.headers_apart()))
@@ -241,10 +302,15 @@ impl Case<'_> {
             .seen_by("transmit")
             .and_then(|()| self.seen_by("queue"))
             .and_then(|()| self.whole(wire, "transmitted"));
-        let linearised = whole.clone().map(|wire| wire.linear.saturating_sub(queued.linear));
+        let grown = whole.clone().map(|wire| wire.linear.saturating_sub(queued.linear));
         let referred = whole.clone().and_then(|wire| {
-            let linear = linearised.clone()?;
+            let linear = grown.clone()?;
             Ok((wire.total() - linear).saturating_sub(self.headers_apart()))
+        });
+        // Headers are in the same packets, and become linear with them.
+        let linearised = grown.map(|grown| {
+            let beyond = grown.saturating_sub(self.payload_bytes);
+            grown - beyond.min(self.header_bytes)
         });
         let (from, to) = (Place::SocketBuffer, Place::Wire);
         push(from, to, Mover::Reference, referred, "fragments at net_dev_start_xmit");
@@ -255,6 +321,10 @@ impl Case<'_> {
             linearised,
             "bytes that became linear between net_dev_queue and net_dev_start_xmit",
         );
+        if self.far_host() {
+            // A copy that is made after the device has the packet is made on the other host.
+            return Ok(0);
+        }
         // What was nobody else's when it left needs no copy before it is delivered.
         let own = whole.as_ref().is_ok_and(|wire| wire.shared() == 0);
         let deferred = match (self.route.receiver_copies, self.pinned_sends()) {
@@ -302,6 +372,11 @@ impl Case<'_> {
             return (Err(why.clone()), Err(why));
         }
         (Ok(bytes), Ok(0))
+    }
+
+    /// Whether the receiver's side is out of sight.
+    fn far_host(&self) -> bool {
+        self.route.sink == SinkKind::TcpRemote
     }
 
     fn seen_by(&self, purpose: &str) -> Result<(), String> {

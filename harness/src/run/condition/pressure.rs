@@ -158,7 +158,7 @@ impl Measure<'_> {
     /// The specifications of the scan's child and of the hot consumers' child.
     fn both(&self, pressure: &Pressure, parts: &Parts, at: usize) -> Result<(Spec, Spec), Trouble> {
         let cell = &self.entries[at].cell;
-        let scan = cells::spec(cell, &self.ready, 1, self.scratch);
+        let scan = cells::spec(cell, &self.ready, 1, self.ground);
         let strategy = zclab_strategies::find(pressure.hot_strategy)
             .ok_or_else(|| Trouble::failed(format!("unknown: {}", pressure.hot_strategy)))?;
         let contender = scenario::Contender::new(
@@ -167,7 +167,7 @@ impl Measure<'_> {
             BTreeMap::new(),
         );
         let server = scenario::Cell { contender: &contender, ..cell.clone() };
-        let hot = cells::spec(&server, &self.ready, 1, self.scratch);
+        let hot = cells::spec(&server, &self.ready, 1, self.ground);
         let access = match pressure.hot_access {
             scenario::Access::Sequential => Access::Sequential,
             _ => Access::Random,

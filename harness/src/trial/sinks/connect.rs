@@ -53,7 +53,7 @@ fn wait_for_connection<L: AsRawFd>(
         if Instant::now() > deadline {
             return Err(Trouble::failed(format!("the receiver did not connect in {PATIENCE:?}")));
         }
-        if let Ok(Some(status)) = receiver.process.try_wait() {
+        if let Ok(Some(status)) = receiver.try_wait() {
             // Its last words, if it had any, say more than its exit status.
             receiver.next()?;
             return Err(Trouble::failed(format!("the receiver ended: {status}")));
@@ -69,7 +69,8 @@ pub(super) fn deepen_backlog<L: AsRawFd>(listener: &L, consumers: u32) -> Result
     Errno::result(answer).map(drop).map_err(|errno| Trouble::call("listen", "listener", errno))
 }
 
-/// Asks for an unpaced congestion control on a listening socket, from which connections inherit it.
+/// Asks for an unpaced congestion control on a listening socket, from which connections inherit it, or
+/// on one that has yet to connect.
 /// Once a connection exists it is too late: one that began with bbr keeps the pacing that bbr switched on
 /// (`sk_pacing_status` in `net/ipv4/tcp_bbr.c`, which nothing resets), whatever is set afterwards, and
 /// pays for a timer with every burst. What came of it is read back from each connection.
