@@ -137,16 +137,9 @@ fn headers_that_become_linear_are_no_payload() {
     let (path, route, gaps, missing_bytes) = (&path, &route, &gaps, None);
     let (payload_bytes, header_bytes, counts) = (MIB, header, &seen);
     let changed = None;
-    let judged = judge(&Case {
-        path,
-        route,
-        payload_bytes,
-        header_bytes,
-        changed,
-        missing_bytes,
-        counts,
-        gaps,
-    });
+    let case =
+        Case { path, route, payload_bytes, header_bytes, changed, missing_bytes, counts, gaps };
+    let judged = judge(&case);
     assert_eq!(judged.agreement, Agreement::Agrees, "{:?}", judged.reason);
     assert_eq!(judged.copies.observed, Some(1.0));
 }
