@@ -163,7 +163,7 @@ impl Case<'_> {
             facts.push(Fact { from, to, by, bytes, evidence, least: None });
         };
         let plain = into(&|call, m| m.from == End::User && !m.zerocopy && call != "vmsplice")
-            .map(|bytes| bytes.saturating_sub(self.header_bytes));
+            .map(|bytes| bytes.saturating_sub(self.headers_apart()));
         push(self.source(to, copy), to, copy, plain, "bytes returned by writes");
         let given = into(&|call, _| call == "vmsplice");
         push(Place::UserBuffer, Place::Pipe, reference, given.clone(), GIVEN);
@@ -192,7 +192,7 @@ impl Case<'_> {
             push(Place::PageCache, place, reference, referred, evidence);
             push(Place::PageCache, place, copy, spliced.clone(), evidence);
         }
-        let received = Ok(self.payload_bytes);
+        let received = Ok(self.handed_bytes().saturating_sub(self.headers_apart()));
         push(to, Place::Receiver, copy, received, "bytes returned by the receiver's reads");
     }
 
@@ -309,8 +309,9 @@ impl Case<'_> {
         });
         // Headers are in the same packets, and become linear with them.
         let linearised = grown.map(|grown| {
-            let beyond = grown.saturating_sub(self.payload_bytes);
-            grown - beyond.min(self.header_bytes)
+            let headers = self.headers_apart();
+            let beyond = grown.saturating_sub(self.handed_bytes().saturating_sub(headers));
+            grown - beyond.min(headers)
         });
         let (from, to) = (Place::SocketBuffer, Place::Wire);
         push(from, to, Mover::Reference, referred, "fragments at net_dev_start_xmit");
