@@ -268,16 +268,39 @@ impl Case<'_> {
             spliced,
             "bytes returned by splicing calls",
         );
+<<<<<<< HEAD
         let deferred = if tcp { self.over_the_wire(&mut push) } else { Ok(0) };
         let last = if tcp { Place::Wire } else { Place::SocketBuffer };
         let received = if self.far_host() {
             Err(ELSEWHERE.to_owned())
         } else if self.route.receiver_copies {
+=======
+        let (last, deferred) = match tcp {
+            true => (Place::Wire, self.over_the_wire(&mut push)),
+            false => (Place::SocketBuffer, Ok(0)),
+        };
+        self.received(last, deferred, &mut push);
+    }
+
+    /// The receiver's copy, from where it was seen to find the bytes.
+    fn received(
+        &self,
+        last: Place,
+        deferred: Result<u64, String>,
+        push: &mut impl FnMut(Place, Place, Mover, Result<u64, String>, &'static str),
+    ) {
+        let received = if self.route.receiver_copies {
+>>>>>>> s2
             self.seen_by("receive")
-                .and_then(|()| self.all(counts.single("received_bytes"), "copied"))
+                .and_then(|()| self.all(self.counts.single("received_bytes"), "copied"))
                 .map(|bytes| bytes.saturating_sub(self.headers_apart()))
         } else {
             Err("the receiver drops its bytes, and no tracepoint fires".to_owned())
+        };
+        let deferred = match self.pinned_sends() {
+            // Nobody has a reason to copy anything else: then the hop on the way is what is wrong.
+            Ok(0) => Ok(0),
+            _ => deferred,
         };
         // What was copied on the way lies in the kernel's pages when the receiver copies it again.
         let (received, of_copies) = match (received, deferred) {
