@@ -48,6 +48,8 @@ calls! {
     Setsockopt "setsockopt",
     Poll "poll",
     EpollWait "epoll_wait",
+    EpollPwait2 "epoll_pwait2",
+    ClockNanosleep "clock_nanosleep",
 }
 
 /// Counts of data-path calls, by name. Shared by reference inside one thread.
@@ -92,6 +94,14 @@ impl Calls {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.counts.iter().map(Cell::get).sum()
+    }
+
+    /// Adds what another thread counted.
+    pub fn add(&self, other: &Calls) {
+        for (sum, count) in self.counts.iter().zip(&other.counts) {
+            sum.set(sum.get() + count.get());
+        }
+        self.short_writes.set(self.short_writes.get() + other.short_writes());
     }
 
     /// Sets every count to zero.
