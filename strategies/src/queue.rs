@@ -50,6 +50,7 @@ pub struct Queue {
     fetches: Vec<Fetch>,
     lanes: Vec<Lane>,
     ready: VecDeque<LaneId>,
+    blocked: usize,
     finished: Vec<Finished>,
     deliveries: usize,
     remaining_bytes: u64,
@@ -74,6 +75,7 @@ impl Queue {
             fetches: Vec::new(),
             lanes: sinks.iter().map(lane).collect(),
             ready: VecDeque::with_capacity(sinks.len()),
+            blocked: 0,
             finished: Vec::new(),
             deliveries: 0,
             remaining_bytes: 0,
@@ -89,6 +91,7 @@ impl Queue {
         self.pieces.clear();
         self.fetches.clear();
         self.ready.clear();
+        self.blocked = 0;
         self.finished.clear();
         self.deliveries = 0;
         self.remaining_bytes = 0;
@@ -251,13 +254,22 @@ impl Queue {
 
     /// Notes that a sink is full. Its lane is passed over until [`unblock`](Self::unblock).
     pub fn block(&mut self, lane: LaneId) {
-        self.lanes[lane].blocked = true;
+        let before = std::mem::replace(&mut self.lanes[lane].blocked, true);
+        self.blocked += usize::from(!before);
     }
 
     /// Notes that a sink can take bytes again.
     pub fn unblock(&mut self, lane: LaneId) {
-        self.lanes[lane].blocked = false;
+        let before = std::mem::replace(&mut self.lanes[lane].blocked, false);
+        self.blocked -= usize::from(before);
         self.list(lane);
+    }
+
+    /// Whether any sink is known to be full.
+    #[must_use]
+    #[inline]
+    pub fn any_blocked(&self) -> bool {
+        self.blocked > 0
     }
 
     /// The lanes whose sinks are full, with their sinks: what a driver has to wait for.

@@ -2,8 +2,8 @@
 //!
 //! What can be refused without trying, how many fetches a slice has, and the specification of the child.
 
-use super::claims;
 use super::logs::Ready;
+use super::{capacity, claims};
 use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
 use crate::trial::wire::{Access, Cache, Spec, Trouble};
 use serde_json::Value;
@@ -11,10 +11,14 @@ use std::path::Path;
 use zclab_report::record::Status;
 use zclab_strategies::{OptionValue, Place, SinkKind};
 
+/// A receiver of more connections than this sleeps unless it is told to spin: among so many some have
+/// always brought bytes, so that it is seldom woken, and looking at all of them would take long.
+const SPUN_MAX: u32 = 128;
+
 /// The condition in a few words, for the line of progress: the scenario and what it varies.
 #[must_use]
 pub fn words(cell: &Cell) -> String {
-    let params = cell.condition.key_params();
+    let params = cell.condition.params();
     let axes = cell.scenario.axes.iter().filter_map(|axis| {
         let value = params.get(&axis.name)?;
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -73,6 +77,9 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
         );
     }
+    if let Some(trouble) = capacity::refused(cell, ready.log.segments.len() as u64) {
+        return Some(trouble);
+    }
     let strategy = cell.contender.strategy;
     let path = strategy.path(&claims::route(cell));
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
@@ -126,7 +133,7 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
         scratch: scratch.to_owned(),
         discard: condition.receiver == Receiver::Discard,
         spins: match condition.wait {
-            Wait::Auto => pin.is_some(),
+            Wait::Auto => pin.is_some() && condition.consumers <= SPUN_MAX,
             Wait::Spin => true,
             Wait::Sleep => false,
         },
@@ -138,5 +145,6 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
         },
         pin,
         markers: false,
+        demand: condition.demand,
     }
 }

@@ -169,7 +169,7 @@ pub const HEADER: Key = Key::new(
 );
 /// Fan-out.
 pub const CONSUMERS: Key =
-    Key::new("matrix", "consumers", count(1, 1, 1024), "sinks that each fetch goes to");
+    Key::new("matrix", "consumers", count(1, 1, 20_000), "sinks that each fetch goes to");
 /// Order of fetches.
 pub const ACCESS: Key = Key::new(
     "matrix",
@@ -227,6 +227,38 @@ pub const SOCKET_BUFFER: Key = Key::new(
     "socket_buffer",
     bytes(0, 0, GIB),
     "SO_SNDBUF and SO_RCVBUF asked for, 0 leaves them to the kernel; what came of it is in the record",
+);
+
+/// Who serves the sinks.
+pub const DRIVER: Key = Key::new(
+    "matrix",
+    "driver",
+    Values::Word { default: "blocking", of: || words::names(words::DRIVERS) },
+    "who serves the sinks: one thread in turn, one thread with epoll, or a thread for each",
+);
+/// Slow consumers.
+pub const SLOW: Key =
+    Key::new("matrix", "slow", count(0, 0, 20_000), "so many of the consumers read slowly");
+/// Their pace.
+pub const SLOW_RATE: Key = Key::new(
+    "matrix",
+    "slow_rate",
+    bytes(MIB, KIB, GIB),
+    "bytes that each slow consumer reads in a second",
+);
+/// The rate of an open loop.
+pub const RATE: Key = Key::new(
+    "matrix",
+    "rate",
+    count(0, 0, 10_000_000),
+    "fetches that become due in a second, over all consumers; 0: all of a slice at once",
+);
+/// How its arrivals are spread.
+pub const ARRIVALS: Key = Key::new(
+    "matrix",
+    "arrivals",
+    Values::Word { default: "poisson", of: || words::names(words::ARRIVALS) },
+    "how they are spread over time: at random, or all gaps alike; without a rate it has no meaning",
 );
 
 /// Repetitions.
@@ -331,6 +363,11 @@ pub const ALL: &[Key] = &[
     WAIT,
     TRANSFORM,
     SOCKET_BUFFER,
+    DRIVER,
+    SLOW,
+    SLOW_RATE,
+    RATE,
+    ARRIVALS,
     LAUNCHES,
     TURNS,
     SLICE,

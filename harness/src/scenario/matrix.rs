@@ -2,9 +2,11 @@
 
 use super::document::{Item, Reader, Section, describe};
 use super::keys::{self, Key};
-use super::words::{self, RECEIVERS, TRANSFORMS, WAITS};
+use super::words::{self, ARRIVALS, DRIVERS, RECEIVERS, TRANSFORMS, WAITS};
 use super::{Access, Cache, Condition, LogChoice, Receiver, Transform, Wait};
 use crate::log::kafka::MessageSize;
+use crate::trial::wire::Demand;
+use crate::trial::wire::demand::{Arrivals, Driver};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -32,6 +34,11 @@ pub(super) enum Setting {
     Wait(Wait),
     Transform(Transform),
     SocketBuffer(u64),
+    Driver(Driver),
+    Slow(u32),
+    SlowRate(u64),
+    Rate(u64),
+    Arrivals(Arrivals),
 }
 
 /// A parameter, its values, and where each of them stands.
@@ -62,6 +69,10 @@ impl Setting {
             Setting::Receiver(receiver) => json!(receiver.name()),
             Setting::Wait(wait) => json!(wait.name()),
             Setting::Transform(transform) => json!(transform.name()),
+            Setting::Driver(driver) => json!(driver.name()),
+            Setting::Slow(count) => json!(count),
+            Setting::SlowRate(number) | Setting::Rate(number) => json!(number),
+            Setting::Arrivals(arrivals) => json!(arrivals.name()),
         }
     }
 
@@ -82,6 +93,11 @@ impl Setting {
             Setting::Wait(wait) => to.wait = wait,
             Setting::Transform(transform) => to.transform = transform,
             Setting::SocketBuffer(bytes) => to.socket_buffer_bytes = bytes,
+            Setting::Driver(driver) => to.demand = Demand { driver, each: true, ..to.demand },
+            Setting::Slow(slow) => to.demand = Demand { slow, each: true, ..to.demand },
+            Setting::SlowRate(bytes) => to.demand.slow_rate_bytes = bytes,
+            Setting::Rate(rate) => to.demand = Demand { rate, each: true, ..to.demand },
+            Setting::Arrivals(arrivals) => to.demand.arrivals = arrivals,
         }
     }
 }
@@ -133,6 +149,7 @@ pub(super) fn base(log: LogChoice) -> Condition {
         wait: Wait::Auto,
         transform: Transform::None,
         socket_buffer_bytes: keys::SOCKET_BUFFER.values.default_number(),
+        demand: Demand::default(),
     }
 }
 
@@ -192,6 +209,17 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
             words::find(TRANSFORMS, word).map(Setting::Transform)
         }
         "socket_buffer" => reader.number(key, item).map(Setting::SocketBuffer),
+        "driver" => {
+            let word = reader.word(key, item)?;
+            words::find(DRIVERS, word).map(Setting::Driver)
+        }
+        "slow" => reader.number32(key, item).map(Setting::Slow),
+        "slow_rate" => reader.number(key, item).map(Setting::SlowRate),
+        "rate" => reader.number(key, item).map(Setting::Rate),
+        "arrivals" => {
+            let word = reader.word(key, item)?;
+            words::find(ARRIVALS, word).map(Setting::Arrivals)
+        }
         _ => None,
     }
 }

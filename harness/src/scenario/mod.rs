@@ -27,6 +27,7 @@ pub use problem::{BadScenario, Problem, Spot};
 pub use shipped::{names as shipped_names, text as shipped_text};
 
 use crate::log::kafka::MessageSize;
+use crate::trial::wire::Demand;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zclab_report::record;
@@ -99,6 +100,8 @@ pub struct Condition {
     pub transform: Transform,
     /// `SO_SNDBUF` and `SO_RCVBUF` asked for, in bytes.
     pub socket_buffer_bytes: u64,
+    /// How consumers ask for their fetches, and who serves them.
+    pub demand: Demand,
 }
 
 /// The log that is read.

@@ -27,13 +27,14 @@ pub fn run() -> anyhow::Result<()> {
     let mut orders = Lines::new(std::io::stdin());
     let mut out = std::io::stdout();
     let spec: Spec = orders.next(IDLE).context("reading the trial's specification")?;
+    let idle = IDLE + super::limits::idling(&spec);
     let mut worker = match Worker::open(spec) {
         Ok(worker) => worker,
         Err(trouble) => return Ok(say(&mut out, &Reply::Failed(trouble))?),
     };
     say(&mut out, &Reply::Ready { setup: worker.setup(), far: worker.far_end() })?;
     loop {
-        let order = match orders.next::<Order>(IDLE) {
+        let order = match orders.next::<Order>(idle) {
             Ok(order) => order,
             Err(NoLine::Closed) => return Ok(()),
             Err(other) => return Err(other.into()),
@@ -51,8 +52,9 @@ pub fn run() -> anyhow::Result<()> {
                 Err(trouble) => Err(trouble),
             },
             Order::Finish => {
-                let (histogram, setup) = (worker.histogram(), worker.setup_at_end());
-                return Ok(say(&mut out, &Reply::Finished { histogram, setup })?);
+                let (histogram, classes) = worker.histograms();
+                let setup = worker.setup_at_end();
+                return Ok(say(&mut out, &Reply::Finished { histogram, classes, setup })?);
             }
         };
         match outcome {

@@ -41,7 +41,8 @@ pub struct Sinks {
     owned: Vec<OwnedFd>,
     files: Vec<File>,
     receiver: Option<Receiver>,
-    receive_buffer_bytes: u64,
+    /// What the receiver said last.
+    heard: Counted,
 }
 
 impl Sinks {
@@ -111,9 +112,8 @@ impl Sinks {
         setup.insert("receiver_waits".into(), json!(waits));
         setup.insert("receive_buffer_bytes".into(), json!(hello.receive_buffer_bytes));
         let sinks = owned.iter().map(|fd| Sink { fd: fd.as_raw_fd(), kind }).collect();
-        let receive_buffer_bytes = hello.receive_buffer_bytes;
         let receiver = Some(receiver);
-        Ok(Sinks { sinks, setup, owned, files: Vec::new(), receiver, receive_buffer_bytes })
+        Ok(Sinks { sinks, setup, owned, files: Vec::new(), receiver, heard: hello })
     }
 
     fn files(spec: &Spec) -> Result<Sinks, Trouble> {
@@ -141,7 +141,7 @@ impl Sinks {
 
     fn without_receiver(sinks: Vec<Sink>, owned: Vec<OwnedFd>, files: Vec<File>) -> Sinks {
         let setup = BTreeMap::new();
-        Sinks { sinks, setup, owned, files, receiver: None, receive_buffer_bytes: 0 }
+        Sinks { sinks, setup, owned, files, receiver: None, heard: Counted::default() }
     }
 
     /// The buffers of the first connection, as they are now.
@@ -154,11 +154,28 @@ impl Sinks {
         if let Ok(bytes) = getsockopt(first, sockopt::SndBuf) {
             buffers.insert("send_buffer_bytes".to_owned(), json!(bytes));
         }
-        if self.receive_buffer_bytes > 0 {
-            let bytes = json!(self.receive_buffer_bytes);
+        if self.heard.receive_buffer_bytes > 0 {
+            let bytes = json!(self.heard.receive_buffer_bytes);
             buffers.insert("receive_buffer_bytes".to_owned(), bytes);
         }
         buffers
+    }
+
+    /// The buffers as they are now, and what the far end holds.
+    #[must_use]
+    pub fn at_end(&self) -> BTreeMap<String, Value> {
+        let mut setup = self.buffers();
+        let Counted { peak_rss_bytes, descriptors, tcp_memory_bytes, .. } = self.heard;
+        for (name, value) in [
+            ("receiver_peak_rss_bytes", peak_rss_bytes),
+            ("receiver_descriptors", descriptors),
+            ("tcp_memory_peak_bytes", tcp_memory_bytes),
+        ] {
+            if value > 0 {
+                setup.insert(name.to_owned(), json!(value));
+            }
+        }
+        setup
     }
 
     /// What tells these connections from all others.
@@ -209,7 +226,9 @@ impl Sinks {
     pub fn count(&mut self, expect: Expect) -> Result<Option<Counted>, Trouble> {
         if let Some(receiver) = &mut self.receiver {
             let counted = receiver.next()?;
-            self.receive_buffer_bytes = counted.receive_buffer_bytes;
+            // Sockets' memory is looked at while content is checked, and at no other time.
+            let tcp_memory_bytes = counted.tcp_memory_bytes.max(self.heard.tcp_memory_bytes);
+            self.heard = Counted { crcs: Vec::new(), tcp_memory_bytes, ..counted.clone() };
             return Ok(Some(counted));
         }
         if self.files.is_empty() {

@@ -27,3 +27,7 @@ pub const IO_READ_BYTES: &str = "io_read_bytes";
 pub const IO_RCHAR_BYTES: &str = "io_rchar_bytes";
 /// Time stolen by the hypervisor from all CPUs, as fine as the kernel's tick.
 pub const STEAL_NS: &str = "steal_ns";
+/// Open loop: from the start of the slice until its last fetch was due.
+pub const SCHEDULE_NS: &str = "schedule_ns";
+/// Open loop: from then until the last fetch had been accepted by its sink.
+pub const LATE_NS: &str = "late_ns";

@@ -158,6 +158,7 @@ fn check(queue: &mut Queue, model: &Model) {
     let idle = if left == 0 { Step::Done } else { Step::Blocked };
     assert!(next.is_some() || queue.idle() == idle);
     let blocked: Vec<_> = queue.blocked().map(|(lane, _)| lane).collect();
+    assert_eq!(queue.any_blocked(), !blocked.is_empty());
     assert_eq!(blocked, (0..LANES).filter(|&lane| model.blocked[lane]).collect::<Vec<_>>());
 }
 

@@ -1,17 +1,21 @@
 //! How is the process at the far end started, told and heard?
 
 use super::{PATIENCE, io};
+use crate::trial::limits;
 use crate::trial::wire::{Counted, Lines, NoLine, ReceiverSpec, Spec, Trouble, say};
 use nix::errno::Errno;
 use serde::de::DeserializeOwned;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 /// A `zclab receive`, ended when this is dropped.
 pub(super) struct Receiver {
     pub(super) process: Child,
     pub(super) orders: ChildStdin,
     pub(super) counts: Lines<ChildStdout>,
+    /// How long its connections or its counts may take.
+    pub(super) patience: Duration,
 }
 
 impl Drop for Receiver {
@@ -32,7 +36,12 @@ impl Receiver {
         let (Some(orders), Some(counts)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(Trouble::failed("the receiver has no pipes"));
         };
-        let mut receiver = Receiver { process, orders, counts: Lines::new(counts) };
+        let mut receiver = Receiver {
+            process,
+            orders,
+            counts: Lines::new(counts),
+            patience: PATIENCE + limits::connecting(spec) + limits::block(spec),
+        };
         let spec = ReceiverSpec {
             address: address.to_owned(),
             connections: spec.consumers,
@@ -40,6 +49,9 @@ impl Receiver {
             spins: spec.spins,
             socket_buffer_bytes: spec.socket_buffer_bytes,
             cpu: spec.pin.map(|(_, receiver)| receiver),
+            slow: spec.demand.slow,
+            slow_rate_bytes: spec.demand.slow_rate_bytes,
+            idling_ms: limits::idling(spec).as_millis() as u64,
         };
         say(&mut receiver.orders, &spec).map_err(|e| io("write", "the receiver's pipe", &e))?;
         Ok(receiver)
@@ -54,7 +66,7 @@ impl Receiver {
     }
 
     pub(super) fn hear<T: DeserializeOwned>(&mut self) -> Result<T, Trouble> {
-        self.counts.next(PATIENCE).map_err(|why| match why {
+        self.counts.next(self.patience).map_err(|why| match why {
             NoLine::Closed => Trouble::failed("the receiver ended before its time"),
             other => Trouble::failed(format!("the receiver: {other}")),
         })

@@ -4,8 +4,6 @@ use super::super::fetches::Block;
 use super::super::sinks::io;
 use super::super::wire::{Counted, Expect, Trouble};
 use super::{Mover, Timed, Worker};
-use base64::Engine as _;
-use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 use zclab_report::record::{Verified, reading};
@@ -57,17 +55,6 @@ impl Worker {
         Ok(crc)
     }
 
-    /// A fetch has waited since the completion before it; those that complete together, alike.
-    pub(super) fn keep_latencies(&mut self, start_ns: u64) {
-        let (mut previous, mut stamp) = (start_ns, start_ns);
-        for &done in &self.stamps {
-            if done != stamp {
-                (previous, stamp) = (stamp, done);
-            }
-            self.latencies.saturating_record(done.saturating_sub(previous).max(1));
-        }
-    }
-
     pub(super) fn readings(
         &self,
         timed: &Timed,
@@ -84,6 +71,12 @@ impl Worker {
         };
         set(reading::SYSCALLS, counts.total());
         set(reading::SHORT_WRITES, counts.short_writes());
+        if self.spec.demand.rate > 0 {
+            let due_ns = self.schedule.last_due_ns();
+            set(reading::SCHEDULE_NS, due_ns);
+            let served_ns = timed.end_ns.saturating_sub(timed.start_ns);
+            set(reading::LATE_NS, served_ns.saturating_sub(due_ns));
+        }
         if let Some((before, after)) = timed.io {
             // Reading the file twice costs one read of it between the two: about a hundred bytes.
             set(reading::IO_READ_BYTES, after.read_bytes.saturating_sub(before.read_bytes));
@@ -99,18 +92,5 @@ impl Worker {
         }
         let calls = counts.counts().map(|(call, n)| (call.name().to_owned(), n)).collect();
         (readings, calls)
-    }
-
-    /// The latencies so far, encoded; empty when none was kept.
-    #[must_use]
-    pub fn histogram(&self) -> String {
-        let mut bytes = Vec::new();
-        let written = V2DeflateSerializer::new().serialize(&self.latencies, &mut bytes);
-        match written {
-            Ok(_) if !self.latencies.is_empty() => {
-                base64::engine::general_purpose::STANDARD.encode(bytes)
-            }
-            _ => String::new(),
-        }
     }
 }

@@ -1,0 +1,58 @@
+//! How does a consumer come to its connection, and from how many bytes on is it told of them?
+
+use super::SILENCE;
+use crate::trial::wire::ReceiverSpec;
+use anyhow::Context;
+use nix::sys::socket::{setsockopt, sockopt};
+use std::io::Write;
+use std::net::TcpStream;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
+
+/// Connects, and says which connection this is.
+pub(super) fn connect(spec: &ReceiverSpec, index: u32) -> anyhow::Result<OwnedFd> {
+    let hello = index.to_le_bytes();
+    if let Some(name) = spec.address.strip_prefix('@') {
+        let address = SocketAddr::from_abstract_name(name).context("abstract address")?;
+        let mut stream = UnixStream::connect_addr(&address).context("connect(unix)")?;
+        stream.set_read_timeout(Some(SILENCE)).context("SO_RCVTIMEO")?;
+        stream.write_all(&hello).context("write(hello)")?;
+        return Ok(OwnedFd::from(stream));
+    }
+    // The buffer has to be set before the connection is made, or the window scale is already fixed.
+    let socket = nix::sys::socket::socket(
+        nix::sys::socket::AddressFamily::Inet,
+        nix::sys::socket::SockType::Stream,
+        nix::sys::socket::SockFlag::SOCK_CLOEXEC,
+        None,
+    )
+    .context("socket")?;
+    let bytes = spec.socket_buffer_bytes as usize;
+    if bytes > 0 {
+        setsockopt(&socket, sockopt::RcvBuf, &bytes).context("setsockopt(SO_RCVBUF)")?;
+    }
+    let address: std::net::SocketAddrV4 = spec.address.parse().context("address")?;
+    let address = nix::sys::socket::SockaddrIn::from(address);
+    nix::sys::socket::connect(socket.as_fd().as_raw_fd(), &address).context("connect")?;
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(SILENCE)).context("SO_RCVTIMEO")?;
+    stream.write_all(&hello).context("write(hello)")?;
+    Ok(OwnedFd::from(stream))
+}
+
+/// `SO_RCVLOWAT` (socket(7)): `poll` reports a socket as readable only from so many bytes on.
+pub(super) fn set_low_water(connection: &OwnedFd, bytes: libc::c_int) -> anyhow::Result<()> {
+    let len = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the option's value is one int on this stack frame, read only during the call.
+    let answer = unsafe {
+        libc::setsockopt(
+            connection.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVLOWAT,
+            (&raw const bytes).cast(),
+            len,
+        )
+    };
+    nix::errno::Errno::result(answer).map(drop).context("setsockopt(SO_RCVLOWAT)")
+}
