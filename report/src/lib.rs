@@ -5,6 +5,7 @@
 //! [`stats`]; [`verdict`] turns intervals into sentences; [`page::site`] and [`table`] show both. Beside it
 //! [`kernels`] lays the records of several kernels side by side, which [`page::kernels`] shows.
 
+pub mod demand;
 pub mod format;
 pub mod kernels;
 pub mod metric;

@@ -14,6 +14,9 @@ use zclab_strategies::SinkKind;
 /// rings, the epoll, its standard streams.
 const OTHERS: u64 = 192;
 
+/// What the engine of one thread needs of them.
+const OF_AN_ENGINE: u64 = 4;
+
 /// More threads than this show nothing but the scheduler.
 pub const THREADS_MAX: u32 = 1024;
 
@@ -26,7 +29,12 @@ pub fn refused(cell: &Cell, segments: u64) -> Option<Trouble> {
     combination(cell).or_else(|| {
         let consumers = u64::from(cell.condition.consumers);
         let over_tcp = cell.condition.sink == SinkKind::TcpLoopback;
-        descriptors(consumers + segments + OTHERS, consumers, descriptor_limits())
+        let engines = OTHERS
+            + match cell.condition.demand.driver {
+                Driver::Threads => consumers * OF_AN_ENGINE,
+                Driver::Blocking | Driver::Reactor => 0,
+            };
+        descriptors(consumers + segments + engines, consumers, descriptor_limits())
             .or_else(|| over_tcp.then(|| ports(consumers)).flatten())
     })
 }

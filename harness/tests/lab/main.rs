@@ -4,6 +4,7 @@ mod aliasing;
 mod bad_input;
 mod counts;
 mod death;
+mod drivers;
 mod end_to_end;
 mod interrupted;
 mod liar;
