@@ -13,6 +13,7 @@ mod evidence;
 mod grid;
 mod index;
 mod kernels;
+mod lesson;
 mod look;
 mod paint;
 mod path;
@@ -21,6 +22,7 @@ mod scale;
 mod scenario;
 mod watch;
 
+pub use lesson::{Claim, Taught};
 pub use watch::watch;
 
 use crate::format;
@@ -51,6 +53,12 @@ pub fn site(record: &Record) -> Vec<(String, String)> {
 #[must_use]
 pub fn kernels(matrix: &Matrix) -> String {
     render(&kernels::KernelsPage::new(matrix))
+}
+
+/// The page that teaches these strategies.
+#[must_use]
+pub fn lessons(version: &str, taught: &[Taught]) -> String {
+    render(&lesson::LessonsPage::new(version, taught))
 }
 
 /// The files of the pages of these scenarios, no two alike: a number is added where two names differ

@@ -204,3 +204,13 @@ pub use transfer::ALL;
 pub fn find(name: &str) -> Option<&'static dyn Strategy> {
     ALL.iter().copied().find(|strategy| strategy.name() == name)
 }
+
+/// What the strategy of that name teaches: the documentation at the head of its file, in Markdown.
+/// The first paragraph is its question; "Sources: …" and "Timed: …" stand at the end.
+#[must_use]
+pub fn lesson(name: &str) -> Option<String> {
+    let at = ALL.iter().position(|strategy| strategy.name() == name)?;
+    let head = transfer::SOURCES[at].lines().map_while(|line| line.strip_prefix("//!"));
+    let lines: Vec<&str> = head.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    Some(lines.join("\n"))
+}

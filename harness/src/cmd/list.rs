@@ -144,7 +144,7 @@ fn strategies_text() -> String {
     )
 }
 
-fn option_bounds(option: &OptionSpec) -> String {
+pub(super) fn option_bounds(option: &OptionSpec) -> String {
     match option.kind {
         OptionKind::Number { min, max, .. } => format!("{min} to {max}"),
         OptionKind::Choice { of, .. } => of.join(", "),

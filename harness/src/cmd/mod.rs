@@ -10,6 +10,7 @@ pub mod man;
 pub mod report;
 pub mod run;
 pub mod show;
+pub mod teach;
 pub mod watch;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -29,6 +30,7 @@ Examples:
   zclab run quick                 the short tour: size, fan-out, access and cache
   zclab check                     every strategy through every shipped condition, content-checked
   zclab show quick/size           what a scenario resolves to
+  zclab teach sendfile            what a strategy does, when it wins and when it loses
   zclab cmp results/runs/latest   the table of a run, in the terminal
   zclab log verify DIR            check a Kafka partition's CRCs, offsets and indexes
   zclab watch --port 9092         what a running server does with the bytes it sends (root)
@@ -41,6 +43,7 @@ enum Command {
     Doctor(doctor::Args),
     List(list::Args),
     Show(show::Args),
+    Teach(teach::Args),
     Check(check::Args),
     Run(run::Args),
     Report(report::Args),
@@ -66,6 +69,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => doctor::run(args),
         Command::List(args) => list::run(args),
         Command::Show(args) => show::run(args),
+        Command::Teach(args) => teach::run(args),
         Command::Check(args) => check::run(args),
         Command::Run(args) => run::run(args),
         Command::Report(args) => report::run(args),

@@ -10,7 +10,7 @@ pub use receiver::die_with_parent;
 
 use super::wire::{Content, Counted, Expect, FarEnd, ReadBack, Spec, Trouble, say};
 use base64::Engine as _;
-use connect::{accept_all, deepen_backlog, random_bytes, send_buffer, tune};
+use connect::{accept_all, ask_for_congestion, deepen_backlog, random_bytes, send_buffer, tune};
 use nix::errno::Errno;
 use nix::sys::socket::{SockaddrIn as SocketAddr4, getpeername, getsockname, getsockopt, sockopt};
 use receiver::Receiver;
@@ -65,6 +65,7 @@ impl Sinks {
         let listener = TcpListener::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))
             .map_err(|error| io("bind", "127.0.0.1", &error))?;
         let address = listener.local_addr().map_err(|e| io("getsockname", "listener", &e))?;
+        ask_for_congestion(&listener);
         deepen_backlog(&listener, spec.consumers)?;
         let mut receiver = Receiver::start(spec, &address.to_string())?;
         let mut setup = BTreeMap::new();

@@ -270,7 +270,23 @@ fn always_the_same(study: &Study, standings: &[Standing]) -> Option<String> {
 fn numeric(study: &Study, panel: &Panel, standings: &[Standing]) -> String {
     let Some(anchor) = anchor(panel, standings) else { return undecided(standings) };
     let at = &standings[anchor];
-    format!("{} {}.", at_x(study, &at.x), leads(study, &panel.points[anchor], &at.lead))
+    let answer =
+        format!("{} {}.", at_x(study, &at.x), leads(study, &panel.points[anchor], &at.lead));
+    answer + &the_only_crossing(study, panel)
+}
+
+/// Where the order turns, if the baseline has but one rival: between two, that is half the answer.
+fn the_only_crossing(study: &Study, panel: &Panel) -> String {
+    let ranked = |label: &str| {
+        let row = |point: &Point| point.row(label).is_some_and(|row| row.ranked());
+        panel.points.iter().any(row)
+    };
+    let baseline = &study.scenario.baseline;
+    let others = study.scenario.contenders.iter().filter(|label| *label != baseline);
+    let rivals: Vec<&String> = others.filter(|label| ranked(label)).collect();
+    let ([rival], Some(axis)) = (rivals.as_slice(), study.x) else { return String::new() };
+    let decided = Groups::of(study, panel, rival).open.is_empty();
+    turns(study, panel, rival, &axis.name, decided)
 }
 
 /// The point that the sentence quotes: 64 KiB where one or two lead there or some are cheaper than

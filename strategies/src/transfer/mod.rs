@@ -11,6 +11,10 @@ macro_rules! catalogue {
         ///
         /// Adding a strategy is one file in this folder and one line in `transfer/mod.rs`.
         pub const ALL: &[&dyn Strategy] = &[$(&$module::$strategy),*];
+
+        /// The source of each, in the same order: its documentation is its lesson.
+        pub(crate) const SOURCES: &[&str] =
+            &[$(include_str!(concat!(stringify!($module), ".rs"))),*];
     };
 }
 

@@ -3,8 +3,10 @@
 //! `pread` copies from the page cache into user memory, `send` copies from there into the socket's
 //! queue: two CPU copies and two system calls for each buffer. It wins where transfers are so small
 //! that a call costs more than a copy, and where the data has to be looked at anyway; it loses to
-//! page references as transfers grow. Copy paths: `filemap_read` in `mm/filemap.c`,
-//! `tcp_sendmsg_locked` in `net/ipv4/tcp.c`.
+//! page references as transfers grow.
+//!
+//! Sources: pread(2), send(2); `filemap_read` in `mm/filemap.c`, `tcp_sendmsg_locked` in
+//! `net/ipv4/tcp.c`.
 //!
 //! Timed: both calls. Not timed: the buffer.
 

@@ -105,11 +105,13 @@ pub fn tcp_pair(tiny: bool) -> (TcpStream, TcpStream) {
         // A receive window below one small packet would leave the sender to its persist timer.
         setsockopt(&listener.as_fd(), sockopt::RcvBuf, &TINY_RECEIVE_BYTES).unwrap();
     }
-    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let (far, _) = listener.accept().unwrap();
+    // The default may be one that paces itself with timers, and a connection that began with it keeps
+    // them; this one is always there.
+    let reno = std::ffi::OsString::from("reno");
+    setsockopt(&listener.as_fd(), sockopt::TcpCongestion, &reno).unwrap();
+    let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (near, _) = listener.accept().unwrap();
     near.set_nodelay(true).unwrap();
-    // The default may be one that paces itself with timers; this one is always there.
-    setsockopt(&near, sockopt::TcpCongestion, &std::ffi::OsString::from("reno")).unwrap();
     if tiny {
         setsockopt(&near, sockopt::SndBuf, &1).unwrap();
     }

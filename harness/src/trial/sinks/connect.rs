@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::net::TcpStream;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Instant;
 
 /// Accepts as many connections as there are consumers, in the order of the index that each begins with.
@@ -70,18 +70,27 @@ pub(super) fn deepen_backlog<L: AsRawFd>(listener: &L, consumers: u32) -> Result
     Errno::result(answer).map(drop).map_err(|errno| Trouble::call("listen", "listener", errno))
 }
 
+/// Asks for an unpaced congestion control on a listening socket, from which connections inherit it.
+/// Once a connection exists it is too late: one that began with bbr keeps the pacing that bbr switched on
+/// (`sk_pacing_status` in `net/ipv4/tcp_bbr.c`, which nothing resets), whatever is set afterwards, and
+/// pays for a timer with every burst. What came of it is read back from each connection.
+pub(super) fn ask_for_congestion<L: AsFd>(listener: &L) {
+    // None of them may be allowed here (`tcp_allowed_congestion_control`): the record says what is used.
+    let _ = CONGESTION
+        .iter()
+        .find(|name| setsockopt(listener, sockopt::TcpCongestion, &OsString::from(name)).is_ok());
+}
+
 pub(super) fn tune(
     stream: &TcpStream,
     spec: &Spec,
     setup: &mut BTreeMap<String, Value>,
 ) -> Result<(), Trouble> {
-    let asked = CONGESTION
-        .iter()
-        .find(|name| setsockopt(stream, sockopt::TcpCongestion, &OsString::from(name)).is_ok());
     let congestion = getsockopt(stream, sockopt::TcpCongestion)
         .map_err(|errno| Trouble::call("getsockopt(TCP_CONGESTION)", "sink", errno))?;
     let congestion = congestion.to_string_lossy().trim_end_matches('\0').to_owned();
-    let how = if asked.is_some() { "set" } else { "the system's own: neither could be set" };
+    let asked = CONGESTION.contains(&congestion.as_str());
+    let how = if asked { "set" } else { "the system's own: neither could be set" };
     setup.insert("congestion".into(), json!(congestion));
     setup.insert("congestion_source".into(), json!(how));
     // Headers go out with MSG_MORE, so Nagle has nothing to wait for but the end of a fetch.
@@ -94,7 +103,7 @@ pub(super) fn tune(
     send_buffer(stream, spec, setup)
 }
 
-pub(super) fn send_buffer<S: std::os::fd::AsFd>(
+pub(super) fn send_buffer<S: AsFd>(
     stream: &S,
     spec: &Spec,
     setup: &mut BTreeMap<String, Value>,
