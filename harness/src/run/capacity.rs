@@ -10,8 +10,8 @@ use crate::trial::wire::demand::Driver;
 use zclab_report::record::Status;
 use zclab_strategies::SinkKind;
 
-/// Descriptors that a process of a trial needs beside those of log and consumers: pipes of a strategy,
-/// rings, the epoll, its standard streams.
+/// Descriptors that a process of a trial needs beside those of log and consumers: pipes of a
+/// strategy, rings, the epoll, its standard streams.
 const OTHERS: u64 = 192;
 
 /// What the engine of one thread needs of them.
@@ -81,8 +81,8 @@ fn descriptors(needed: u64, consumers: u64, (soft, hard): (u64, u64)) -> Option<
         ..Trouble::failed(format!(
             "{consumers} consumers need {needed} descriptors in one process, and \
              getrlimit(RLIMIT_NOFILE) says {soft}, at most {hard}: as root \
-             `ulimit -Hn {needed} && ulimit -Sn {needed}` before zclab, LimitNOFILE= for a service, \
-             --ulimit nofile={needed} for a container"
+             `ulimit -Hn {needed} && ulimit -Sn {needed}` before zclab, LimitNOFILE= for a \
+             service, --ulimit nofile={needed} for a container"
         ))
         .with_status(Status::Skipped)
     })

@@ -212,7 +212,8 @@ pub const WAIT: Key = Key::new(
     "matrix",
     "wait",
     Values::Word { default: "auto", of: || words::names(words::WAITS) },
-    "how the receiver waits: spin needs a CPU of its own, auto spins where there is one",
+    "how the receiver waits: spin needs a CPU of its own, auto spins where there is one and at most \
+     128 consumers",
 );
 /// What is done on the way.
 pub const TRANSFORM: Key = Key::new(

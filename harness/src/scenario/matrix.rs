@@ -93,11 +93,22 @@ impl Setting {
             Setting::Wait(wait) => to.wait = wait,
             Setting::Transform(transform) => to.transform = transform,
             Setting::SocketBuffer(bytes) => to.socket_buffer_bytes = bytes,
-            Setting::Driver(driver) => to.demand = Demand { driver, each: true, ..to.demand },
-            Setting::Slow(slow) => to.demand = Demand { slow, each: true, ..to.demand },
+            Setting::Driver(driver) => to.demand.driver = driver,
+            Setting::Slow(slow) => to.demand.slow = slow,
             Setting::SlowRate(bytes) => to.demand.slow_rate_bytes = bytes,
-            Setting::Rate(rate) => to.demand = Demand { rate, each: true, ..to.demand },
+            Setting::Rate(rate) => to.demand.rate = rate,
             Setting::Arrivals(arrivals) => to.demand.arrivals = arrivals,
+        }
+    }
+}
+
+impl Setting {
+    fn tells_consumers_apart(&self) -> bool {
+        match *self {
+            Setting::Driver(driver) => driver != Driver::Blocking,
+            Setting::Slow(count) => count > 0,
+            Setting::Rate(rate) => rate > 0,
+            _ => false,
         }
     }
 }
@@ -119,8 +130,13 @@ impl Matrix {
         varied.map(axis).collect()
     }
 
-    /// Every combination of the values, the last axis fastest; the rest is as in `base`.
+    /// Every combination of the values, the last axis fastest; the rest is as in `base`. As soon as
+    /// one of them makes consumers unequal, all are looked at each for itself: latencies of one page
+    /// have to mean the same.
     pub fn conditions(&self, base: Condition) -> Vec<Condition> {
+        let mut settings = self.parameters.iter().flat_map(|parameter| &parameter.settings);
+        let each = settings.any(|(setting, _)| setting.tells_consumers_apart());
+        let base = Condition { demand: Demand { each, ..base.demand }, ..base };
         self.parameters.iter().fold(vec![base], |conditions, parameter| {
             let with = |condition: &Condition, setting: &Setting| {
                 let mut condition = condition.clone();
