@@ -59,17 +59,16 @@ fn combination(cell: &Cell) -> Option<Trouble> {
     if demand.slow > 0 && !condition.sink.is_socket() {
         return refused("this sink has no receiver that could be slow".to_owned());
     }
-    if demand.rate > 0 {
-        let budget = cell.scenario.budget;
-        let fetches = u64::from(super::cells::fetches(condition, budget));
-        let seconds = fetches * u64::from(condition.consumers) / demand.rate;
-        if seconds > SCHEDULE_S_MAX {
-            return refused(format!(
-                "a slice of {fetches} fetches for each of {} consumers at {}/s takes {seconds} s, \
-                 more than {SCHEDULE_S_MAX}: a smaller budget.slice",
-                condition.consumers, demand.rate
-            ));
-        }
+    let fetches = u64::from(super::cells::fetches(condition, cell.scenario.budget));
+    let deliveries = fetches * u64::from(condition.consumers);
+    // Without a rate there is nothing to divide by, and no schedule.
+    let seconds = deliveries.checked_div(demand.rate).unwrap_or(0);
+    if seconds > SCHEDULE_S_MAX {
+        return refused(format!(
+            "a slice of {fetches} fetches for each of {} consumers at {}/s takes {seconds} s, \
+             more than {SCHEDULE_S_MAX}: a smaller budget.slice",
+            condition.consumers, demand.rate
+        ));
     }
     None
 }

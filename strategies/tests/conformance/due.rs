@@ -10,7 +10,7 @@ const LANES: [usize; 3] = [0, 1, 2];
 fn fetches() -> Vec<Fetch> {
     let one = |at: u64| {
         let pieces = [piece(0, at * 997, 3000 + at * 4099), piece(1, at, 5), piece(0, at, 0)];
-        fetch_for(if at % 3 == 0 { "" } else { "header" }, &pieces, &LANES)
+        fetch_for(if at.is_multiple_of(3) { "" } else { "header" }, &pieces, &LANES)
     };
     (0..9).map(one).collect()
 }
