@@ -29,6 +29,7 @@ macro_rules! calls {
 calls! {
     Read "read",
     Pread "pread64",
+    Preadv "preadv",
     Preadv2 "preadv2",
     Write "write",
     Writev "writev",
@@ -57,6 +58,19 @@ calls! {
 pub struct Calls {
     counts: [Cell<u64>; CALL_COUNT],
     short_writes: Cell<u64>,
+    zerocopy: Cell<Zerocopy>,
+}
+
+/// Sends of the caller's own pages, and what the kernel said of them when it let the pages go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Zerocopy {
+    /// Sends that the kernel accepted.
+    pub sends: u64,
+    /// Sends of which it said, with their notification, whether it copied. Notifications may come
+    /// after the last byte was accepted: then they count with the next transfer.
+    pub answered: u64,
+    /// Of those, the ones that it copied after all, at least in part.
+    pub copied: u64,
 }
 
 impl Calls {
@@ -71,6 +85,27 @@ impl Calls {
     #[inline]
     pub fn short_write(&self) {
         self.short_writes.set(self.short_writes.get() + 1);
+    }
+
+    /// Notes that a send of the caller's own pages was accepted.
+    #[inline]
+    pub fn zerocopy_send(&self) {
+        let seen = self.zerocopy.get();
+        self.zerocopy.set(Zerocopy { sends: seen.sends + 1, ..seen });
+    }
+
+    /// Notes what the kernel said of so many of those sends.
+    #[inline]
+    pub fn zerocopy_answer(&self, sends: u64, copied: bool) {
+        let seen = self.zerocopy.get();
+        let copied = seen.copied + if copied { sends } else { 0 };
+        self.zerocopy.set(Zerocopy { answered: seen.answered + sends, copied, ..seen });
+    }
+
+    /// Sends of the caller's own pages so far.
+    #[must_use]
+    pub fn zerocopy(&self) -> Zerocopy {
+        self.zerocopy.get()
     }
 
     /// How often that call was made.
@@ -102,11 +137,18 @@ impl Calls {
             sum.set(sum.get() + count.get());
         }
         self.short_writes.set(self.short_writes.get() + other.short_writes());
+        let (own, more) = (self.zerocopy(), other.zerocopy());
+        self.zerocopy.set(Zerocopy {
+            sends: own.sends + more.sends,
+            answered: own.answered + more.answered,
+            copied: own.copied + more.copied,
+        });
     }
 
     /// Sets every count to zero.
     pub fn reset(&self) {
         self.counts.iter().for_each(|count| count.set(0));
         self.short_writes.set(0);
+        self.zerocopy.set(Zerocopy::default());
     }
 }

@@ -17,6 +17,20 @@ pub struct Piece {
     pub len_bytes: u64,
 }
 
+impl Piece {
+    /// How many of its bytes lie before its first and behind its last whole block; none where there
+    /// are no blocks.
+    #[must_use]
+    pub fn outside_blocks(self, block_bytes: u64) -> u64 {
+        if block_bytes == 0 {
+            return 0;
+        }
+        let to_first = self.offset_bytes.next_multiple_of(block_bytes) - self.offset_bytes;
+        let head = to_first.min(self.len_bytes);
+        head + (self.len_bytes - head) % block_bytes
+    }
+}
+
 /// One request to serve: where its header and its pieces lie in the queue's own arenas.
 #[derive(Clone, Debug)]
 pub struct Fetch {
@@ -71,4 +85,20 @@ pub struct Finished {
     pub lane: LaneId,
     /// Index of the fetch, in the order of [`Queue::push`](crate::Queue::push).
     pub fetch: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_and_tails_of_blocks() {
+        let of = |offset_bytes, len_bytes| {
+            Piece { segment: 0, offset_bytes, len_bytes }.outside_blocks(512)
+        };
+        assert_eq!([of(0, 0), of(7, 0), of(0, 512), of(512, 4096)], [0; 4]);
+        assert_eq!([of(1, 4096), of(511, 512), of(100, 100), of(0, 511)], [512, 512, 100, 511]);
+        assert_eq!([of(510, 4), of(510, 2 + 512 + 9), of(1024, 513)], [4, 11, 1]);
+        assert_eq!(Piece { segment: 0, offset_bytes: 9, len_bytes: 9 }.outside_blocks(0), 0);
+    }
 }

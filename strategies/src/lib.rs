@@ -12,23 +12,26 @@
 //! * Everything it allocates, it allocates in [`Strategy::open`], which is not timed.
 
 mod calls;
+mod chains;
 mod error;
 mod fetch;
 mod memory;
 mod options;
 pub mod path;
+mod pipes;
 mod queue;
 mod residue;
 mod ring;
 pub mod sys;
+pub mod tls;
 pub mod transfer;
 pub mod zerocopy;
 
-pub use calls::{Call, Calls};
+pub use calls::{Call, Calls, Zerocopy};
 pub use error::{CallError, OpenError};
 pub use fetch::{Fetch, Finished, Header, Job, LaneId, Part, Piece};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options};
-pub use path::{CacheState, Hop, Mover, Path, Place, Route};
+pub use path::{CacheState, Handover, Hop, Mover, Path, Place, Route};
 pub use queue::{Cursor, Lane, Queue};
 pub use residue::Residue;
 
@@ -53,6 +56,16 @@ pub trait Strategy: Sync {
 
     /// The claim: the hops that the payload takes on this very route, and who moves it.
     fn path(&self, on: &Route) -> Path;
+
+    /// The claim when these options are set, for strategies of which an option changes the way.
+    fn path_with(&self, on: &Route, _options: &Options) -> Path {
+        self.path(on)
+    }
+
+    /// What the far end has to be for the bytes to arrive as they were.
+    fn far_end(&self) -> FarEnd {
+        FarEnd::Plain
+    }
 
     /// What running it does to its neighbours in the same rotation.
     fn disturbs(&self) -> Disturbance {
@@ -106,6 +119,15 @@ pub enum Step {
     /// Every byte that is due has been accepted by its sink. More may become due: see
     /// [`Queue::release`].
     Done,
+}
+
+/// What the far end has to do with what arrives there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FarEnd {
+    /// Nothing: the bytes arrive as they lie in the log.
+    Plain,
+    /// Its kernel has to decrypt: see [`tls`].
+    KernelTls,
 }
 
 /// What a strategy does to others that share its machine and its log.
@@ -188,6 +210,12 @@ impl SinkKind {
     #[must_use]
     pub fn parse(name: &str) -> Option<SinkKind> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// Whether it is a TCP connection, with TCP's options.
+    #[must_use]
+    pub fn is_tcp(self) -> bool {
+        matches!(self, SinkKind::TcpLoopback)
     }
 
     /// Whether `send` and its flags apply.

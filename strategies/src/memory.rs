@@ -35,6 +35,11 @@ impl Slots {
         Ok(Slots { _map: map, base, count, stride, len })
     }
 
+    /// How many slots there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
     /// Length of each slot.
     pub(crate) fn len(&self) -> usize {
         self.len

@@ -70,6 +70,19 @@ impl Mover {
     }
 }
 
+/// How bytes enter a socket's queue, which decides what becomes of them on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Handover {
+    /// A CPU copied them into the kernel's own pages: nobody else can change them.
+    Copied,
+    /// References to pages that their owner may change and that the kernel passes on as they are:
+    /// `sendfile`, `splice`.
+    Shared,
+    /// The sender's own pages, pinned until a notification gives them back: `MSG_ZEROCOPY`,
+    /// `SEND_ZC`. The kernel copies them where it would otherwise have to deliver them itself.
+    Pinned,
+}
+
 /// Payload bytes moving from one place to the next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hop {
@@ -83,13 +96,21 @@ pub struct Hop {
     pub share: f64,
     /// The call or the kernel function that does it.
     pub why: &'static str,
+    /// The process does it by its own instructions: no call and no tracepoint can show it.
+    pub in_user_space: bool,
 }
 
 impl Hop {
     /// A hop that the whole payload takes.
     #[must_use]
     pub const fn new(from: Place, to: Place, by: Mover, why: &'static str) -> Hop {
-        Hop { from, to, by, share: 1.0, why }
+        Hop { from, to, by, share: 1.0, why, in_user_space: false }
+    }
+
+    /// A copy of the whole payload that the process makes by its own instructions.
+    #[must_use]
+    pub const fn in_user_space(from: Place, to: Place, why: &'static str) -> Hop {
+        Hop { in_user_space: true, ..Hop::new(from, to, Mover::CpuCopy, why) }
     }
 }
 
@@ -101,6 +122,25 @@ pub struct Path {
 }
 
 impl Path {
+    /// Several ways, each of which a share of the payload takes; hops that they have in common are
+    /// one hop, at the place where it comes last.
+    #[must_use]
+    pub fn joined(ways: &[(f64, Vec<Hop>)]) -> Path {
+        let mut hops: Vec<Hop> = Vec::new();
+        for (share, way) in ways.iter().filter(|(share, _)| *share > 0.0) {
+            for hop in way {
+                let mut hop = Hop { share: hop.share * share, ..*hop };
+                let same =
+                    |other: &Hop| (other.from, other.to, other.by) == (hop.from, hop.to, hop.by);
+                if let Some(at) = hops.iter().position(same) {
+                    hop = Hop { share: hops.remove(at).share + hop.share, ..hop };
+                }
+                hops.push(hop);
+            }
+        }
+        Path { hops }
+    }
+
     /// CPU copies for each payload byte on the sending side: every copying hop but the one into the
     /// receiver.
     #[must_use]
@@ -152,12 +192,29 @@ pub struct Route {
     pub scatter_gather: bool,
     /// The device fills in checksums (`ethtool -k`: tx-checksumming); loopback always does.
     pub tx_checksum: bool,
+    /// The share of the payload that lies outside of whole blocks of direct I/O, at the heads and
+    /// tails of its pieces: see [`Piece::outside_blocks`](crate::Piece::outside_blocks).
+    pub outside_blocks: f64,
     /// The receiver copies the bytes out (`copy`), rather than dropping them in the kernel
     /// (`discard`).
     pub receiver_copies: bool,
 }
 
 impl Route {
+    /// The way to such a sink as every kernel ships it: from a warm log, with a device that gathers
+    /// and fills in checksums, in whole blocks, to a receiver that copies.
+    #[must_use]
+    pub const fn to(sink: crate::SinkKind) -> Route {
+        Route {
+            sink,
+            cache: CacheState::Warm,
+            scatter_gather: true,
+            tx_checksum: true,
+            outside_blocks: 0.0,
+            receiver_copies: true,
+        }
+    }
+
     /// The hops that bring the log into the page cache: none when it is there already.
     #[must_use]
     pub fn fill(&self) -> Vec<Hop> {
@@ -177,6 +234,18 @@ impl Route {
     /// whatever it is handed (`write_null`, `pipe_to_null` in `drivers/char/mem.c`).
     #[must_use]
     pub fn into_sink(&self, from: Place, by: Mover, why: &'static str) -> Vec<Hop> {
+        let handover = if by == Mover::CpuCopy { Handover::Copied } else { Handover::Shared };
+        self.hand_over(from, handover, why)
+    }
+
+    /// [`into_sink`](Self::into_sink) for a strategy that has the kernel pin the sender's own
+    /// pages. Sinks that are no TCP sockets refuse such sends; the hops are what they would be.
+    #[must_use]
+    pub fn pinned_into_sink(&self, from: Place, why: &'static str) -> Vec<Hop> {
+        self.hand_over(from, Handover::Pinned, why)
+    }
+
+    fn hand_over(&self, from: Place, handover: Handover, why: &'static str) -> Vec<Hop> {
         use crate::SinkKind;
         match self.sink {
             SinkKind::Null => {
@@ -188,36 +257,64 @@ impl Route {
                 vec![Hop::new(from, Place::SinkPageCache, Mover::CpuCopy, why)]
             }
             SinkKind::TcpLoopback | SinkKind::UnixStream => {
+                let by = match handover {
+                    Handover::Copied => Mover::CpuCopy,
+                    Handover::Shared | Handover::Pinned => Mover::Reference,
+                };
                 let mut hops = vec![Hop::new(from, Place::SocketBuffer, by, why)];
-                hops.extend(self.deliver(by));
+                hops.extend(self.deliver(handover));
                 hops
             }
         }
     }
 
-    /// The hops from the sending socket's queue to the far end, for bytes that entered it by `by`.
+    /// Whether packets are delivered by this kernel's own receiving half, and not by a device to
+    /// another machine. Pages that the sender may still change are copied there before anybody
+    /// gets them: over loopback, and between network namespaces too.
+    fn delivers_here(&self) -> bool {
+        use crate::SinkKind;
+        match self.sink {
+            SinkKind::TcpLoopback => true,
+            SinkKind::UnixStream | SinkKind::File | SinkKind::Null => false,
+        }
+    }
+
+    /// The hops from the sending socket's queue to the far end, for bytes that entered it so.
     ///
     /// Without scatter-gather, or for shared pages without checksum offload, the kernel linearises
     /// every packet at transmit: one CPU copy more (`validate_xmit_skb`, `skb_checksum_help` in
     /// `net/core/dev.c`). A Unix stream has no wire: its receiver takes from the sender's queue.
-    fn deliver(&self, by: Mover) -> Vec<Hop> {
+    ///
+    /// Pinned pages that are still in the packet when this kernel delivers it itself are copied
+    /// then (`skb_orphan_frags_rx` in `include/linux/skbuff.h`, called by
+    /// `__netif_receive_skb_core`): the copy is put off, not saved. It counts as the sender's.
+    fn deliver(&self, handover: Handover) -> Vec<Hop> {
         if self.sink == crate::SinkKind::UnixStream {
             let why = "the receiver's recv copies out of the sender's queue";
             return vec![Hop::new(Place::SocketBuffer, Place::Receiver, Mover::CpuCopy, why)];
         }
-        let shared_needs_checksum = by == Mover::Reference && !self.tx_checksum;
-        let (transmit, why) = if self.scatter_gather && !shared_needs_checksum {
-            (Mover::Reference, "packets carry references to the queue's pages")
-        } else {
+        let needs_checksum = handover != Handover::Copied && !self.tx_checksum;
+        let linearised = !self.scatter_gather || needs_checksum;
+        let (transmit, why) = if linearised {
             (Mover::CpuCopy, "the device cannot gather or checksum: packets are linearised")
+        } else {
+            (Mover::Reference, "packets carry references to the queue's pages")
         };
-        let receive = if self.receiver_copies {
+        let mut hops = vec![Hop::new(Place::SocketBuffer, Place::Wire, transmit, why)];
+        let mut last = Place::Wire;
+        if handover == Handover::Pinned && !linearised && self.delivers_here() {
+            let why = "skb_orphan_frags_rx: pages that the sender may still change are copied \
+                       before delivery";
+            hops.push(Hop::new(last, Place::KernelPages, Mover::CpuCopy, why));
+            last = Place::KernelPages;
+        }
+        hops.push(if self.receiver_copies {
             let why = "the receiver's recv copies out of the packets";
-            Hop::new(Place::Wire, Place::Receiver, Mover::CpuCopy, why)
+            Hop::new(last, Place::Receiver, Mover::CpuCopy, why)
         } else {
             let why = "the receiver's recv drops the bytes inside the kernel (MSG_TRUNC)";
-            Hop::new(Place::Wire, Place::Nowhere, Mover::Reference, why)
-        };
-        vec![Hop::new(Place::SocketBuffer, Place::Wire, transmit, why), receive]
+            Hop::new(last, Place::Nowhere, Mover::Reference, why)
+        });
+        hops
     }
 }

@@ -5,7 +5,7 @@
 //! through libc, so that a user can interpose and trace it.
 
 use crate::{Call, Calls, Piece, Sink};
-use memmap2::{Advice, Mmap, MmapOptions};
+use memmap2::{Advice, Mmap, MmapMut, MmapOptions};
 use nix::errno::Errno;
 use std::os::fd::RawFd;
 
@@ -35,6 +35,89 @@ pub fn pread(calls: &Calls, fd: RawFd, buffer: &mut [u8], offset: u64) -> Result
         unsafe { libc::pread(fd, pointer.cast(), len, offset as libc::off_t) }
     })
 }
+
+/// `preadv2(2)` into one buffer, with flags.
+///
+/// # Errors
+/// What the kernel said, `EINTR` excepted; `EOPNOTSUPP` for a flag that this file cannot do.
+#[inline]
+pub fn preadv2(
+    calls: &Calls,
+    fd: RawFd,
+    buffer: &mut [u8],
+    offset: u64,
+    flags: i32,
+) -> Result<usize, Errno> {
+    let vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    again(calls, Call::Preadv2, || {
+        // SAFETY: `buffer` is borrowed mutably for the whole call; the kernel writes at most its
+        // length and keeps no reference after it returns.
+        unsafe { libc::preadv2(fd, &raw const vector, 1, offset as libc::off_t, flags) }
+    })
+}
+
+/// `preadv(2)`: one run of a file into several places.
+///
+/// # Safety
+/// Every vector must be memory that the caller owns and nobody else refers to during the call.
+///
+/// # Errors
+/// What the kernel said, `EINTR` excepted.
+#[inline]
+pub unsafe fn preadv(
+    calls: &Calls,
+    fd: RawFd,
+    vectors: &[libc::iovec],
+    offset: u64,
+) -> Result<usize, Errno> {
+    let (pointer, count) = (vectors.as_ptr(), vectors.len() as libc::c_int);
+    again(calls, Call::Preadv, || {
+        // SAFETY: the caller vouches for the memory; the kernel writes to it only during the call.
+        unsafe { libc::preadv(fd, pointer, count, offset as libc::off_t) }
+    })
+}
+
+/// Hands bytes from several places to a sink by one call: `sendmsg(2)` on a socket (flags as for
+/// [`send`]), `writev(2)` otherwise. A sink that takes less is noted as a short write.
+///
+/// # Safety
+/// As for [`send_raw`], for each of the vectors.
+///
+/// # Errors
+/// As for [`send_raw`]; `EMSGSIZE` or `EINVAL` for more vectors than [`VECTORS_MAX`].
+#[inline]
+pub unsafe fn send_vectors(
+    calls: &Calls,
+    sink: Sink,
+    vectors: &[libc::iovec],
+    more: bool,
+) -> Result<usize, Errno> {
+    let (pointer, count) = (vectors.as_ptr(), vectors.len());
+    let sent = if sink.kind.is_socket() {
+        let flags = libc::MSG_NOSIGNAL | if more { libc::MSG_MORE } else { 0 };
+        // SAFETY: a message header without name and control data is all zeros but for its vectors.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = pointer.cast_mut();
+        message.msg_iovlen = count as _;
+        again(calls, Call::Sendmsg, || {
+            // SAFETY: the message lives on this stack frame and the caller vouches for what its
+            // vectors name; the kernel only reads, and a plain send has copied when it returns.
+            unsafe { libc::sendmsg(sink.fd, &raw const message, flags) }
+        })?
+    } else {
+        again(calls, Call::Writev, || {
+            // SAFETY: as above: the kernel only reads, and only during the call.
+            unsafe { libc::writev(sink.fd, pointer, count as libc::c_int) }
+        })?
+    };
+    if sent < vectors.iter().map(|vector| vector.iov_len).sum() {
+        calls.short_write();
+    }
+    Ok(sent)
+}
+
+/// The most vectors that one call takes (`IOV_MAX`; `UIO_MAXIOV` in include/uapi/linux/uio.h).
+pub const VECTORS_MAX: usize = 1024;
 
 /// Hands bytes to a sink: `send(2)` on a socket (never raising SIGPIPE, `MSG_MORE` when more of the
 /// same fetch follows), `write(2)` otherwise. A sink that takes less is noted as a short write.
@@ -132,6 +215,101 @@ pub fn splice(
     })
 }
 
+/// `tee(2)`: what one pipe holds is put into another one, too; nothing is consumed.
+///
+/// # Errors
+/// What the kernel said, `EINTR` excepted.
+#[inline]
+pub fn tee(calls: &Calls, from: RawFd, to: RawFd, len: usize) -> Result<usize, Errno> {
+    again(calls, Call::Tee, || {
+        // SAFETY: the call takes two descriptors and two integers, and no memory.
+        unsafe { libc::tee(from, to, len, 0) }
+    })
+}
+
+/// `vmsplice(2)`: references to the pages of this memory are put into a pipe, as many as it has
+/// slots for.
+///
+/// # Safety
+/// `pointer..pointer + len` must be mapped during the call; its pages need not be backed (`EFAULT`).
+/// The pipe keeps references to the pages, so whoever writes to them before they are consumed
+/// changes what the reader gets.
+///
+/// # Errors
+/// What the kernel said, `EINTR` excepted.
+#[inline]
+pub unsafe fn vmsplice(
+    calls: &Calls,
+    pipe: RawFd,
+    pointer: *const u8,
+    len: usize,
+    flags: u32,
+) -> Result<usize, Errno> {
+    let vector = libc::iovec { iov_base: pointer.cast_mut().cast(), iov_len: len };
+    again(calls, Call::Vmsplice, || {
+        // SAFETY: the vector lives on this stack frame and the caller vouches for what it names; the
+        // kernel takes references to pages, which outlive the mapping by themselves.
+        unsafe { libc::vmsplice(pipe, &raw const vector, 1, flags) }
+    })
+}
+
+/// `copy_file_range(2)` from a file at an offset to another one at its own position.
+///
+/// # Errors
+/// What the kernel said, `EINTR` excepted.
+#[inline]
+pub fn copy_file_range(
+    calls: &Calls,
+    from: RawFd,
+    offset: u64,
+    to: RawFd,
+    len: usize,
+) -> Result<usize, Errno> {
+    again(calls, Call::CopyFileRange, || {
+        let mut at = offset as libc::off64_t;
+        // SAFETY: `at` lives on this stack frame for the whole call; the target's offset is null,
+        // which means its own position.
+        unsafe { libc::copy_file_range(from, &raw mut at, to, std::ptr::null_mut(), len, 0) }
+    })
+}
+
+/// `posix_fadvise(2)` with `POSIX_FADV_DONTNEED`: whole pages of the range leave the page cache,
+/// unless they are dirty, mapped or referred to.
+///
+/// # Errors
+/// What the kernel said.
+pub fn drop_pages(calls: &Calls, file: RawFd, offset: u64, len: u64) -> Result<(), Errno> {
+    calls.count(Call::Fadvise);
+    let (offset, len) = (offset as libc::off_t, len as libc::off_t);
+    // SAFETY: the call takes four integers and touches no memory of this process.
+    match unsafe { libc::posix_fadvise(file, offset, len, libc::POSIX_FADV_DONTNEED) } {
+        0 => Ok(()),
+        error => Err(Errno::from_raw(error)),
+    }
+}
+
+/// `TCP_CORK`: while it is on, TCP sends full packets only (for 200 ms at most).
+///
+/// # Errors
+/// What the kernel said.
+pub fn cork(calls: &Calls, sink: RawFd, on: bool) -> Result<(), Errno> {
+    calls.count(Call::Setsockopt);
+    let (value, len) = (libc::c_int::from(on), size_of::<libc::c_int>() as libc::socklen_t);
+    let pointer = (&raw const value).cast();
+    // SAFETY: the option's value is one int on this stack frame, read only during the call.
+    let set = unsafe { libc::setsockopt(sink, libc::IPPROTO_TCP, libc::TCP_CORK, pointer, len) };
+    Errno::result(set).map(drop)
+}
+
+/// `mmap(2)` of fresh anonymous memory, zeroed page by page as it is touched.
+///
+/// # Errors
+/// What the kernel said.
+pub fn map_fresh(calls: &Calls, len: usize) -> Result<MmapMut, Errno> {
+    calls.count(Call::Mmap);
+    MmapMut::map_anon(len).map_err(errno_of)
+}
+
 /// `mmap(2)` of a piece of a file, shared and read-only. The mapping begins at the page that holds
 /// the piece's first byte; `Mmap::as_ptr` points at the byte itself.
 ///
@@ -149,8 +327,8 @@ pub fn map(calls: &Calls, file: RawFd, piece: Piece) -> Result<Mmap, Errno> {
     unsafe { options.map(file) }.map_err(errno_of)
 }
 
-/// `munmap(2)`.
-pub fn unmap(calls: &Calls, map: Mmap) {
+/// `munmap(2)`, of a file's mapping or of fresh memory.
+pub fn unmap<M>(calls: &Calls, map: M) {
     calls.count(Call::Munmap);
     drop(map);
 }

@@ -4,7 +4,7 @@
 //! twice: by its result, and later by a notification that the pages are free again. The second one
 //! says whether the kernel copied them, as it must on loopback, where it would otherwise give the
 //! receiver pages that the sender may change. It is the kernel's own witness, and needs no
-//! privilege. For the strategies that will send so; none does yet.
+//! privilege.
 //!
 //! A missing flag is no proof: where packets are segmented in software the copies of `skb_segment`
 //! go unflagged. Sends that the kernel merged into one packet share one answer.
@@ -12,7 +12,9 @@
 //! Sources: `Documentation/networking/msg_zerocopy.rst`; recv(2) `MSG_ERRQUEUE`; io_uring_enter(2);
 //! `msg_zerocopy_callback` and `__msg_zerocopy_callback` in `net/core/skbuff.c`, `io_uring/notif.c`.
 
-use crate::{Call, Calls};
+use crate::ring::Ring;
+use crate::{Call, Calls, OpenError, Sink};
+use io_uring::{opcode, types::Fd};
 use nix::errno::Errno;
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
@@ -112,6 +114,39 @@ fn notification(error: &libc::sock_extended_err) -> Option<Released> {
         last: error.ee_data,
         copied: error.ee_code & SO_EE_CODE_ZEROCOPY_COPIED != 0,
     })
+}
+
+/// Asks every sink whether it takes `SEND_ZC`, by sending it no bytes: the flags to send with. The
+/// first kernels with `SEND_ZC` (6.0, 6.1) know no reports and answer `EINVAL` to the wish for them.
+///
+/// # Errors
+/// The kernel's refusal, by the first sink that has one.
+pub(crate) fn probe(ring: &mut Ring, sinks: &[Sink]) -> Result<u16, OpenError> {
+    let mut flags = REPORT_USAGE;
+    for sink in sinks {
+        let mut ask = |flags| {
+            let nothing = opcode::SendZc::new(Fd(sink.fd), std::ptr::null(), 0);
+            let wait = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+            ring.try_one(&nothing.flags(wait).zc_flags(flags).build())
+        };
+        let mut answer = ask(flags);
+        if answer == Ok(-libc::EINVAL) && flags != 0 {
+            flags = 0;
+            answer = ask(flags);
+        }
+        match answer {
+            Ok(0..) => {}
+            Ok(refused) => {
+                return Err(OpenError::Unsupported {
+                    call: "io_uring SEND_ZC",
+                    errno: Errno::from_raw(-refused),
+                    hint: "it takes a TCP or UDP socket, and Linux 6.0",
+                });
+            }
+            Err(errno) => return Err(OpenError::failed("io_uring_enter", errno)),
+        }
+    }
+    Ok(flags)
 }
 
 /// What a completion of `SEND_ZC` says about copies: nothing unless it is a notification of an

@@ -8,9 +8,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
-use zclab_strategies::{
-    ALL, CacheState, Disturbance, OptionKind, OptionSpec, Route, SinkKind, Strategy,
-};
+use zclab_strategies::{ALL, Disturbance, OptionKind, OptionSpec, Route, SinkKind, Strategy};
 
 /// List what there is to choose from.
 #[derive(Clone, Debug, clap::Args)]
@@ -103,13 +101,7 @@ pub(super) fn rendered(mut table: Table) -> String {
 /// The CPU copies that the strategy claims for each payload byte, on the sending side, from a warm
 /// log to TCP over loopback.
 fn claimed_copies(strategy: &dyn Strategy) -> f64 {
-    let route = Route {
-        sink: SinkKind::TcpLoopback,
-        cache: CacheState::Warm,
-        scatter_gather: true,
-        tx_checksum: true,
-        receiver_copies: true,
-    };
+    let route = Route::to(SinkKind::TcpLoopback);
     // An empty sum of floats is negative zero, which nobody wants to read.
     strategy.path(&route).sender_copies_per_byte() + 0.0
 }

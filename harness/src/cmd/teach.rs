@@ -156,13 +156,7 @@ fn taught(strategy: &dyn Strategy) -> Taught {
 
 /// The routes that lessons show.
 fn routes() -> [(&'static str, Route); 3] {
-    let tcp = Route {
-        sink: SinkKind::TcpLoopback,
-        cache: CacheState::Warm,
-        scatter_gather: true,
-        tx_checksum: true,
-        receiver_copies: true,
-    };
+    let tcp = Route::to(SinkKind::TcpLoopback);
     let cold = Route { cache: CacheState::Cold, ..tcp };
     let no_gather = Route { scatter_gather: false, ..tcp };
     [

@@ -12,6 +12,10 @@ use std::collections::BTreeMap;
 use zclab_report::record::{self, Agreement, Compared};
 use zclab_strategies::{Hop, Mover, Path, Place, Route};
 
+/// Why nobody sees a copy that the process makes by its own instructions.
+const BY_ITSELF: &str =
+    "unavailable: the process copies by itself, which makes no call and passes no tracepoint";
+
 /// What there is to judge.
 pub struct Case<'a> {
     /// The claim.
@@ -60,9 +64,15 @@ pub fn judge(case: &Case) -> Judgement {
             None => (None, "unavailable: no program counts this hop".to_owned()),
         };
         let least = fact.and_then(|fact| fact.least);
+        // What calls were seen to move is not what the process copies by itself: there is none of that.
+        let (observed, evidence) = match (hop.in_user_space, observed) {
+            (true, Some(bytes)) if bytes <= slack => (None, BY_ITSELF.to_owned()),
+            (_, observed) => (observed, evidence),
+        };
+        let due = if hop.in_user_space { 0 } else { predicted };
         match observed {
-            Some(bytes) if !within(bytes, predicted, slack, least) => {
-                wrong.get_or_insert(contradiction(hop, predicted, bytes, case.payload_bytes));
+            Some(bytes) if !within(bytes, due, slack, least) => {
+                wrong.get_or_insert(contradiction(hop, due, bytes, case.payload_bytes));
             }
             None if hop.to != Place::Nowhere => {
                 let why = evidence.trim_start_matches("unavailable: ");
@@ -93,7 +103,8 @@ pub fn judge(case: &Case) -> Judgement {
         hops,
         copies: Compared {
             predicted: Some(case.path.sender_copies_per_byte()),
-            observed: copies(&facts, case.payload_bytes),
+            observed: copies(&facts, case.payload_bytes)
+                .filter(|_| !case.path.hops.iter().any(|hop| hop.in_user_space)),
         },
         mode_switches: Compared { predicted: None, observed: crossings.ok() },
         agreement,

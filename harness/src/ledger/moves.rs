@@ -97,7 +97,8 @@ impl Call {
     #[must_use]
     pub fn splices(self) -> bool {
         let name = self.name();
-        ["sendfile", "splice", "tee", "uring_splice", "uring_tee"].contains(&name.as_str())
+        ["sendfile", "splice", "tee", "copy_file_range", "uring_splice", "uring_tee"]
+            .contains(&name.as_str())
     }
 }
 

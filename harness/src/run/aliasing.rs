@@ -55,8 +55,7 @@ pub fn verdict(expected: Sharing, shared_bytes: u64, probed_bytes: u64) -> Agree
 #[must_use]
 pub fn line(cell: &Cell, seen: Aliased) -> Aliasing {
     let Aliased { shared_bytes, probed_bytes, reason } = seen;
-    let expected =
-        (probed_bytes > 0).then(|| expected(&cell.contender.strategy.path(&claims::route(cell))));
+    let expected = (probed_bytes > 0).then(|| expected(&cell.contender.path(&claims::route(cell))));
     let verdict = expected
         .map_or(Agreement::Unobserved, |expected| verdict(expected, shared_bytes, probed_bytes));
     Aliasing { cell: cell.id(), shared_bytes, probed_bytes, expected, verdict, reason }
@@ -67,13 +66,7 @@ mod tests {
     use super::*;
     use zclab_strategies::{CacheState, Hop, Route, find};
 
-    const TCP: Route = Route {
-        sink: SinkKind::TcpLoopback,
-        cache: CacheState::Warm,
-        scatter_gather: true,
-        tx_checksum: true,
-        receiver_copies: true,
-    };
+    const TCP: Route = Route::to(SinkKind::TcpLoopback);
 
     fn of(strategy: &str, route: Route) -> Sharing {
         expected(&find(strategy).unwrap().path(&route))
@@ -91,6 +84,15 @@ mod tests {
                 ("splice", Sharing::Shared),
                 ("uring-read-send", Sharing::Copied),
                 ("direct-write", Sharing::Copied),
+                ("preadv-sendmsg", Sharing::Copied),
+                ("mmap-heap-write", Sharing::Copied),
+                ("mmap-writev", Sharing::Copied),
+                ("splice-tee", Sharing::Shared),
+                ("vmsplice-splice", Sharing::Shared),
+                ("sendfile-dropbehind", Sharing::Shared),
+                ("ktls-sendfile", Sharing::Copied),
+                ("direct-sendfile", Sharing::Copied),
+                ("uncached-write", Sharing::Copied),
                 ("null", Sharing::Copied),
             ] {
                 assert_eq!(of(strategy, route), sharing, "{strategy} on {route:?}");

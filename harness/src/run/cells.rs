@@ -9,7 +9,7 @@ use crate::trial::wire::{Access, Cache, Spec, Trouble};
 use serde_json::Value;
 use std::path::Path;
 use zclab_report::record::Status;
-use zclab_strategies::{OptionValue, Place, SinkKind};
+use zclab_strategies::{Disturbance, FarEnd, OptionValue, Place, SinkKind};
 
 /// A receiver of more connections than this sleeps unless it is told to spin: among so many some have
 /// always brought bytes, so that it is seldom woken, and looking at all of them would take long.
@@ -65,6 +65,14 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             }
         }
     }
+    if condition.receiver == Receiver::Discard
+        && cell.contender.strategy.far_end() == FarEnd::KernelTls
+    {
+        return trouble(
+            Status::Refused,
+            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
+        );
+    }
     if condition.wait == Wait::Spin && crate::trial::pins().is_none() {
         return trouble(
             Status::Refused,
@@ -81,7 +89,14 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
         return Some(trouble);
     }
     let strategy = cell.contender.strategy;
-    let path = strategy.path(&claims::route(cell));
+    if strategy.disturbs() == Disturbance::PageCache && !ready.owned {
+        return trouble(
+            Status::Refused,
+            "it takes pages out of the page cache, and somebody else's log needs them there: import \
+             it with --copy",
+        );
+    }
+    let path = cell.contender.path(&claims::route(cell));
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
     if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
         return trouble(

@@ -24,6 +24,8 @@ pub fn route(cell: &Cell) -> Route {
         },
         scatter_gather: ask(ETHTOOL_GSG),
         tx_checksum: ask(ETHTOOL_GTXCSUM),
+        // Where nothing was moved yet, nobody knows where the fetches will lie.
+        outside_blocks: 0.0,
         receiver_copies: cell.condition.receiver == Receiver::Copy,
     }
 }
@@ -31,7 +33,7 @@ pub fn route(cell: &Cell) -> Route {
 /// The claim of a cell of which nothing was observed, and why not.
 #[must_use]
 pub fn ledger(cell: &Cell, why: &str) -> Ledger {
-    let path = cell.contender.strategy.path(&route(cell));
+    let path = cell.contender.path(&route(cell));
     let hop = |hop: &zclab_strategies::Hop| Hop {
         from: hop.from.name().to_owned(),
         to: hop.to.name().to_owned(),

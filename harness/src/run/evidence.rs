@@ -16,6 +16,7 @@ use crate::trial::wire::{Moved, Order, Trouble};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zclab_report::record;
+use zclab_strategies::Route;
 
 /// The ledger of a run, loaded once, and why it cannot count if it cannot.
 pub struct Evidence {
@@ -137,9 +138,10 @@ impl Evidence {
                 return claims::ledger(cell, why.unwrap_or("the cell was not counted"));
             }
         };
-        let route = claims::route(cell);
-        let path = cell.contender.strategy.path(&route);
         let Counted { moved, counts } = counted;
+        let outside_blocks = moved.outside_blocks_bytes as f64 / moved.bytes.max(1) as f64;
+        let route = Route { outside_blocks, ..claims::route(cell) };
+        let path = cell.contender.path(&route);
         let case = Case {
             path: &path,
             route: &route,

@@ -4,7 +4,9 @@ use super::document::{Item, Reader, Section, describe, quoted, whole_number};
 use super::{Contender, keys, problem};
 use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeValue;
-use zclab_strategies::{ALL, OptionKind, OptionSpec, OptionValue, Options, Strategy, find};
+use zclab_strategies::{
+    ALL, OptionKind, OptionSpec, OptionValue, Options, Path, Route, Strategy, find,
+};
 
 /// The strategies that the harness has a bare loop for: `bare:<name>` measures its own tax.
 pub const BARE: &[&str] = &["read-write", "mmap-write", "sendfile", "splice"];
@@ -46,6 +48,12 @@ impl Contender {
     #[must_use]
     pub fn complete_options(&self) -> Options {
         Options::new(self.strategy.options(), &self.options)
+    }
+
+    /// What it claims on a route, with its options.
+    #[must_use]
+    pub fn path(&self, on: &Route) -> Path {
+        self.strategy.path_with(on, &self.complete_options())
     }
 
     /// The options that differ from their defaults, sorted by name.

@@ -132,12 +132,6 @@ fn reads_the_device(contender: &Contender, condition: &Condition) -> bool {
         Cache::Cold => CacheState::Cold,
         Cache::Partial { resident } => CacheState::Partial { resident },
     };
-    let route = Route {
-        sink: SinkKind::TcpLoopback,
-        cache,
-        scatter_gather: true,
-        tx_checksum: true,
-        receiver_copies: true,
-    };
-    contender.strategy.path(&route).hops.iter().any(|hop| hop.from == Place::Disk)
+    let route = Route { cache, ..Route::to(SinkKind::TcpLoopback) };
+    contender.path(&route).hops.iter().any(|hop| hop.from == Place::Disk)
 }

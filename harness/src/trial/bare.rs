@@ -46,7 +46,7 @@ impl Bare {
                 let maps = setup.segments.iter().map(map).collect::<Result<_, _>>();
                 Kind::MmapWrite(maps.map_err(failed("mmap"))?)
             }
-            "sendfile" => Kind::Sendfile,
+            "sendfile" if setup.options.word("header") == "more" => Kind::Sendfile,
             "splice" => {
                 let pipe = nix::unistd::pipe().map_err(|errno| format!("pipe: {errno}"))?;
                 let wish = setup.options.number("pipe") as i32;
@@ -55,7 +55,7 @@ impl Bare {
                     .map_err(|errno| format!("fcntl(F_SETPIPE_SZ): {errno}"))?;
                 Kind::Splice { pipe, room_bytes: room_bytes as usize }
             }
-            _ => return Err(format!("{name} has no bare loop")),
+            _ => return Err(format!("{name} has no bare loop with these options")),
         };
         let log = setup.segments.iter().map(|segment| segment.file.as_raw_fd()).collect();
         Ok(Bare { kind, log, sinks: setup.sinks.to_vec() })

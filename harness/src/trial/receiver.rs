@@ -26,6 +26,7 @@ use pace::Pace;
 use std::io::{IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
+use zclab_strategies::tls;
 
 /// Bytes asked for in one `recv`.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -99,6 +100,8 @@ struct Receiver {
     epoll: Option<Epoll>,
     flags: MsgFlags,
     spins: bool,
+    /// TLS has yet to be laid over the connections.
+    sealed: bool,
     buffer: Vec<u8>,
     looked_ns: u64,
 }
@@ -134,6 +137,7 @@ impl Receiver {
             epoll,
             flags: if spec.discard { MsgFlags::MSG_TRUNC } else { MsgFlags::empty() },
             spins: spec.spins,
+            sealed: spec.tls,
             buffer: vec![0; BUFFER_BYTES],
             looked_ns: 0,
         })
@@ -150,11 +154,26 @@ impl Receiver {
         Counted { receive_buffer_bytes, peak_rss_bytes, descriptors, ..Counted::default() }
     }
 
+    /// Lets the kernel decrypt from now on, where the sender's encrypts. The sender has done its half
+    /// by the time that it asks for anything, and has sent no byte before.
+    fn unseal(&mut self) -> anyhow::Result<()> {
+        if std::mem::take(&mut self.sealed) {
+            for connection in &self.connections {
+                tls::lay(connection.as_raw_fd(), tls::Direction::Receive)
+                    .map_err(|(call, errno)| anyhow::anyhow!("{call}: {errno}"))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Says that it listens, then counts.
     fn serve(&mut self, expect: Expect, out: &mut impl Write) -> Counted {
         self.left_bytes.fill(expect.bytes_each);
         self.slow.iter_mut().for_each(|pace| *pace = pace.anew());
         let mut counted = Counted::default();
+        if let Err(error) = self.unseal() {
+            return Counted { error: Some(format!("{error:#}")), ..counted };
+        }
         if expect.content {
             counted.crcs = vec![0; self.connections.len()];
         }
@@ -183,7 +202,9 @@ impl Receiver {
 
     /// Reads what was queued so far: the aliasing probe's end. Nothing here is timed.
     fn read_back(&mut self, wanted: ReadBack) -> Content {
+        let unsealed = self.unseal();
         let read = || -> anyhow::Result<Vec<u8>> {
+            unsealed?;
             let connection = self.connections.get(wanted.connection as usize);
             let connection = connection.context("no such connection")?;
             let mut bytes = vec![0; wanted.read_back_bytes as usize];

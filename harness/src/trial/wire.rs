@@ -169,6 +169,9 @@ pub struct Moved {
     pub bytes: u64,
     /// Header bytes that reached the sinks.
     pub header_bytes: u64,
+    /// Payload bytes that lie outside of whole blocks of direct I/O, where the log has such.
+    #[serde(default)]
+    pub outside_blocks_bytes: u64,
     /// Fetches delivered.
     pub fetches: u64,
     /// Records of batches that lie wholly inside the delivered ranges.
@@ -260,6 +263,9 @@ pub struct ReceiverSpec {
     pub spins: bool,
     /// `SO_RCVBUF` to ask for; 0 leaves it to the kernel's tuning.
     pub socket_buffer_bytes: u64,
+    /// What comes is encrypted by kernel TLS, and this end's kernel has to decrypt it.
+    #[serde(default)]
+    pub tls: bool,
     /// CPU to pin to.
     pub cpu: Option<usize>,
     /// So many connections, the first ones, are read slowly.

@@ -15,7 +15,7 @@ use zclab::ledger::Ledger;
 use zclab::ledger::counts::Counts;
 use zclab::ledger::judge::{Case, Judgement, judge};
 use zclab_report::record::Agreement;
-use zclab_strategies::{CacheState, Hop, Mover, Place, Route, SinkKind, find};
+use zclab_strategies::{Hop, Mover, Place, Route, SinkKind, find};
 
 const BYTES: u64 = 1 << 20;
 
@@ -59,13 +59,7 @@ fn a_preloaded_sendfile_that_reads_and_writes_contradicts() {
 }
 
 fn route(scatter_gather: bool) -> Route {
-    Route {
-        sink: SinkKind::TcpLoopback,
-        cache: CacheState::Warm,
-        scatter_gather,
-        tx_checksum: true,
-        receiver_copies: true,
-    }
+    Route { scatter_gather, ..Route::to(SinkKind::TcpLoopback) }
 }
 
 fn judged(ledger: &Ledger, strategy: &str, scatter_gather: bool, counts: &Counts) -> Judgement {

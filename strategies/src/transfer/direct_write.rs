@@ -94,7 +94,7 @@ impl Strategy for DirectWrite {
 }
 
 /// Opens a segment a second time, for direct reads.
-fn reopen(segment: &Segment) -> Result<File, OpenError> {
+pub(super) fn reopen(segment: &Segment) -> Result<File, OpenError> {
     File::options().read(true).custom_flags(libc::O_DIRECT).open(&segment.path).map_err(|error| {
         match sys::errno_of(error) {
             Errno::EINVAL => OpenError::Unsupported {
@@ -108,7 +108,7 @@ fn reopen(segment: &Segment) -> Result<File, OpenError> {
 }
 
 /// The alignment that serves offset, length and memory of direct reads.
-fn alignment(file: &File) -> Result<u64, OpenError> {
+pub(super) fn alignment(file: &File) -> Result<u64, OpenError> {
     const CALL: &str = "statx(STATX_DIOALIGN)";
     let (mem, offset) =
         sys::direct_alignment(file.as_raw_fd()).map_err(|errno| OpenError::failed(CALL, errno))?;
@@ -123,7 +123,7 @@ fn alignment(file: &File) -> Result<u64, OpenError> {
 }
 
 /// Reads one block: some file systems refuse only then.
-fn probe(files: &[File], slots: &mut Slots, align: u64) -> Result<(), OpenError> {
+pub(super) fn probe(files: &[File], slots: &mut Slots, align: u64) -> Result<(), OpenError> {
     for file in files {
         // SAFETY: nothing is in flight before the engine exists.
         let block = unsafe { slots.bytes_mut(0) };

@@ -55,13 +55,7 @@ impl Strategy for MmapWrite {
     }
 
     fn path(&self, on: &Route) -> Path {
-        // Nobody touches the mapping on the way to /dev/null, so nothing is read from the device.
-        let untouched = on.sink == SinkKind::Null;
-        let cache = if untouched { CacheState::Warm } else { on.cache };
-        let mut hops = Route { cache, ..*on }.fill();
-        let why = "send copies from the mapped page cache";
-        hops.extend(on.into_sink(Place::PageCache, Mover::CpuCopy, why));
-        Path { hops }
+        copied_from_the_mapping(on, "send copies from the mapped page cache")
     }
 
     /// Mapped pages survive an eviction, but whatever evicts runs with no other engine alive: while
@@ -83,18 +77,34 @@ impl Strategy for MmapWrite {
             "populate" => Some(Advice::PopulateRead),
             _ => None,
         };
-        let files: Vec<_> = setup.segments.iter().map(|s| (s.file.as_raw_fd(), s.len.0)).collect();
         if setup.options.word("map") == "per-fetch" {
+            let files = setup.segments.iter().map(|s| (s.file.as_raw_fd(), s.len.0)).collect();
             return Ok(Box::new(PerFetch { files, advice, map: None }));
         }
-        let untimed = Calls::default();
-        let maps = files.iter().enumerate().map(|(id, &(file, len_bytes))| {
-            let whole = Piece { segment: id as u32, offset_bytes: 0, len_bytes };
-            map(&untimed, file, whole, advice)
-                .map_err(|(call, errno)| OpenError::unsupported(call, errno))
-        });
-        Ok(Box::new(Once { maps: maps.collect::<Result<_, _>>()? }))
+        Ok(Box::new(Once { maps: map_log(setup, advice)? }))
     }
+}
+
+/// The way of bytes that a call copies straight out of a mapping of the log.
+pub(super) fn copied_from_the_mapping(on: &Route, why: &'static str) -> Path {
+    // Nobody touches the mapping on the way to /dev/null, so nothing is read from the device.
+    let untouched = on.sink == SinkKind::Null;
+    let cache = if untouched { CacheState::Warm } else { on.cache };
+    let mut hops = Route { cache, ..*on }.fill();
+    hops.extend(on.into_sink(Place::PageCache, Mover::CpuCopy, why));
+    Path { hops }
+}
+
+/// Maps every segment from beginning to end.
+pub(super) fn map_log(setup: &Setup, advice: Option<Advice>) -> Result<Vec<Mmap>, OpenError> {
+    let untimed = Calls::default();
+    let segments = setup.segments.iter().enumerate();
+    let maps = segments.map(|(id, segment)| {
+        let whole = Piece { segment: id as u32, offset_bytes: 0, len_bytes: segment.len.0 };
+        map(&untimed, segment.file.as_raw_fd(), whole, advice)
+            .map_err(|(call, errno)| OpenError::unsupported(call, errno))
+    });
+    maps.collect()
 }
 
 fn map(
@@ -112,7 +122,7 @@ fn map(
 
 /// Hands the next bytes of a piece to the sink, from a mapping that holds them at `skip`; says how
 /// many it took.
-fn send(
+pub(super) fn send(
     queue: &mut Queue,
     job: Job,
     piece: Piece,

@@ -12,7 +12,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
-use zclab_strategies::{ALL, Calls, Queue, Sink, SinkKind, find, sys};
+use zclab_strategies::{ALL, CallError, Calls, Queue, Sink, SinkKind, find, sys};
 
 const ROLE: &str = "ZCLAB_CONFORMANCE_ROLE";
 const PORT: &str = "ZCLAB_CONFORMANCE_PORT";
@@ -54,7 +54,11 @@ fn play() {
     let _watchdog = Watchdog::over(format!("child {role}"));
     match role.as_str() {
         "own-touch" => touch_a_truncated_mapping(),
-        "kernel-touch" => send_a_truncated_mapping(),
+        "kernel-touch" => {
+            let error = send_a_truncated_mapping("mmap-write").unwrap_err();
+            assert_eq!(error.errno, nix::errno::Errno::EFAULT);
+        }
+        "heap-touch" => unreachable!("{:?}", send_a_truncated_mapping("mmap-heap-write")),
         refused if refused.starts_with("refused ") => {
             crate::refusals::play(refused["refused ".len()..].parse().unwrap());
         }
@@ -74,18 +78,17 @@ fn touch_a_truncated_mapping() {
     unreachable!("read {byte} from a page that is gone");
 }
 
-fn send_a_truncated_mapping() {
+fn send_a_truncated_mapping(strategy: &str) -> Result<(), CallError> {
     let log = log(100_000);
     let (near, _far) = tcp_pair(false);
     let sinks = [Sink { fd: near.as_raw_fd(), kind: SinkKind::TcpLoopback }];
     let fetches = [fetch("", &[piece(0, 0, 100_000)])];
     let mut queue = Queue::new(&sinks);
-    let strategy = find("mmap-write").unwrap();
+    let strategy = find(strategy).unwrap();
     let mut engine = open(strategy, &log, &sinks, &fetches, &Set::new()).unwrap();
     fill(&mut queue, &fetches);
     log.truncate(0, 0);
-    let error = drive(&mut *engine, &mut queue).unwrap_err();
-    assert_eq!(error.errno, nix::errno::Errno::EFAULT);
+    drive(&mut *engine, &mut queue)
 }
 
 fn send_forever(strategy: &str, port: u16) {
@@ -112,6 +115,13 @@ fn own_touch_of_a_truncated_mapping_is_sigbus() {
 fn kernel_touch_of_a_truncated_mapping_is_an_error() {
     let status = run_role("kernel-touch");
     assert!(status.success(), "{status}");
+}
+
+/// A strategy that copies from its mapping by itself touches it like anybody else.
+#[test]
+fn a_strategys_own_touch_is_sigbus() {
+    let status = run_role("heap-touch");
+    assert_eq!(status.signal(), Some(libc::SIGBUS), "{status}");
 }
 
 /// A sender that is killed while its sink is full: the parent sees the signal, the receiver an end.
@@ -161,7 +171,7 @@ fn an_engine_dropped_in_the_middle() {
         let Some(mut engine) = open(*strategy, &log, &sinks, &fetches, &set) else { continue };
         fill(&mut queue, &fetches);
         for _ in 0..3 {
-            engine.step(&mut queue).unwrap();
+            engine.step(&mut queue).unwrap_or_else(|e| panic!("{}: {e}", strategy.name()));
         }
         drop(engine);
         drop(far.received());

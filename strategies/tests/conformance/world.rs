@@ -12,8 +12,8 @@ use std::sync::{LazyLock, Mutex};
 use std::thread;
 use std::time::Duration;
 use zclab_strategies::{
-    Bytes, Call, CallError, Engine, LaneId, OpenError, OptionKind, OptionSpec, OptionValue,
-    Options, Piece, Queue, Segment, Setup, Sink, SinkKind, Step, Strategy,
+    Bytes, Call, CallError, Disturbance, Engine, LaneId, OpenError, OptionKind, OptionSpec,
+    OptionValue, Options, Piece, Queue, Segment, Setup, Sink, SinkKind, Step, Strategy,
 };
 
 /// No single transfer of this suite takes this long unless something hangs.
@@ -143,7 +143,7 @@ pub fn options_of(strategy: &dyn Strategy, set: &Set) -> Options {
     Options::new(strategy.options(), set)
 }
 
-/// Opens an engine; a refusal by the kernel is reported, any other error fails the test.
+/// Opens an engine; a refusal is reported, any other error fails the test.
 pub fn open(
     strategy: &dyn Strategy,
     log: &Log,
@@ -161,7 +161,7 @@ pub fn open(
     };
     match strategy.open(&setup) {
         Ok(engine) => Some(engine),
-        Err(error @ OpenError::Unsupported { .. }) => {
+        Err(error @ (OpenError::Unsupported { .. } | OpenError::Refused { .. })) => {
             skipped(strategy.name(), &error);
             None
         }
@@ -227,7 +227,9 @@ pub fn transfer(
         queue.clear();
         fill(&mut queue, fetches);
         drive(&mut *engine, &mut queue).unwrap_or_else(|error| panic!("{what}: {error}"));
-        check_queue(&what, &queue, fetches);
+        // One that keeps a core busy for it may get by without a call.
+        let calls = strategy.disturbs() != Disturbance::Core;
+        check_queue(&what, &queue, fetches, calls);
         let again = engine.step(&mut queue);
         assert_eq!(again, Ok(Step::Done), "{what}, round {round}: a step after the last");
     }
@@ -243,7 +245,7 @@ pub fn transfer(
     }
 }
 
-fn check_queue(what: &str, queue: &Queue, fetches: &[Fetch]) {
+fn check_queue(what: &str, queue: &Queue, fetches: &[Fetch], calls: bool) {
     assert_eq!(queue.remaining(), Bytes(0), "{what}");
     assert_eq!(queue.blocked().count(), 0, "{what}: a lane is still blocked");
     let lanes = fetches.iter().flat_map(|fetch| &fetch.lanes).max().map_or(0, |&lane| lane + 1);
@@ -263,7 +265,8 @@ fn check_queue(what: &str, queue: &Queue, fetches: &[Fetch]) {
         .iter()
         .map(|f| f.header.len() as u64 + f.pieces.iter().map(|p| p.len_bytes).sum::<u64>())
         .sum();
-    assert_eq!(sum > 0, bytes > 0, "{what}: {sum} calls for {bytes} bytes");
+    assert!(sum > 0 || bytes == 0 || !calls, "{what}: no call for {bytes} bytes");
+    assert!(sum == 0 || bytes > 0, "{what}: {sum} calls for nothing");
 }
 
 /// Interesting values of one option: default, bounds, and sizes that fit nothing.

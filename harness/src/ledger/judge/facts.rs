@@ -10,6 +10,10 @@ const SLACK_SHARE: f64 = 0.01;
 /// Of a few fetches of a byte each, so many bytes may differ.
 const SLACK_BYTES: u64 = 16;
 
+const DIRECT: &str =
+    "private pages of splices from an O_DIRECT descriptor, matched by device bytes";
+const GIVEN: &str = "bytes returned by vmsplice";
+
 /// Bytes that were seen to take a hop, or why nobody can say.
 pub struct Fact {
     pub from: Place,
@@ -112,14 +116,31 @@ impl Case<'_> {
         };
         push(from, to, by, plain, "bytes returned by writes");
         push(Place::Pipe, to, by, spliced, "bytes returned by splicing calls");
+        let given = self.calls_are_counted().map(|()| self.given());
+        push(Place::UserBuffer, Place::Pipe, Mover::Reference, given, GIVEN);
+        let direct = self.counts.moved(|m| m.direct && m.to == end && m.call.splices());
+        let (device, _) = self.device_filled(self.calls_are_counted().map(|()| direct));
+        let of_device = device.is_ok();
+        push(Place::Disk, Place::Pipe, Mover::Device, device, DIRECT);
         let unseen = "no tracepoint shows what a splice into a file or device refers to";
         for by in [Mover::Reference, Mover::CpuCopy] {
             let bytes = match self.sent(end).1 {
-                Ok(0) => Ok(0),
+                // All that was spliced came from the device.
+                Ok(bytes) if bytes == direct && of_device => Ok(0),
                 _ => Err(unseen.to_owned()),
             };
             push(Place::PageCache, Place::Pipe, by, bytes, "bytes returned by splicing calls");
         }
+    }
+
+    /// Bytes of the process's memory that went into pipes.
+    fn given(&self) -> u64 {
+        self.counts.moved(|m| m.from == End::User && m.to == End::Pipe)
+    }
+
+    /// Whether the socket is claimed to encrypt what it is handed, into pages of its own.
+    fn encrypts(&self) -> bool {
+        self.path.hops.iter().any(|hop| (hop.from, hop.to) == (Place::Pipe, Place::KernelPages))
     }
 
     /// From where plain calls take their bytes, in the claim's words: that the memory is a mapping of
@@ -154,22 +175,21 @@ impl Case<'_> {
             Ok((pages.private + pages.linear).saturating_sub(plain))
         });
         let shared = pages.clone().map(|pages| pages.log);
+        let given = pages.map(|pages| pages.anon);
         let (device, copied) = self.device_filled(copied);
-        push(Place::PageCache, Place::Pipe, Mover::Reference, shared, evidence);
-        push(
-            Place::PageCache,
-            Place::Pipe,
-            Mover::CpuCopy,
-            copied,
-            "private pages of splicing sends that no device filled",
-        );
-        push(
-            Place::Disk,
-            Place::Pipe,
-            Mover::Device,
-            device,
-            "private pages of splices from an O_DIRECT descriptor, matched by device bytes",
-        );
+        let made = "private pages of splicing sends that no device filled";
+        if self.encrypts() {
+            let why = "what the socket read before it encrypted is in no packet".to_owned();
+            push(Place::PageCache, Place::Pipe, Mover::Reference, Err(why), evidence);
+            push(Place::Pipe, Place::KernelPages, Mover::CpuCopy, copied, made);
+            let (from, to, how) = (Place::KernelPages, Place::SocketBuffer, Mover::Reference);
+            push(from, to, how, spliced.clone(), "bytes returned by splicing calls");
+        } else {
+            push(Place::PageCache, Place::Pipe, Mover::Reference, shared, evidence);
+            push(Place::PageCache, Place::Pipe, Mover::CpuCopy, copied, made);
+        }
+        push(Place::UserBuffer, Place::Pipe, Mover::Reference, given, "anonymous pages in packets");
+        push(Place::Disk, Place::Pipe, Mover::Device, device, DIRECT);
         let source = self.source(Place::SocketBuffer, Mover::CpuCopy);
         push(source, Place::SocketBuffer, Mover::CpuCopy, plain, "bytes returned by plain sends");
         push(

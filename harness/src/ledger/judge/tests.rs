@@ -5,7 +5,7 @@ use super::super::moves::Move;
 use super::{Case, Judgement, judge};
 use std::collections::BTreeMap;
 use zclab_report::record::Agreement;
-use zclab_strategies::{CacheState, Path, Route, SinkKind, find};
+use zclab_strategies::{CacheState, OptionValue, Options, Path, Route, SinkKind, find};
 
 const MIB: u64 = 1 << 20;
 const USER: u8 = 1;
@@ -17,8 +17,7 @@ const WRITE: u16 = 1;
 const SENDFILE: u16 = 40;
 
 fn route(sink: SinkKind, scatter_gather: bool) -> Route {
-    let cache = CacheState::Warm;
-    Route { sink, cache, scatter_gather, tx_checksum: true, receiver_copies: true }
+    Route { scatter_gather, ..Route::to(sink) }
 }
 
 fn counts(moves: &[(u16, u8, u8, u64)], queued: Classes, wire: Classes, got: Classes) -> Counts {
@@ -206,4 +205,60 @@ fn what_full_sinks_left_is_read_again_where_nobody_waits_for_one_alone() {
     assert_eq!((again.agreement, again.copies.observed), (Agreement::Agrees, Some(4.0)));
     assert_eq!(judged(3 * MIB, "poll").agreement, Agreement::Contradicts);
     assert_eq!(judged(MIB / 2, "epoll_wait").agreement, Agreement::Contradicts);
+}
+
+/// A copy that the process makes by itself is never agreed to; a read that is made instead of it is
+/// found out.
+#[test]
+fn a_copy_in_user_space_is_unobserved_and_a_read_in_its_place_contradicts() {
+    let tcp = route(SinkKind::TcpLoopback, true);
+    let all = private(MIB);
+    let honest = counts(&[(WRITE, USER, SOCKET, MIB)], all, all, all);
+    let judged = case("mmap-heap-write", &tcp, &honest, &[]);
+    assert_eq!(judged.agreement, Agreement::Unobserved, "{:?}", judged.reason);
+    assert_eq!((judged.copies.predicted, judged.copies.observed), (Some(2.0), None));
+    assert!(judged.hops[0].evidence.contains("copies by itself"), "{:?}", judged.hops[0]);
+    let reads = counts(&[(READ, LOG, USER, MIB), (WRITE, USER, SOCKET, MIB)], all, all, all);
+    let judged = case("mmap-heap-write", &tcp, &reads, &[]);
+    assert_eq!(judged.agreement, Agreement::Contradicts);
+}
+
+/// The kernel encrypts into pages of its own: that copy is seen, and what it read is not.
+#[test]
+fn encryption_is_seen_as_a_copy_into_the_kernels_pages() {
+    let tcp = route(SinkKind::TcpLoopback, true);
+    let moves = [(SENDFILE, LOG, SOCKET, MIB)];
+    let sealed = private(MIB + MIB / 700);
+    let judged = case("ktls-sendfile", &tcp, &counts(&moves, sealed, sealed, private(MIB)), &[]);
+    assert_eq!(judged.agreement, Agreement::Unobserved, "{:?}", judged.reason);
+    assert!(judged.reason.unwrap().contains("encrypted"));
+    let copies = judged.copies.observed.unwrap();
+    assert!((copies - 1.0).abs() < 0.01, "{copies}");
+    // Clear pages of the log on the wire would be no encryption at all.
+    let judged = case("ktls-sendfile", &tcp, &counts(&moves, log(MIB), log(MIB), log(MIB)), &[]);
+    assert_eq!(judged.agreement, Agreement::Contradicts);
+}
+
+/// Pages that were given to a pipe arrive as anonymous ones.
+#[test]
+fn a_gift_is_anonymous_on_the_wire() {
+    const VMSPLICE: u16 = 278;
+    const SPLICE: u16 = 275;
+    const PIPE: u8 = 4;
+    let tcp = route(SinkKind::TcpLoopback, true);
+    let moves = [(READ, LOG, USER, MIB), (VMSPLICE, USER, PIPE, MIB), (SPLICE, PIPE, SOCKET, MIB)];
+    let strategy = find("vmsplice-splice").unwrap();
+    let set = BTreeMap::from([("source".to_owned(), OptionValue::Word("gift".to_owned()))]);
+    let path = strategy.path_with(&tcp, &Options::new(strategy.options(), &set));
+    let judged = |pages: Classes| {
+        let counts = counts(&moves, pages, pages, pages);
+        let (gaps, missing_bytes) = (BTreeMap::new(), None);
+        let (payload_bytes, header_bytes, counts) = (MIB, 0, &counts);
+        let (path, route, gaps) = (&path, &tcp, &gaps);
+        judge(&Case { path, route, payload_bytes, header_bytes, missing_bytes, counts, gaps })
+    };
+    let given = judged(Classes { anon: MIB, ..Classes::default() });
+    assert_eq!(given.agreement, Agreement::Agrees, "{:?}", given.reason);
+    assert_eq!(given.copies.observed, Some(1.0));
+    assert_eq!(judged(private(MIB)).agreement, Agreement::Contradicts);
 }

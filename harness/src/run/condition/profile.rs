@@ -6,7 +6,6 @@
 use super::{Measure, WARM_UP_SLICES};
 use crate::ledger::profile::{Profiler, Stacks, unavailable};
 use crate::run::interrupt;
-use crate::scenario::Cache;
 use crate::trial::wire::{Order, Trouble};
 use std::time::{Duration, Instant};
 use zclab_report::record::Profile;
@@ -36,8 +35,8 @@ impl Measure<'_> {
 
     fn profile_one(&mut self, at: usize) -> Result<Profile, String> {
         let said = |trouble: Trouble| trouble.message;
-        // A cold or partial cache has to be arranged for each block; the clock's span leaves that out.
-        let fresh = self.condition.cache != Cache::Warm;
+        // What has to be prepared for each block is, as for a round; the clock's span leaves that out.
+        let fresh = self.entries[at].cell.contender.needs_rounds(self.condition);
         let mut child = self.spawn(at).map_err(said)?;
         child.ready().map_err(said)?;
         let pid = child.watched().sender;

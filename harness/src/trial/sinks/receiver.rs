@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
+use zclab_strategies::FarEnd;
 
 /// A `zclab receive`, ended when this is dropped.
 pub(super) struct Receiver {
@@ -36,6 +37,8 @@ impl Receiver {
         let (Some(orders), Some(counts)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(Trouble::failed("the receiver has no pipes"));
         };
+        let strategy = zclab_strategies::find(&spec.strategy);
+        let tls = strategy.is_some_and(|strategy| strategy.far_end() == FarEnd::KernelTls);
         let mut receiver = Receiver {
             process,
             orders,
@@ -48,6 +51,7 @@ impl Receiver {
             discard: spec.discard,
             spins: spec.spins,
             socket_buffer_bytes: spec.socket_buffer_bytes,
+            tls,
             cpu: spec.pin.map(|(_, receiver)| receiver),
             slow: spec.demand.slow,
             slow_rate_bytes: spec.demand.slow_rate_bytes,

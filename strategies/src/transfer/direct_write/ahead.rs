@@ -160,7 +160,7 @@ impl Ahead {
             .user_data(slot as u64);
         // SAFETY: the read fills its own slot of this ring, which nobody borrows before the read is
         // over.
-        unsafe { self.ring.push(&entry) }.map_err(|errno| queue.error(lane, CALL, errno))?;
+        unsafe { self.ring.push(&[entry]) }.map_err(|errno| queue.error(lane, CALL, errno))?;
         let piece = Piece { len_bytes: window.wanted, ..piece };
         self.reads[slot] = Read { lane, at, piece, skip: window.skip, state: State::InFlight };
         self.lines[lane].push_back(slot);
@@ -263,12 +263,12 @@ impl Ahead {
 
     /// Takes the completions that have arrived.
     fn reap(&mut self) {
-        while let Some((slot, result)) = self.ring.completion() {
-            let read = &mut self.reads[slot as usize];
+        while let Some(over) = self.ring.completion() {
+            let read = &mut self.reads[over.id as usize];
             if read.state == State::Abandoned {
-                self.free.push(slot as usize);
+                self.free.push(over.id as usize);
             }
-            read.state = State::Over(result);
+            read.state = State::Over(over.result);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What became of a batch of chains, and where did each break?
 
-use super::{Batcher, Held, Item, Op};
+use super::{Chains, Held, Item, Links, Op};
 use crate::{CallError, LaneId, Piece, Queue};
 use nix::errno::Errno;
 
-impl Batcher {
+impl<L: Links> Chains<L> {
     /// Reports to the queue what was done, in order; a lane's chain ends where it was broken.
     pub(super) fn settle(&mut self, queue: &mut Queue) -> Result<(), CallError> {
         let mut chain = Chain { lane: LaneId::MAX, broken: false };
@@ -20,11 +20,11 @@ impl Batcher {
             }
             let mut filled = item.piece;
             if filled.len_bytes > 0 && !item.held {
-                filled.len_bytes = self.filled(queue, &mut chain, item)?;
+                filled.len_bytes = Self::filled(queue, &mut chain, item)?;
             }
             let mut sent = 0;
             if item.piece.len_bytes > 0 {
-                sent = chain.take(queue, "io_uring SEND", item.results[Op::Send as usize])?;
+                sent = chain.take(queue, L::SEND, item.results[Op::Send as usize])?;
                 chain.sent(queue, sent, item.piece.len_bytes);
             }
             self.keep(item, filled, sent);
@@ -32,21 +32,22 @@ impl Batcher {
         Ok(())
     }
 
-    /// How many bytes a READ brought; fewer than asked for break the chain.
-    fn filled(&self, queue: &mut Queue, chain: &mut Chain, item: Item) -> Result<u64, CallError> {
+    /// How many bytes were brought; fewer than asked for break the chain.
+    fn filled(queue: &mut Queue, chain: &mut Chain, item: Item) -> Result<u64, CallError> {
+        let call = L::FILL.unwrap_or_default();
         let executed = !chain.broken;
-        let filled = chain.take(queue, "io_uring READ", item.results[Op::Read as usize])?;
+        let filled = chain.take(queue, call, item.results[Op::Fill as usize])?;
         if executed && filled == 0 && !chain.broken {
-            return Err(queue.error(item.lane, "io_uring READ", Errno::ENODATA));
+            return Err(queue.error(item.lane, call, Errno::ENODATA));
         }
         chain.broken |= filled < item.piece.len_bytes;
         Ok(filled)
     }
 
-    /// Keeps what was read and not sent for its lane, or frees the slot.
+    /// Keeps what was brought and not sent for its lane, or frees the slot.
     fn keep(&mut self, item: Item, filled: Piece, sent: u64) {
         if sent == filled.len_bytes {
-            self.free.push(item.slot);
+            self.retire(item.slot, item.lane);
             return;
         }
         let piece = Piece {
@@ -56,6 +57,7 @@ impl Batcher {
         };
         let start = item.start + sent as usize;
         self.held[item.lane] = Some(Held { slot: item.slot, start, piece });
+        self.slots[item.slot].holder = Some(item.lane);
     }
 }
 
@@ -71,8 +73,9 @@ impl Chain {
         &mut self,
         queue: &mut Queue,
         call: &'static str,
-        result: i32,
+        result: Option<i32>,
     ) -> Result<u64, CallError> {
+        let result = result.unwrap_or(-libc::EIO);
         let errno = Errno::from_raw(-result.min(0));
         match (self.broken, result) {
             (true, result) if result == -libc::ECANCELED => return Ok(0),
