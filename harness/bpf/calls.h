@@ -19,7 +19,8 @@ enum { LEARNT_BY_FILE = 1, LEARNT_BY_READ = 2, LEARNT_BY_TOUCH = 3 };
 /* Numbers of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl). */
 enum {
 	NR_READ = 0, NR_WRITE = 1, NR_LSEEK = 8, NR_PREAD64 = 17, NR_PWRITE64 = 18, NR_READV = 19,
-	NR_WRITEV = 20, NR_SENDFILE = 40, NR_SENDTO = 44, NR_SENDMSG = 46, NR_SPLICE = 275, NR_TEE = 276,
+	NR_WRITEV = 20, NR_SENDFILE = 40, NR_SENDTO = 44, NR_RECVFROM = 45,
+	NR_SENDMSG = 46, NR_RECVMSG = 47, NR_SPLICE = 275, NR_TEE = 276,
 	NR_VMSPLICE = 278, NR_PREADV = 295, NR_PWRITEV = 296, NR_COPY_FILE_RANGE = 326, NR_PREADV2 = 327,
 	NR_PWRITEV2 = 328,
 };
@@ -27,8 +28,8 @@ enum {
 /* io_uring's operations (include/uapi/linux/io_uring.h); as calls they are numbered from here. */
 #define CALL_URING 1024
 enum {
-	OP_READV = 1, OP_WRITEV = 2, OP_READ_FIXED = 4, OP_WRITE_FIXED = 5, OP_SENDMSG = 9, OP_READ = 22,
-	OP_WRITE = 23, OP_SEND = 26, OP_SPLICE = 30, OP_TEE = 33, OP_SEND_ZC = 47, OP_SENDMSG_ZC = 48,
+	OP_READV = 1, OP_WRITEV = 2, OP_READ_FIXED = 4, OP_WRITE_FIXED = 5, OP_SENDMSG = 9,
+	OP_RECVMSG = 10, OP_READ = 22, OP_WRITE = 23, OP_SEND = 26, OP_RECV = 27, OP_SPLICE = 30, OP_TEE = 33, OP_SEND_ZC = 47, OP_SENDMSG_ZC = 48,
 };
 
 #define PF_IO_WORKER 0x10
@@ -52,14 +53,14 @@ static __noinline __u32 role_of(struct task_struct *task)
 		return ROLE_NONE;
 	if (*role != ROLE_SENDER)
 		return *role;
-	if (BPF_CORE_READ(task, flags) & PF_IO_WORKER)
-		return ROLE_WORKER;
-	/* io_uring names its polling thread iou-sqp-<pid>. */
+	if (!(BPF_CORE_READ(task, flags) & PF_IO_WORKER))
+		return ROLE_SENDER;
+	/* Its polling thread has the flag, too; io_uring names it iou-sqp-<pid>. */
 	__u64 name = 0;
 	bpf_probe_read_kernel(&name, sizeof name, (void *)task + bpf_core_field_offset(struct task_struct, comm));
 	if ((name & 0xffffffffffffff) == 0x7071732d756f69 /* "iou-sqp" */)
 		return ROLE_POLLER;
-	return ROLE_SENDER;
+	return ROLE_WORKER;
 }
 
 static __always_inline __u32 role_of_current(void)
@@ -165,6 +166,13 @@ static __noinline int begin_move(struct pt_regs *regs, long id)
 		key.from = end_of(file_of(first), &key.flags);
 		key.to = END_USER;
 		break;
+	case NR_RECVFROM: case NR_RECVMSG:
+		/* A server that is watched is asked what it sends. */
+		if (watching())
+			return 0;
+		key.from = end_of(file_of(first), 0);
+		key.to = END_USER;
+		break;
 	case NR_SENDTO: case NR_SENDMSG:
 		if ((id == NR_SENDTO ? PARM4(regs) : PARM3(regs)) & MSG_ZEROCOPY)
 			key.flags |= MOVE_ZEROCOPY;
@@ -210,6 +218,12 @@ static __noinline int completed(struct io_kiocb *request, int result)
 	switch (op) {
 	case OP_READ: case OP_READV: case OP_READ_FIXED:
 		key.from = end_of(file, &key.flags);
+		key.to = END_USER;
+		break;
+	case OP_RECV: case OP_RECVMSG:
+		if (watching())
+			return 0;
+		key.from = end_of(file, 0);
 		key.to = END_USER;
 		break;
 	case OP_SEND_ZC: case OP_SENDMSG_ZC:

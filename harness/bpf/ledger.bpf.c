@@ -110,8 +110,11 @@ int BPF_PROG(receive, const struct sk_buff *skb, int length)
 		__u32 both = (__u32)__builtin_bswap16(ends[0]) << 16 | __builtin_bswap16(ends[1]);
 		if (ends[0] != __builtin_bswap16(now->port) || !bpf_map_lookup_elem(&peers, &both))
 			return 0;
-	} else if (role_of_current() != ROLE_RECEIVER) {
-		return 0;
+	} else {
+		/* The far end of a transfer; or, where bytes are ingested, whoever is measured. */
+		__u32 role = role_of_current();
+		if (role != ROLE_RECEIVER && (role == ROLE_NONE || !now->window))
+			return 0;
 	}
 	add(RECEIVED_BYTES, length);
 	add(RECEIVED_VISITS, 1);
@@ -220,8 +223,13 @@ int BPF_PROG(cache_evict, struct page *page)
 
 static __always_inline int issued(struct request *request, __u32 device)
 {
-	if (!live() || BPF_CORE_READ(request, cmd_flags) & 0xff /* not REQ_OP_READ */)
+	__u32 operation = BPF_CORE_READ(request, cmd_flags) & 0xff;
+	if (!live() || operation > 1 /* neither REQ_OP_READ nor REQ_OP_WRITE */)
 		return 0;
+	if (operation) {
+		add(DEVICE_WRITE_BYTES, BPF_CORE_READ(request, __data_len));
+		return 0;
+	}
 	struct move fresh = {}, *known = bpf_map_lookup_elem(&devices, &device);
 	if (!known) {
 		bpf_map_update_elem(&devices, &device, &fresh, BPF_NOEXIST);

@@ -39,6 +39,7 @@ enum count {
 	FAULTS_USER,
 	FAULTS_KERNEL,
 	URING_SUBMITTED,
+	DEVICE_WRITE_BYTES,
 	URING_PUNTED,
 	SWITCHES,	/* role × (voluntary, involuntary) */
 	WINDOWS = SWITCHES + 10,

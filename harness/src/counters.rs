@@ -98,6 +98,18 @@ impl Usage {
         ];
         readings.extend(rows.map(|(name, value)| (name.to_owned(), value)));
     }
+
+    /// The readings of a process that receives, where that is the measured one.
+    pub fn as_receiver(self, readings: &mut BTreeMap<String, u64>) {
+        let rows = [
+            (reading::RECEIVER_CPU_NS, self.cpu.0),
+            (reading::RECEIVER_VOLUNTARY_SWITCHES, self.voluntary),
+            (reading::RECEIVER_INVOLUNTARY_SWITCHES, self.involuntary),
+            (reading::MINOR_FAULTS, self.minor),
+            (reading::MAJOR_FAULTS, self.major),
+        ];
+        readings.extend(rows.map(|(name, value)| (name.to_owned(), value)));
+    }
 }
 
 /// Bytes that this process has caused, from `/proc/self/io` (`proc_pid_io(5)`).

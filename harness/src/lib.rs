@@ -1,6 +1,7 @@
 //! zclab, the library behind the program: scenarios, logs, sinks, cache control, trials.
 
 pub mod cache;
+pub mod cgroup;
 pub mod cmd;
 pub mod counters;
 pub mod doctor;
@@ -8,8 +9,10 @@ pub mod ledger;
 pub mod log;
 pub mod machine;
 pub mod prove;
+pub mod remote;
 pub mod run;
 pub mod scenario;
 pub mod size;
 pub mod trial;
+pub mod volume;
 pub mod watch;

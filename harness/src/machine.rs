@@ -162,22 +162,39 @@ fn storage(set: &mut impl FnMut(&str, Value) -> Option<Value>, logs: &Path) {
 /// # Errors
 /// Why the mount cannot be found.
 pub(crate) fn mount_of(path: &Path) -> Result<(String, String), String> {
+    mount_row(path).map(|row| (row.filesystem, row.options))
+}
+
+/// A mount, as the kernel's table has it.
+pub(crate) struct Mount {
+    /// The type of its file system.
+    pub filesystem: String,
+    /// What is mounted: a device's node, where it has one.
+    pub source: String,
+    options: String,
+}
+
+/// The mount that holds a path.
+///
+/// # Errors
+/// Why it cannot be found.
+pub(crate) fn mount_row(path: &Path) -> Result<Mount, String> {
     let path = std::fs::canonicalize(path)
         .map_err(|error| doctor::failed(&path.display().to_string(), &error))?;
     let table = doctor::read("/proc/self/mountinfo")?;
-    let row = |line: &str| -> Option<(usize, String, String)> {
+    let row = |line: &str| -> Option<(usize, Mount)> {
         let (left, right) = line.split_once(" - ")?;
         let left: Vec<&str> = left.split(' ').collect();
         // The kernel writes spaces in paths as \040; such mounts are compared in that form.
         let point = left.get(4)?.replace("\\040", " ");
         path.starts_with(&point).then_some(())?;
-        let filesystem = right.split(' ').next()?;
-        Some((point.len(), filesystem.to_owned(), (*left.get(5)?).to_owned()))
+        let mut right = right.split(' ').map(str::to_owned);
+        let (filesystem, source) = (right.next()?, right.next()?);
+        Some((point.len(), Mount { filesystem, source, options: (*left.get(5)?).to_owned() }))
     };
     // Of mounts on the same point the last one is on top.
-    let best = table.lines().filter_map(row).max_by_key(|(len, ..)| *len);
-    best.map(|(_, filesystem, options)| (filesystem, options))
-        .ok_or_else(|| format!("no mount holds {}", path.display()))
+    let best = table.lines().filter_map(row).max_by_key(|(len, _)| *len);
+    best.map(|(_, mount)| mount).ok_or_else(|| format!("no mount holds {}", path.display()))
 }
 
 fn network(set: &mut impl FnMut(&str, Value) -> Option<Value>) {

@@ -42,15 +42,15 @@ impl Provenance {
 /// One quantity of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
-    /// CPU time of the sending process per KiB of payload: the headline.
+    /// CPU time of the sending process per KiB of payload: the headline where a log is sent.
     SenderCpu,
-    /// CPU time of the receiving process per KiB.
+    /// CPU time of the receiving process per KiB: the headline where bytes are ingested.
     ReceiverCpu,
     /// Both together.
     TotalCpu,
     /// Payload per second.
     Throughput,
-    /// Data-path system calls of the sender per MiB.
+    /// Data-path system calls of the measured side per MiB.
     Syscalls,
     /// User-kernel crossings per MiB: two for each system call.
     ModeSwitches,
@@ -70,11 +70,13 @@ pub enum Metric {
     ShortWrites,
     /// Bytes that the device read, per byte of payload.
     DeviceBytes,
+    /// Bytes that the sinks took, per byte of payload: what compression leaves, what encryption adds.
+    SentBytes,
 }
 
 impl Metric {
     /// All, in the order of tables and exports.
-    pub const ALL: [Metric; 14] = [
+    pub const ALL: [Metric; 15] = [
         Metric::SenderCpu,
         Metric::ReceiverCpu,
         Metric::TotalCpu,
@@ -89,10 +91,8 @@ impl Metric {
         Metric::MajorFaults,
         Metric::ShortWrites,
         Metric::DeviceBytes,
+        Metric::SentBytes,
     ];
-
-    /// Those that are compared with the baseline turn by turn.
-    pub const COMPARED: [Metric; 3] = [Metric::SenderCpu, Metric::TotalCpu, Metric::Throughput];
 
     /// Title, unit, and key in exports (with the unit).
     fn facts(self) -> [&'static str; 3] {
@@ -123,6 +123,7 @@ impl Metric {
             Metric::MajorFaults => ["Major faults", "per MiB", "major_faults_per_mib"],
             Metric::ShortWrites => ["Short writes", "per MiB", "short_writes_per_mib"],
             Metric::DeviceBytes => ["Device bytes", "per byte", "device_bytes_per_byte"],
+            Metric::SentBytes => ["Sent bytes", "per byte", "sent_bytes_per_byte"],
         }
     }
 
@@ -159,14 +160,17 @@ impl Metric {
                 "2 × system calls: once into the kernel, once back; calls as sys_enter showed them \
                 in the counting pass, or else those that the lab's wrapper counted"
             }
-            Metric::Voluntary | Metric::Involuntary | Metric::MinorFaults | Metric::MajorFaults => {
-                "rusage of the sender"
-            }
+            Metric::Voluntary | Metric::Involuntary => "rusage of the sender",
+            Metric::MinorFaults | Metric::MajorFaults => "rusage of the measured process",
             Metric::ReceiverVoluntary | Metric::ReceiverInvoluntary => "rusage of the receiver",
             Metric::ShortWrites => "the lab's wrapper: sends that were taken only in part",
             Metric::DeviceBytes => {
                 "the lowest device's read counter, at most what /proc/self/io says of the \
                 sender; where one of them is absent, the other"
+            }
+            Metric::SentBytes => {
+                "bytes that the sinks took, headers included: payload and headers, or what a \
+                transform made of them as the strategy's outlet counted it"
             }
         }
     }
@@ -230,6 +234,11 @@ impl Metric {
             Metric::MinorFaults => per(reading::MINOR_FAULTS, mib),
             Metric::MajorFaults => per(reading::MAJOR_FAULTS, mib),
             Metric::ShortWrites => per(reading::SHORT_WRITES, mib),
+            Metric::SentBytes => {
+                let plain = sample.bytes + sample.header_bytes;
+                let sent = sample.readings.get(reading::SENT_BYTES).copied().unwrap_or(plain);
+                Ok((sent as f64 / sample.bytes as f64, Provenance::Counted))
+            }
             Metric::DeviceBytes => device_bytes(sample)
                 .map(|(bytes, provenance)| (bytes as f64 / sample.bytes as f64, provenance)),
         }

@@ -11,10 +11,12 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub mod aliasing;
+mod family;
 mod reader;
 pub mod reading;
 
 pub use aliasing::{Aliasing, Sharing};
+pub use family::{FAMILY_TRANSFER, SIDE_RECEIVER, SIDE_SENDER};
 pub use reader::{Measured, Record, RecordError, read};
 
 /// [`Run::purpose`] of a measurement.
@@ -53,7 +55,7 @@ pub enum Line {
     Ledger(Ledger),
     /// What the aliasing probe saw.
     Aliasing(Aliasing),
-    /// Where the sender's CPU time went.
+    /// Where the measured side's CPU time went.
     Profile(Profile),
     /// Why a cell has no (more) samples.
     Error(Failure),
@@ -102,6 +104,9 @@ pub struct StrategyFact {
     pub question: String,
     /// Whether it moves the log's bytes; the floor does not, and is left out of rankings.
     pub moves_the_log: bool,
+    /// What it moves from where to where: `transfer`, `ingest`, `receive`.
+    #[serde(default = "family::transfer")]
+    pub family: String,
 }
 
 /// The run was taken up again: samples before this line whose cell had no `cell` line yet are void.
@@ -293,7 +298,7 @@ pub struct Histogram {
     pub cell: String,
     /// Which launch it covers.
     pub launch: u32,
-    /// What was measured: `fetch_latency_ns`.
+    /// What was measured: `fetch_latency_ns`, or one of [`reading::HOT_LATENCIES`].
     pub what: String,
     /// Always `hdr-v2-deflate`: HdrHistogram V2, compressed, base64.
     pub encoding: String,
@@ -308,7 +313,7 @@ pub struct Ledger {
     pub cell: String,
     /// Payload bytes that the observation covers; 0 when nothing was observed.
     pub payload_bytes: u64,
-    /// CPU copies per payload byte on the sending side.
+    /// CPU copies per payload byte on the measured side.
     pub cpu_copies_per_byte: Compared,
     /// User-kernel crossings per MiB of payload: two for each system call.
     pub mode_switches_per_mib: Compared,
@@ -325,9 +330,12 @@ pub struct Ledger {
     /// What this kernel has no program for, and why, by purpose: what it would count is unknown, not 0.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub gaps: BTreeMap<String, String>,
-    /// System calls of the sender during it, by name.
+    /// System calls of the measured side during it, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub syscalls: BTreeMap<String, u64>,
+    /// Which side was measured: `sender`; `receiver` where bytes are ingested or received.
+    #[serde(default = "family::sender")]
+    pub side: String,
 }
 
 /// A claimed and an observed value of the same thing.
@@ -372,7 +380,7 @@ pub enum Agreement {
     Unobserved,
 }
 
-/// Where the sender's CPU time went: samples of the CPU clock while slices moved that count nowhere else.
+/// Where the measured side's CPU time went: samples of the CPU clock while slices moved that count nowhere else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Profile {
     /// The cell's id.
@@ -381,7 +389,7 @@ pub struct Profile {
     pub samples: u64,
     /// CPU time between two samples.
     pub period_ns: u64,
-    /// Whose: `sender`.
+    /// Whose: `sender`, or `receiver` where bytes are ingested or received.
     pub side: String,
     /// Samples by what they were spent on: `copy`, `tcp-ip`, `page-cache`, `page-fault`, `memory`,
     /// `scheduler`, `entry-exit`, `io-uring`, `block`, `other`, `user`; those without any are left out.

@@ -6,11 +6,13 @@
 //! and nothing else.
 
 mod row;
+mod side;
 
 pub use row::{Bottleneck, Figure, Row, State, Trouble};
+pub use side::Side;
 
 use crate::format;
-use crate::record::{Axis, Measured, Record, Scenario};
+use crate::record::{Axis, Measured, Record, Scenario, reading};
 use serde_json::Value;
 
 /// One scenario of one run, measured.
@@ -26,6 +28,8 @@ pub struct Study<'a> {
     pub panels: Vec<Panel<'a>>,
     /// Ids of cells of this scenario that fit nowhere in its matrix.
     pub strays: Vec<&'a str>,
+    /// Whose cost decides.
+    pub side: Side,
 }
 
 /// The points that share the values of all axes but the first.
@@ -53,6 +57,12 @@ pub fn studies(record: &Record) -> Vec<Study<'_>> {
 }
 
 impl<'a> Study<'a> {
+    /// Whether anything was done to the bytes of any cell before they were sent.
+    #[must_use]
+    pub fn transforms(&self) -> bool {
+        self.rows().flat_map(Row::samples).any(|s| s.readings.contains_key(reading::SENT_BYTES))
+    }
+
     /// Lays out one scenario of a record.
     #[must_use]
     pub fn new(record: &'a Record, scenario: &'a Scenario) -> Study<'a> {
@@ -78,7 +88,8 @@ impl<'a> Study<'a> {
             .collect();
         let strays =
             cells.iter().map(|cell| cell.id.as_str()).filter(|id| !placed.contains(id)).collect();
-        Study { record, scenario, x, panels, strays }
+        let side = Side::of(record, scenario);
+        Study { record, scenario, x, panels, strays, side }
     }
 
     /// Every row of every panel, in order.

@@ -96,8 +96,8 @@ fn header(study: &Study, copies: bool) -> Vec<String> {
         header.push("Copies\nper byte".into());
     }
     header.extend([
-        unit(Metric::SenderCpu),
-        ratio(Metric::SenderCpu),
+        unit(study.side.cpu()),
+        ratio(study.side.cpu()),
         unit(Metric::TotalCpu),
         unit(Metric::Throughput),
         ratio(Metric::Throughput),
@@ -138,8 +138,8 @@ fn cells(study: &Study, point: &Point, row: &Row, copies: bool) -> Vec<String> {
         });
     }
     cells.extend([
-        figure(Metric::SenderCpu),
-        ratio(row, Metric::SenderCpu),
+        figure(row.side.cpu()),
+        ratio(row, row.side.cpu()),
         figure(Metric::TotalCpu),
         figure(Metric::Throughput),
         ratio(row, Metric::Throughput),

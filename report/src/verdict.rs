@@ -8,6 +8,8 @@
 //! - only cells that are `ok` and move the log take part;
 //! - one launch gives no interval, and two give one of absurd width, hence no winner.
 
+mod hot;
+mod sent;
 mod sentence;
 mod standing;
 mod words;
@@ -66,12 +68,18 @@ pub fn answer(study: &Study) -> Answer {
         .map(|panel| {
             let standings: Vec<Standing> =
                 panel.points.iter().map(|point| standing(study, point)).collect();
-            PanelAnswer {
-                title: panel.title(),
-                sentence: sentence::of_panel(study, panel, &standings),
-                clauses: sentence::against_baseline(study, panel),
-                standings,
-            }
+            let of_the_scan = sentence::of_panel(study, panel, &standings);
+            let mut clauses = sentence::against_baseline(study, panel);
+            // Where there were hot consumers, what became of them is the answer.
+            let sentence = match hot::of_panel(study, panel) {
+                Some(sentence) => {
+                    clauses.insert(0, format!("The scan itself: {of_the_scan}"));
+                    clauses.splice(0..0, hot::floor(panel));
+                    sentence
+                }
+                None => of_the_scan,
+            };
+            PanelAnswer { title: panel.title(), sentence, clauses, standings }
         })
         .collect();
     Answer { panels, notes: notes(study) }
@@ -96,7 +104,8 @@ fn notes(study: &Study) -> Vec<String> {
             if one { "it is" } else { "they are" },
         ));
     }
-    notes.extend(receiver_bound(study));
+    notes.extend(sent::sentence(study));
+    notes.extend(far_end_bound(study));
     if study.rows().any(|row| row.state == State::Ok && row.launches() == 1) {
         notes.push(
             "Measured in a single launch: how launches differ is unknown, so there are no \
@@ -111,10 +120,10 @@ fn notes(study: &Study) -> Vec<String> {
     notes
 }
 
-/// Names the cells whose throughput is the receiver's.
-fn receiver_bound(study: &Study) -> Option<String> {
+/// Names the cells whose throughput is the far end's.
+fn far_end_bound(study: &Study) -> Option<String> {
     let measured: Vec<_> = study.rows().filter(|row| row.state == State::Ok).collect();
-    let bound: Vec<_> = measured.iter().filter(|row| row.bottleneck.at_receiver()).collect();
+    let bound: Vec<_> = measured.iter().filter(|row| row.at_far_end()).collect();
     if bound.is_empty() {
         return None;
     }
@@ -125,11 +134,12 @@ fn receiver_bound(study: &Study) -> Option<String> {
         }
     }
     let both = bound.iter().filter(|row| row.bottleneck == Bottleneck::Both).count();
-    let too = if both > 0 { format!(" (in {both} of them the sender too)") } else { String::new() };
+    let (own, far) = (study.side.name(), study.side.far().name());
+    let too = if both > 0 { format!(" (in {both} of them the {own} too)") } else { String::new() };
     Some(format!(
-        "In {} of {} measured cells ({}) the receiver was on CPU for 90 % of the time or \
+        "In {} of {} measured cells ({}) the {far} was on CPU for 90 % of the time or \
         more{too}: throughput there is the \
-         receiver's, and says nothing about the sender.",
+         {far}'s, and says nothing about the {own}.",
         bound.len(),
         measured.len(),
         format::list(&labels),

@@ -34,6 +34,7 @@ fn ledger(cell: &str, copies: f64, share: f64) -> Ledger {
         ]),
         gaps: BTreeMap::new(),
         syscalls: BTreeMap::new(),
+        side: "sender".into(),
     }
 }
 

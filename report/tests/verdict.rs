@@ -151,3 +151,51 @@ fn where_many_share_the_lead_those_cheaper_than_the_baseline_are_named() {
     assert!(panel.sentence.contains("; no winner between "), "{}", panel.sentence);
     assert_eq!(panel.clauses.len(), 5, "{:?}", panel.clauses);
 }
+
+#[test]
+fn what_transforms_send_is_said_and_shown_where_there_are_any() {
+    use zclab_report::record::reading::{SENT_BYTES, TRANSFORMED_BYTES};
+    let plain = support::showcase().record();
+    assert!(answers(&plain).iter().all(|a| !a.notes.iter().any(|note| note.contains("sends"))));
+    let mut builder = Builder::new();
+    let axes = [("transform", json!(["none", "crc32c", "lz4", "tls"]))];
+    let scenario = builder.scenario("t", "What does it cost?", &axes);
+    builder.measure(&scenario, &|_, _| None);
+    for line in &mut builder.lines {
+        if let Line::Ledger(ledger) = line
+            && ledger.cell.contains("/read-write/")
+            && ledger.cell.contains("transform=lz4")
+        {
+            let mut hop = ledger.hops[0].clone();
+            (hop.from, hop.to) = ("user-buffer".into(), "user-buffer".into());
+            ledger.hops.insert(1, hop);
+        }
+        if let Line::Sample(sample) = line {
+            let whole = sample.bytes + sample.header_bytes;
+            let sent = match sample.cell.split("transform=").nth(1) {
+                Some(name) if name.starts_with("crc32c") => whole,
+                Some(name) if name.starts_with("lz4") => sample.bytes * 2 / 5,
+                Some(name) if name.starts_with("tls") => whole + sample.bytes / 500,
+                _ => continue,
+            };
+            sample.readings.insert(SENT_BYTES.into(), sent);
+            sample.readings.insert(TRANSFORMED_BYTES.into(), whole);
+        }
+    }
+    builder.end("complete");
+    let record = builder.record();
+    let studies = studies(&record);
+    let notes = verdict::answer(&studies[0]).notes.join("\n");
+    let said = "Headers included, lz4 sends 0.400 bytes for each byte of the log; tls 1.003.";
+    assert!(notes.contains(said), "what only looks is not named: {notes}");
+    let page = page_of(&record);
+    assert!(page.contains("Sent bytes") && page.contains("sent bytes, per byte"), "both");
+    let itself = "data-from=\"user-buffer\" data-to=\"user-buffer\"";
+    assert!(page.contains(itself), "the hop that ends where it began is drawn");
+    assert!(!page_of(&plain).contains("Sent bytes"));
+}
+
+/// The text of all pages of a record.
+fn page_of(record: &Record) -> String {
+    zclab_report::page::site(record).into_iter().map(|(_, text)| text).collect()
+}

@@ -50,7 +50,12 @@ calls! {
     Poll "poll",
     EpollWait "epoll_wait",
     EpollPwait2 "epoll_pwait2",
+    EpollCtl "epoll_ctl",
     ClockNanosleep "clock_nanosleep",
+    Recv "recvfrom",
+    Pwrite "pwrite64",
+    Fdatasync "fdatasync",
+    Getsockopt "getsockopt",
 }
 
 /// Counts of data-path calls, by name. Shared by reference inside one thread.
@@ -58,6 +63,8 @@ calls! {
 pub struct Calls {
     counts: [Cell<u64>; CALL_COUNT],
     short_writes: Cell<u64>,
+    looked_bytes: Cell<u64>,
+    handed_bytes: Cell<u64>,
     zerocopy: Cell<Zerocopy>,
 }
 
@@ -87,6 +94,18 @@ impl Calls {
         self.short_writes.set(self.short_writes.get() + 1);
     }
 
+    /// Notes that a transform was given so many bytes.
+    #[inline]
+    pub fn looked(&self, bytes: usize) {
+        self.looked_bytes.set(self.looked_bytes.get() + bytes as u64);
+    }
+
+    /// Notes that a sink took so many bytes that had been through a transform.
+    #[inline]
+    pub fn handed(&self, bytes: usize) {
+        self.handed_bytes.set(self.handed_bytes.get() + bytes as u64);
+    }
+
     /// Notes that a send of the caller's own pages was accepted.
     #[inline]
     pub fn zerocopy_send(&self) {
@@ -100,6 +119,13 @@ impl Calls {
         let seen = self.zerocopy.get();
         let copied = seen.copied + if copied { sends } else { 0 };
         self.zerocopy.set(Zerocopy { answered: seen.answered + sends, copied, ..seen });
+    }
+
+    /// Notes what the kernel said while other calls were counted elsewhere.
+    pub(crate) fn add_answers(&self, elsewhere: &Calls) {
+        let (seen, more) = (self.zerocopy.get(), elsewhere.zerocopy.get());
+        let (answered, copied) = (seen.answered + more.answered, seen.copied + more.copied);
+        self.zerocopy.set(Zerocopy { answered, copied, ..seen });
     }
 
     /// Sends of the caller's own pages so far.
@@ -120,6 +146,18 @@ impl Calls {
         self.short_writes.get()
     }
 
+    /// Bytes that transforms were given, headers included.
+    #[must_use]
+    pub fn looked_bytes(&self) -> u64 {
+        self.looked_bytes.get()
+    }
+
+    /// Bytes that sinks took after a transform, headers included.
+    #[must_use]
+    pub fn handed_bytes(&self) -> u64 {
+        self.handed_bytes.get()
+    }
+
     /// All calls that were made at least once, with their counts.
     pub fn counts(&self) -> impl Iterator<Item = (Call, u64)> + '_ {
         Call::ALL.iter().map(|&call| (call, self.of(call))).filter(|&(_, count)| count > 0)
@@ -137,6 +175,8 @@ impl Calls {
             sum.set(sum.get() + count.get());
         }
         self.short_writes.set(self.short_writes.get() + other.short_writes());
+        self.looked(other.looked_bytes() as usize);
+        self.handed(other.handed_bytes() as usize);
         let (own, more) = (self.zerocopy(), other.zerocopy());
         self.zerocopy.set(Zerocopy {
             sends: own.sends + more.sends,
@@ -149,6 +189,8 @@ impl Calls {
     pub fn reset(&self) {
         self.counts.iter().for_each(|count| count.set(0));
         self.short_writes.set(0);
+        self.looked_bytes.set(0);
+        self.handed_bytes.set(0);
         self.zerocopy.set(Zerocopy::default());
     }
 }

@@ -11,10 +11,10 @@
 //! (`notices`), perhaps steps later. So that no sink that reads slowly keeps every slot, a lane may
 //! have no more of them resting than its share.
 
-mod notices;
+pub(crate) mod notices;
 mod settle;
 
-use crate::ring::Ring;
+use crate::ring::{Due, Ring};
 use crate::{
     CallError, Cursor, Engine, Header, Job, LaneId, OpenError, Part, Piece, Queue, Setup, Sink,
     SinkKind, Step, sys,
@@ -128,15 +128,14 @@ enum Op {
 }
 
 /// What a slot is good for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Slot {
     /// The link that it is part of, in this batch.
     item: usize,
     /// The lane whose unsent bytes it holds.
     holder: Option<LaneId>,
-    /// The batches of its sends whose notices are due, the first `due` of them.
-    batches: [u64; notices::DUE_MAX],
-    due: usize,
+    /// Its sends whose notices are due, by the numbers of their batches.
+    due: Due,
     /// It is free but for its notices, and counts for this lane's share.
     resting: Option<LaneId>,
 }
@@ -185,7 +184,7 @@ impl<L: Links + 'static> Chains<L> {
             items: Vec::with_capacity(depth),
             entries: Vec::with_capacity(ring_entries(depth)),
             unanswered: 0,
-            slots: vec![notices::FRESH; count],
+            slots: vec![Slot::default(); count],
             free: (0..count).collect(),
             held: vec![None; lanes],
             resting: vec![0; lanes],
@@ -223,6 +222,11 @@ impl<L: Links> Engine for Chains<L> {
         }
         self.settle(queue)?;
         Ok(Step::Moved)
+    }
+
+    fn rest(&mut self, queue: &Queue) {
+        self.take_late_notices(queue);
+        self.ring.let_it_sleep();
     }
 }
 
@@ -301,7 +305,7 @@ impl<L: Links> Chains<L> {
             return if is_first { Err(queue.error(lane, call, Errno::ENODATA)) } else { Ok(None) };
         }
         let slot = match held {
-            Some(held) => Some(held.slot).filter(|&slot| self.slots[slot].due < notices::DUE_MAX),
+            Some(held) => Some(held.slot).filter(|&slot| !self.slots[slot].due.is_full()),
             None => {
                 // Bytes of a queue that was cleared before it was done belong to nobody.
                 self.give_up(queue, lane)?;

@@ -14,9 +14,12 @@
 mod calls;
 mod chains;
 mod error;
+mod family;
 mod fetch;
+pub mod ingest;
 mod memory;
 mod options;
+pub mod outlet;
 pub mod path;
 mod pipes;
 mod queue;
@@ -25,15 +28,20 @@ mod ring;
 pub mod sys;
 pub mod tls;
 pub mod transfer;
+pub mod transform;
 pub mod zerocopy;
 
 pub use calls::{Call, Calls, Zerocopy};
 pub use error::{CallError, OpenError};
+pub use family::{Entry, Family};
 pub use fetch::{Fetch, Finished, Header, Job, LaneId, Part, Piece};
+pub use ingest::{Ingest, IngestEngine, IngestRoute, IngestSetup, Intake, Pages, Source, Span};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options};
+pub use outlet::Outlet;
 pub use path::{CacheState, Handover, Hop, Mover, Path, Place, Route};
 pub use queue::{Cursor, Lane, Queue};
 pub use residue::Residue;
+pub use transform::{Applied, Transform};
 
 use std::fs::File;
 use std::os::fd::RawFd;
@@ -83,6 +91,15 @@ pub trait Strategy: Sync {
         true
     }
 
+    /// Whether its bytes pass through memory of the process on their way, so that a transform can
+    /// look at them and change them there: such a strategy hands them to an [`Outlet`].
+    ///
+    /// # Errors
+    /// Why nobody can look; the reason of the row that says `refused`.
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err(transform::NEEDS_USER_SPACE)
+    }
+
     /// Makes buffers, pipes, rings and mappings, once for each sender thread; never timed.
     ///
     /// # Errors
@@ -107,6 +124,11 @@ pub trait Engine {
     /// A peer that has gone is an error like any other (`EPIPE`), provided that the process ignores
     /// SIGPIPE, as Rust programs do: `sendfile` and `splice` know no `MSG_NOSIGNAL`.
     fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError>;
+
+    /// Comes to rest after a queue was done, when nothing is timed: takes what the kernel has yet to
+    /// say of its sends, and lets a polling thread fall asleep. Its waits have bounds, and its calls
+    /// are not counted.
+    fn rest(&mut self, _queue: &Queue) {}
 }
 
 /// What one step achieved.
@@ -154,6 +176,9 @@ pub struct Setup<'a> {
     pub fetch_bytes_max: Bytes,
     /// The longest header of any fetch that will be queued.
     pub header_bytes_max: Bytes,
+    /// What is done to the bytes before they are sent: makes the transform of each lane. Only
+    /// strategies that [can](Strategy::transforms) are opened with one, by [`transform::open`].
+    pub transform: Option<&'a transform::Factory<'a>>,
 }
 
 /// One file of the log, open for reading.
@@ -182,6 +207,8 @@ pub struct Sink {
 pub enum SinkKind {
     /// A TCP connection over the loopback device.
     TcpLoopback,
+    /// A TCP connection to a receiver on another host.
+    TcpRemote,
     /// A connected Unix stream socket.
     UnixStream,
     /// A regular file, written at its own position.
@@ -192,14 +219,20 @@ pub enum SinkKind {
 
 impl SinkKind {
     /// Every kind, in the order of lists and tables.
-    pub const ALL: &'static [SinkKind] =
-        &[SinkKind::TcpLoopback, SinkKind::UnixStream, SinkKind::File, SinkKind::Null];
+    pub const ALL: &'static [SinkKind] = &[
+        SinkKind::TcpLoopback,
+        SinkKind::TcpRemote,
+        SinkKind::UnixStream,
+        SinkKind::File,
+        SinkKind::Null,
+    ];
 
     /// The name in scenario files and records.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             SinkKind::TcpLoopback => "tcp-loopback",
+            SinkKind::TcpRemote => "tcp-remote",
             SinkKind::UnixStream => "unix-stream",
             SinkKind::File => "file",
             SinkKind::Null => "null",
@@ -212,16 +245,16 @@ impl SinkKind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// Whether it is a TCP connection, with TCP's options.
-    #[must_use]
-    pub fn is_tcp(self) -> bool {
-        matches!(self, SinkKind::TcpLoopback)
-    }
-
     /// Whether `send` and its flags apply.
     #[must_use]
     pub fn is_socket(self) -> bool {
-        matches!(self, SinkKind::TcpLoopback | SinkKind::UnixStream)
+        self.is_tcp() || self == SinkKind::UnixStream
+    }
+
+    /// Whether it is a TCP connection, with TCP's options, over whatever device.
+    #[must_use]
+    pub fn is_tcp(self) -> bool {
+        matches!(self, SinkKind::TcpLoopback | SinkKind::TcpRemote)
     }
 }
 
@@ -237,8 +270,9 @@ pub fn find(name: &str) -> Option<&'static dyn Strategy> {
 /// The first paragraph is its question; "Sources: …" and "Timed: …" stand at the end.
 #[must_use]
 pub fn lesson(name: &str) -> Option<String> {
-    let at = ALL.iter().position(|strategy| strategy.name() == name)?;
-    let head = transfer::SOURCES[at].lines().map_while(|line| line.strip_prefix("//!"));
+    let at = family::entries().position(|entry| entry.name() == name)?;
+    let source = transfer::SOURCES.iter().chain(ingest::SOURCES).nth(at)?;
+    let head = source.lines().map_while(|line| line.strip_prefix("//!"));
     let lines: Vec<&str> = head.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
     Some(lines.join("\n"))
 }

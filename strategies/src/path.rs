@@ -256,7 +256,7 @@ impl Route {
                 let why = "the file's page cache is written by a CPU copy";
                 vec![Hop::new(from, Place::SinkPageCache, Mover::CpuCopy, why)]
             }
-            SinkKind::TcpLoopback | SinkKind::UnixStream => {
+            SinkKind::TcpLoopback | SinkKind::TcpRemote | SinkKind::UnixStream => {
                 let by = match handover {
                     Handover::Copied => Mover::CpuCopy,
                     Handover::Shared | Handover::Pinned => Mover::Reference,
@@ -275,6 +275,8 @@ impl Route {
         use crate::SinkKind;
         match self.sink {
             SinkKind::TcpLoopback => true,
+            // What is copied for a receiver on another host is that host's affair.
+            SinkKind::TcpRemote => false,
             SinkKind::UnixStream | SinkKind::File | SinkKind::Null => false,
         }
     }

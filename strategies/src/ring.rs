@@ -10,7 +10,10 @@
 //! kernel is done with our addresses; from then on it holds the pages themselves, so that memory
 //! may be unmapped but not written to until the second one, the notice.
 
+mod due;
 mod polled;
+
+pub(crate) use due::Due;
 
 use crate::memory::Slots;
 use crate::zerocopy;
@@ -227,9 +230,7 @@ impl Drop for Ring {
         if self.in_flight > 0 {
             self.cancel();
         }
-        if self.spins.is_some() {
-            self.let_it_sleep();
-        }
+        self.let_it_sleep();
         // SAFETY: nothing uses the ring after this, and it is dropped once. The kernel keeps what
         // of it operations need.
         unsafe { ManuallyDrop::drop(&mut self.ring) };

@@ -9,6 +9,13 @@ use memmap2::{Advice, Mmap, MmapMut, MmapOptions};
 use nix::errno::Errno;
 use std::os::fd::RawFd;
 
+mod receive;
+
+pub use receive::{
+    ZerocopyReceive, fdatasync, map_to_write, pwrite, recv, recv_raw, splice_into_file,
+    zerocopy_receive,
+};
+
 /// Repeats a call while it is interrupted, counting each attempt.
 #[inline]
 fn again(calls: &Calls, call: Call, attempt: impl Fn() -> libc::ssize_t) -> Result<usize, Errno> {
@@ -346,6 +353,18 @@ pub fn advise(calls: &Calls, map: &Mmap, advice: Advice) -> Result<(), Errno> {
 #[must_use]
 pub fn errno_of(error: std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}
+
+/// The error that a socket has to report, if any (`SO_ERROR`; asking takes it).
+///
+/// # Errors
+/// What the kernel said.
+pub fn pending_error(sink: Sink) -> Result<Option<Errno>, Errno> {
+    let (mut error, mut len) = (0 as libc::c_int, size_of::<libc::c_int>() as libc::socklen_t);
+    let (level, name, value) = (libc::SOL_SOCKET, libc::SO_ERROR, (&raw mut error).cast());
+    // SAFETY: the kernel writes one int to this stack frame, and its length.
+    Errno::result(unsafe { libc::getsockopt(sink.fd, level, name, value, &raw mut len) })?;
+    Ok((error != 0).then(|| Errno::from_raw(error)))
 }
 
 /// Whether a sink would answer `EAGAIN` rather than wait. Asked when an engine is opened.

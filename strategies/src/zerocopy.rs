@@ -54,6 +54,78 @@ impl Released {
 #[repr(C, align(8))]
 struct Control([MaybeUninit<u8>; CONTROL_BYTES]);
 
+/// Lets a socket take sends with `MSG_ZEROCOPY` (`SO_ZEROCOPY`, for good). Not timed.
+///
+/// # Errors
+/// The kernel's refusal: sockets of other kinds than TCP and UDP have none of it.
+pub(crate) fn allow(sink: Sink) -> Result<(), OpenError> {
+    let (one, len): (libc::c_int, _) = (1, size_of::<libc::c_int>() as libc::socklen_t);
+    let value = (&raw const one).cast();
+    // SAFETY: the option's value is one int on this stack frame, read only during the call.
+    let set = unsafe { libc::setsockopt(sink.fd, libc::SOL_SOCKET, libc::SO_ZEROCOPY, value, len) };
+    Errno::result(set).map(drop).map_err(|errno| OpenError::Unsupported {
+        call: "setsockopt(SO_ZEROCOPY)",
+        errno,
+        hint: "it takes a TCP or UDP socket, and Linux 4.14",
+    })
+}
+
+/// `send(2)` with `MSG_ZEROCOPY`: the socket's queue gets references to the pages. A socket that
+/// takes less is noted as a short write.
+///
+/// # Safety
+/// `pointer..pointer + len` must be an address range that this process has mapped for as long as
+/// the call runs; its pages need not be backed. What lies there must not be changed before the
+/// notification, for the sake of the bytes; memory safety asks for nothing after the call, since
+/// the kernel holds the pages themselves.
+///
+/// # Errors
+/// What the kernel said, `EINTR` excepted; `ENOBUFS` when too much of the process's memory is
+/// pinned (`RLIMIT_MEMLOCK`), or too many notifications are due (`net.core.optmem_max`).
+pub(crate) unsafe fn send(
+    calls: &Calls,
+    sink: Sink,
+    pointer: *const u8,
+    len: usize,
+    more: bool,
+) -> Result<usize, Errno> {
+    let more = if more { libc::MSG_MORE } else { 0 };
+    let flags = libc::MSG_ZEROCOPY | libc::MSG_NOSIGNAL | more;
+    loop {
+        calls.count(Call::Send);
+        // SAFETY: the caller vouches for the range; the kernel only reads it.
+        match Errno::result(unsafe { libc::send(sink.fd, pointer.cast(), len, flags) }) {
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+            Ok(sent) => {
+                calls.zerocopy_send();
+                if (sent as usize) < len {
+                    calls.short_write();
+                }
+                return Ok(sent as usize);
+            }
+        }
+    }
+}
+
+/// Waits until a socket's error queue has something, or something is wrong with the socket, but no
+/// longer than this: whether it is so.
+///
+/// # Errors
+/// What the kernel said, `EINTR` excepted.
+pub(crate) fn wait(calls: &Calls, sink: Sink, limit_ms: libc::c_int) -> Result<bool, Errno> {
+    // No event is asked for: errors are reported always.
+    let mut one = libc::pollfd { fd: sink.fd, events: 0, revents: 0 };
+    loop {
+        calls.count(Call::Poll);
+        // SAFETY: `one` lives on this stack frame; the kernel writes its `revents` only.
+        match Errno::result(unsafe { libc::poll(&raw mut one, 1, limit_ms) }) {
+            Err(Errno::EINTR) => {}
+            ready => return ready.map(|ready| ready > 0),
+        }
+    }
+}
+
 /// The next notification in a socket's error queue (`recvmsg` with `MSG_ERRQUEUE`), if there is one:
 /// the call never waits.
 ///

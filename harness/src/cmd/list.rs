@@ -8,7 +8,9 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
-use zclab_strategies::{ALL, Disturbance, OptionKind, OptionSpec, Route, SinkKind, Strategy};
+use zclab_strategies::{
+    Disturbance, Entry, Family, IngestRoute, OptionKind, OptionSpec, Pages, Route, SinkKind,
+};
 
 /// List what there is to choose from.
 #[derive(Clone, Debug, clap::Args)]
@@ -55,7 +57,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
 pub fn text(args: &Args) -> Result<String> {
     Ok(if args.json {
         let rows: Vec<Value> = match args.what {
-            What::Strategies => ALL.iter().map(|strategy| strategy_json(*strategy)).collect(),
+            What::Strategies => entries().map(strategy_json).collect(),
             What::Scenarios => scenarios_json()?,
             What::Sinks => SinkKind::ALL.iter().map(|sink| sink_json(*sink)).collect(),
             What::Params => keys::ALL.iter().map(param_json).collect(),
@@ -98,15 +100,28 @@ pub(super) fn rendered(mut table: Table) -> String {
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// The CPU copies that the strategy claims for each payload byte, on the sending side, from a warm
-/// log to TCP over loopback.
-fn claimed_copies(strategy: &dyn Strategy) -> f64 {
-    let route = Route::to(SinkKind::TcpLoopback);
-    // An empty sum of floats is negative zero, which nobody wants to read.
-    strategy.path(&route).sender_copies_per_byte() + 0.0
+/// Every strategy, family by family.
+pub(super) fn entries() -> impl Iterator<Item = Entry> {
+    Family::ALL.iter().flat_map(|family| family.entries())
 }
 
-fn disturbs(strategy: &dyn Strategy) -> &'static str {
+/// The CPU copies that the strategy claims for each payload byte, on its own side, between a warm log
+/// and TCP over loopback, whose far end sends plainly.
+fn claimed_copies(strategy: Entry) -> f64 {
+    let route = Route::to(SinkKind::TcpLoopback);
+    let path = match strategy {
+        Entry::Transfer(one) => one.path(&route),
+        Entry::Ingest(one) => one.path(&IngestRoute {
+            source: SinkKind::TcpLoopback,
+            pages: Pages::None,
+            durable: false,
+        }),
+    };
+    // An empty sum of floats is negative zero, which nobody wants to read.
+    path.sender_copies_per_byte() + 0.0
+}
+
+fn disturbs(strategy: Entry) -> &'static str {
     match strategy.disturbs() {
         Disturbance::Nothing => "nothing",
         Disturbance::PageCache => "page-cache",
@@ -115,24 +130,27 @@ fn disturbs(strategy: &dyn Strategy) -> &'static str {
 }
 
 fn strategies_text() -> String {
-    let mut rows = table(&["strategy", "copies/byte", "disturbs", "question"]);
-    for strategy in ALL {
+    let mut rows = table(&["strategy", "family", "copies/byte", "disturbs", "question"]);
+    for strategy in entries() {
         rows.add_row([
             strategy.name().to_owned(),
-            claimed_copies(*strategy).to_string(),
-            disturbs(*strategy).to_owned(),
+            strategy.family().name().to_owned(),
+            claimed_copies(strategy).to_string(),
+            disturbs(strategy).to_owned(),
             strategy.question().to_owned(),
         ]);
         for option in strategy.options() {
             let (default, bounds) = (option.default_value(), option_bounds(option));
             let text = format!("{}={default} ({bounds}): {}", option.name, option.what);
-            rows.add_row(["", "", "", &text]);
+            rows.add_row(["", "", "", "", &text]);
         }
     }
+    let families = Family::ALL.iter().map(|one| format!("{}: {}\n", one.name(), one.what()));
     format!(
-        "{}\ncopies/byte: CPU copies on the sending side as the strategy claims them, from a warm \
-         log to tcp-loopback.\n",
-        rendered(rows)
+        "{}\ncopies/byte: CPU copies on the strategy's own side as it claims them, between a warm \
+         log and tcp-loopback.\n{}",
+        rendered(rows),
+        families.collect::<String>()
     )
 }
 
@@ -143,10 +161,11 @@ pub(super) fn option_bounds(option: &OptionSpec) -> String {
     }
 }
 
-fn strategy_json(strategy: &dyn Strategy) -> Value {
+fn strategy_json(strategy: Entry) -> Value {
     let options: Vec<Value> = strategy.options().iter().map(option_json).collect();
     json!({
         "name": strategy.name(),
+        "family": strategy.family().name(),
         "question": strategy.question(),
         "moves_the_log": strategy.moves_the_log(),
         "disturbs": disturbs(strategy),
@@ -206,6 +225,9 @@ fn scenarios_json() -> Result<Vec<Value>> {
 fn sink_facts(sink: SinkKind) -> (&'static str, &'static str) {
     match sink {
         SinkKind::TcpLoopback => ("a TCP connection over the loopback device", "content"),
+        SinkKind::TcpRemote => {
+            ("a TCP connection to `zclab sink` on another host (needs --to)", "content")
+        }
         SinkKind::UnixStream => ("a connected Unix stream socket", "content"),
         SinkKind::File => ("a regular file, written at its own position", "content"),
         SinkKind::Null => ("/dev/null, which forgets the bytes", "none"),
@@ -215,7 +237,7 @@ fn sink_facts(sink: SinkKind) -> (&'static str, &'static str) {
 /// What the receiver may do there: only TCP can drop bytes without copying them.
 fn receivers(sink: SinkKind) -> Vec<&'static str> {
     match sink {
-        SinkKind::TcpLoopback => words::names(words::RECEIVERS),
+        SinkKind::TcpLoopback | SinkKind::TcpRemote => words::names(words::RECEIVERS),
         SinkKind::UnixStream => vec!["copy"],
         SinkKind::File | SinkKind::Null => Vec::new(),
     }

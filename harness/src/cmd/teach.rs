@@ -3,7 +3,7 @@
 //! A lesson is the documentation at the head of a strategy's own file, with the path that it claims. So
 //! there is one text for whoever reads the code, the terminal and the page.
 
-use super::list::{option_bounds, print};
+use super::list::{entries, option_bounds, print};
 use anyhow::{Context, Result, bail};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use zclab_report::lesson::{Block, Lesson, plain};
 use zclab_report::page::{self, Claim, Taught};
 use zclab_strategies::{
-    ALL, CacheState, Disturbance, Path, Route, SinkKind, Strategy, find, lesson,
+    CacheState, Disturbance, Entry, IngestRoute, Pages, Path, Route, SinkKind, lesson,
 };
 
 /// Columns of a line in the terminal.
@@ -39,7 +39,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<ExitCode> {
     let chosen = chosen(&args.names)?;
     if let Some(file) = &args.html {
-        let all: Vec<&dyn Strategy> = if chosen.is_empty() { ALL.to_vec() } else { chosen };
+        let all = if chosen.is_empty() { entries().collect() } else { chosen };
         let taught: Vec<Taught> = all.into_iter().map(taught).collect();
         let html = page::lessons(env!("CARGO_PKG_VERSION"), &taught);
         std::fs::write(file, html).with_context(|| format!("cannot write {}", file.display()))?;
@@ -50,11 +50,11 @@ pub fn run(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn chosen(names: &[String]) -> Result<Vec<&'static dyn Strategy>> {
-    let known = || ALL.iter().map(|strategy| strategy.name()).collect::<Vec<_>>().join(", ");
+fn chosen(names: &[String]) -> Result<Vec<Entry>> {
+    let known = || entries().map(Entry::name).collect::<Vec<_>>().join(", ");
     names
         .iter()
-        .map(|name| match find(name) {
+        .map(|name| match Entry::find(name) {
             Some(strategy) => Ok(strategy),
             None => bail!("{name} is no strategy; expected one of {}", known()),
         })
@@ -62,9 +62,9 @@ fn chosen(names: &[String]) -> Result<Vec<&'static dyn Strategy>> {
 }
 
 fn contents() -> String {
-    let width = ALL.iter().map(|strategy| strategy.name().len()).max().unwrap_or(0);
+    let width = entries().map(|strategy| strategy.name().len()).max().unwrap_or(0);
     let mut text = String::new();
-    for strategy in ALL {
+    for strategy in entries() {
         let _ = writeln!(text, "{:width$}  {}", strategy.name(), strategy.question());
     }
     text.push_str(
@@ -74,7 +74,7 @@ fn contents() -> String {
 }
 
 /// A lesson for the terminal.
-fn text(strategy: &dyn Strategy) -> String {
+fn text(strategy: Entry) -> String {
     let taught = taught(strategy);
     let lesson = Lesson::parse(&taught.lesson);
     let mut text = format!("{}\n{}\n\n", taught.name, "=".repeat(taught.name.len()));
@@ -132,7 +132,7 @@ fn wrapped(words: &str, mark: &str) -> String {
 }
 
 /// A strategy as plain values for the page.
-fn taught(strategy: &dyn Strategy) -> Taught {
+fn taught(strategy: Entry) -> Taught {
     Taught {
         name: strategy.name().to_owned(),
         lesson: lesson(strategy.name()).unwrap_or_default(),
@@ -150,7 +150,14 @@ fn taught(strategy: &dyn Strategy) -> Taught {
                 [name, default, option_bounds(option), what]
             })
             .collect(),
-        claims: routes().map(|(words, route)| claim(words, &strategy.path(&route))).into(),
+        claims: match strategy {
+            Entry::Transfer(one) => {
+                routes().map(|(words, route)| claim(words, &one.path(&route))).into()
+            }
+            Entry::Ingest(one) => {
+                ingest_routes().map(|(words, route)| claim(words, &one.path(&route))).into()
+            }
+        },
     }
 }
 
@@ -163,6 +170,17 @@ fn routes() -> [(&'static str, Route); 3] {
         ("warm log to TCP over loopback", tcp),
         ("cold log to TCP over loopback", cold),
         ("warm log to TCP over a device that cannot gather", no_gather),
+    ]
+}
+
+/// Those of the receive side.
+fn ingest_routes() -> [(&'static str, IngestRoute); 3] {
+    let (source, durable) = (SinkKind::TcpLoopback, false);
+    let plain = IngestRoute { source, pages: Pages::None, durable };
+    [
+        ("TCP over loopback, sent plainly", plain),
+        ("TCP, packets of whole pages", IngestRoute { pages: Pages::All, ..plain }),
+        ("TCP over loopback, synced to a device", IngestRoute { durable: true, ..plain }),
     ]
 }
 
@@ -184,8 +202,8 @@ mod tests {
 
     #[test]
     fn every_strategy_has_a_lesson_with_sources_and_what_is_timed() {
-        for strategy in ALL {
-            let parsed = Lesson::parse(&taught(*strategy).lesson);
+        for strategy in entries() {
+            let parsed = Lesson::parse(&taught(strategy).lesson);
             assert_eq!(parsed.question, strategy.question());
             assert!(!parsed.blocks.is_empty(), "{} teaches nothing", strategy.name());
             assert!(!parsed.timed.is_empty(), "{}: what is timed?", strategy.name());
@@ -196,8 +214,8 @@ mod tests {
 
     #[test]
     fn lessons_fit_the_terminal() {
-        for strategy in ALL {
-            let text = text(*strategy);
+        for strategy in entries() {
+            let text = text(strategy);
             let prose = text.lines().filter(|line| !line.contains('→') && !line.contains('='));
             let long: Vec<&str> = prose.filter(|line| line.chars().count() > WIDTH).collect();
             assert!(long.is_empty(), "{}: {long:?}", strategy.name());

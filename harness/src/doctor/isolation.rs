@@ -6,11 +6,11 @@
 //! only looked at, since to make a group there would be to write.
 
 use super::{Capability, Found, privileges, read, refused};
+use crate::cgroup::Refusal;
+use crate::cgroup::place::{Place, Version};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{AccessFlags, access};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A namespace of this thread alone. Without the privilege, a user namespace around zclab gives it.
@@ -88,52 +88,19 @@ fn user_namespace_found() -> Found {
     Found::No(refused(call, errno), unlock)
 }
 
-/// Where cgroup v2 is mounted, from the text of `/proc/self/mountinfo`.
-fn unified_mount(mountinfo: &str) -> Option<PathBuf> {
-    mountinfo.lines().find_map(|line| {
-        let (left, right) = line.split_once(" - ")?;
-        right.starts_with("cgroup2 ").then_some(())?;
-        left.split(' ').nth(4).map(PathBuf::from)
-    })
-}
-
-/// This process's own group below that mount, from the text of `/proc/self/cgroup`.
-fn own_group(cgroups: &str) -> Option<&str> {
-    cgroups.lines().find_map(|line| line.strip_prefix("0::/"))
-}
-
+/// Where groups with little memory would be made; only looked for, since to make one would be to write.
 fn memory_limit() -> Found {
-    let scope = "systemd-run --user --scope -p Delegate=yes zclab doctor".to_owned();
-    let boot = "boot with systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=memory".to_owned();
-    let tables = read("/proc/self/mountinfo").and_then(|m| Ok((m, read("/proc/self/cgroup")?)));
-    let (mounts, groups) = match tables {
-        Ok(tables) => tables,
-        Err(reason) => return Found::No(reason, "mount -t proc proc /proc".to_owned()),
-    };
-    let Some(mount) = unified_mount(&mounts) else {
-        return Found::No("/proc/self/mountinfo: no cgroup2 is mounted".to_owned(), boot);
-    };
-    let Some(own) = own_group(&groups) else {
-        return Found::No("/proc/self/cgroup: no line of cgroup v2".to_owned(), boot);
-    };
-    in_group(&mount.join(own), scope, boot)
-}
-
-fn in_group(dir: &Path, scope: String, boot: String) -> Found {
-    let path = dir.join("cgroup.controllers");
-    let controllers = match read(&path) {
-        Ok(controllers) => controllers,
-        Err(reason) => return Found::No(reason, scope),
-    };
-    if !controllers.split(' ').any(|name| name == "memory") {
-        let value = format!("{}: no memory controller (\"{controllers}\")", path.display());
-        return Found::No(value, boot);
-    }
-    match access(dir, AccessFlags::W_OK) {
-        Ok(()) => Found::Yes(format!("{} is writable and has the controller", dir.display())),
-        Err(errno) => {
-            let call = format!("access({}, W_OK)", dir.display());
-            Found::Partly(format!("the controller is there; {}", refused(&call, errno)), scope)
+    match Place::find() {
+        Ok(place) => {
+            let version = match place.version() {
+                Version::One => "v1",
+                Version::Two => "v2",
+            };
+            let dir = place.dir().display();
+            Found::Yes(format!("cgroup {version} memory: {dir} is writable"))
+        }
+        Err(Refusal { call, on, errno, unlock }) => {
+            Found::No(refused(&format!("{call} {}", on.display()), errno), unlock)
         }
     }
 }
@@ -143,7 +110,7 @@ fn in_group(dir: &Path, scope: String, boot: String) -> Found {
 pub fn rows() -> Vec<Capability> {
     let veth = "routes between network namespaces (veth)";
     let rootless = "routes between network namespaces without root";
-    let memory = "conditions with little memory: a limit by cgroup v2";
+    let memory = "conditions with little memory ([pressure]): a group of the memory controller";
     // The user namespace comes first: it is made from a process that has no namespaces of its own.
     let user = user_namespace_found();
     vec![
@@ -156,33 +123,4 @@ pub fn rows() -> Vec<Capability> {
         ),
         Capability::new("memory_limit", memory, memory_limit()),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_unified_hierarchy_is_found_among_others() {
-        let mounts = "30 1 0:26 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
-                      31 1 0:27 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n";
-        assert_eq!(unified_mount(mounts), Some(PathBuf::from("/sys/fs/cgroup/unified")));
-        assert_eq!(unified_mount("1 1 0:1 / / rw - ext4 /dev/vda rw\n"), None);
-        assert_eq!(own_group("4:memory:/x\n0::/user.slice/a\n"), Some("user.slice/a"));
-        assert_eq!(own_group("0::/\n"), Some(""));
-        assert_eq!(own_group("4:memory:/x\n"), None);
-    }
-
-    #[test]
-    fn a_group_without_the_controller_says_which_it_has() {
-        let dir = tempfile::tempdir().unwrap();
-        let ask = || in_group(dir.path(), "scope".into(), "boot".into());
-        assert!(matches!(ask(), Found::No(reason, _) if reason.contains("ENOENT")));
-        let write = |text| std::fs::write(dir.path().join("cgroup.controllers"), text).unwrap();
-        write("cpu hugetlb\n");
-        assert!(matches!(ask(), Found::No(reason, how)
-            if reason.contains("\"cpu hugetlb\"") && how == "boot"));
-        write("cpu memory\n");
-        assert!(matches!(ask(), Found::Yes(_)));
-    }
 }

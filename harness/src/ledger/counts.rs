@@ -69,7 +69,7 @@ pub const CLASSES: [&str; 7] = ["log", "file", "anon", "private", "device", "lin
 pub const STAGES: [&str; 3] = ["queued", "wire", "received"];
 
 /// The single counters after them, in the order of `enum count`, as records name them.
-pub const SINGLES: [&str; 14] = [
+pub const SINGLES: [&str; 15] = [
     "wire_packets",
     "wire_again_bytes",
     "wire_again_linear_bytes",
@@ -84,6 +84,7 @@ pub const SINGLES: [&str; 14] = [
     "faults_user",
     "faults_kernel",
     "uring_submitted",
+    "device_write_bytes",
 ];
 
 /// Whose switches and system calls are counted, in the order of `enum role`.
@@ -194,6 +195,17 @@ impl Counts {
     #[must_use]
     pub fn syscalls_of(&self, role: &str) -> u64 {
         self.syscalls.iter().filter(|((of, _), _)| *of == role).map(|(_, count)| count).sum()
+    }
+
+    /// [`raw`](Self::raw) of a cell whose measured process is this side: the programs know only that
+    /// it is the one that is measured, and call it the sender.
+    #[must_use]
+    pub fn raw_of(&self, side: &str) -> BTreeMap<String, u64> {
+        let renamed = |name: String| match name.strip_prefix("sender_") {
+            Some(rest) => format!("{side}_{rest}"),
+            None => name,
+        };
+        self.raw().into_iter().map(|(name, count)| (renamed(name), count)).collect()
     }
 
     /// Everything as integers by name, for the record.

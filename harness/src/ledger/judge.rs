@@ -5,6 +5,7 @@
 //! claim: what no program counted is absent, and the cell is `unobserved` when that matters.
 
 mod facts;
+pub mod ingest;
 
 use super::counts::Counts;
 use facts::Fact;
@@ -26,6 +27,8 @@ pub struct Case<'a> {
     pub payload_bytes: u64,
     /// Header bytes that reached them: always sent plainly.
     pub header_bytes: u64,
+    /// What became of the bytes, where a transform changed them on their way.
+    pub changed: Option<Changed>,
     /// Bytes of the ranges that were not in the page cache before, by mincore; absent where nobody
     /// looked. Ranges that recur, or a share of the whole log, make less of them than is claimed.
     pub missing_bytes: Option<u64>,
@@ -33,6 +36,16 @@ pub struct Case<'a> {
     pub counts: &'a Counts,
     /// What this kernel does not show, and why, by purpose.
     pub gaps: &'a BTreeMap<&'static str, String>,
+}
+
+/// What the strategy's outlet counted, headers included. It is evidence of its own for the hop that no
+/// tracepoint sees, and says how many bytes the hops behind it have to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Bytes that the transform was given.
+    pub taken_bytes: u64,
+    /// Bytes that the sinks took instead.
+    pub sent_bytes: u64,
 }
 
 /// What the evidence says.
@@ -52,11 +65,22 @@ pub struct Judgement {
 /// Judges a case.
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
-    let facts = case.facts();
-    let slack = case.slack(case.payload_bytes);
+    let crossings = case.calls_are_counted().is_ok().then(|| case.counts.syscalls_of("sender"));
+    let slack = facts::slack(case.payload_bytes.min(case.handed_bytes()));
+    weigh(case.path, case.payload_bytes, slack, &case.facts(), crossings)
+}
+
+/// Sets what was seen against a claim, whatever was moved from where to where.
+fn weigh(
+    path: &Path,
+    payload_bytes: u64,
+    slack: u64,
+    facts: &[Fact],
+    calls: Option<u64>,
+) -> Judgement {
     let (mut hops, mut wrong, mut unseen) = (Vec::new(), None, None);
-    for hop in &case.path.hops {
-        let predicted = (hop.share * case.payload_bytes as f64).round() as u64;
+    for hop in &path.hops {
+        let predicted = (hop.share * payload_bytes as f64).round() as u64;
         let fact = facts.iter().find(|fact| fact.is(hop.from, hop.to, hop.by));
         let (observed, evidence) = match fact.map(|fact| (&fact.bytes, fact.evidence)) {
             Some((Ok(bytes), evidence)) => (Some(*bytes), evidence.to_owned()),
@@ -72,9 +96,10 @@ pub fn judge(case: &Case) -> Judgement {
         let due = if hop.in_user_space { 0 } else { predicted };
         match observed {
             Some(bytes) if !within(bytes, due, slack, least) => {
-                wrong.get_or_insert(contradiction(hop, due, bytes, case.payload_bytes));
+                wrong.get_or_insert(contradiction(hop, due, bytes, payload_bytes));
             }
-            None if hop.to != Place::Nowhere => {
+            // What another host does is shown as unseen, and is no part of the sending side's verdict.
+            None if hop.to != Place::Nowhere && !fact.is_some_and(Fact::is_elsewhere) => {
                 let why = evidence.trim_start_matches("unavailable: ");
                 unseen.get_or_insert(format!("{} → {}: {why}", hop.from.name(), hop.to.name()));
             }
@@ -82,12 +107,12 @@ pub fn judge(case: &Case) -> Judgement {
         }
         hops.push(shown(hop, predicted, observed, evidence));
     }
-    let claimed = |fact: &&Fact| case.path.hops.iter().any(|h| fact.is(h.from, h.to, h.by));
+    let claimed = |fact: &&Fact| path.hops.iter().any(|h| fact.is(h.from, h.to, h.by));
     for fact in facts.iter().filter(|fact| fact.by == Mover::CpuCopy && !claimed(fact)) {
         let Ok(bytes) = fact.bytes else { continue };
         if bytes > slack {
             let hop = Hop::new(fact.from, fact.to, fact.by, "not claimed");
-            wrong.get_or_insert(contradiction(&hop, 0, bytes, case.payload_bytes));
+            wrong.get_or_insert(contradiction(&hop, 0, bytes, payload_bytes));
             hops.push(shown(&hop, 0, Some(bytes), fact.evidence.to_owned()));
         }
     }
@@ -96,17 +121,15 @@ pub fn judge(case: &Case) -> Judgement {
         (None, Some(unseen)) => (Agreement::Unobserved, Some(unseen)),
         (None, None) => (Agreement::Agrees, None),
     };
-    let crossings = case
-        .calls_are_counted()
-        .map(|()| 2.0 * case.counts.syscalls_of("sender") as f64 / mib(case.payload_bytes));
+    let crossings = calls.map(|calls| 2.0 * calls as f64 / mib(payload_bytes));
     Judgement {
         hops,
         copies: Compared {
-            predicted: Some(case.path.sender_copies_per_byte()),
-            observed: copies(&facts, case.payload_bytes)
-                .filter(|_| !case.path.hops.iter().any(|hop| hop.in_user_space)),
+            predicted: Some(path.sender_copies_per_byte()),
+            observed: copies(facts, payload_bytes)
+                .filter(|_| !path.hops.iter().any(|hop| hop.in_user_space)),
         },
-        mode_switches: Compared { predicted: None, observed: crossings.ok() },
+        mode_switches: Compared { predicted: None, observed: crossings },
         agreement,
         reason,
     }

@@ -53,15 +53,17 @@ pub enum Call {
 }
 
 /// Operations of io_uring that move bytes (include/uapi/linux/io_uring.h).
-const OPERATIONS: [(u8, &str); 12] = [
+const OPERATIONS: [(u8, &str); 14] = [
     (1, "readv"),
     (2, "writev"),
     (4, "read_fixed"),
     (5, "write_fixed"),
     (9, "sendmsg"),
+    (10, "recvmsg"),
     (22, "read"),
     (23, "write"),
     (26, "send"),
+    (27, "recv"),
     (30, "splice"),
     (33, "tee"),
     (47, "send_zc"),

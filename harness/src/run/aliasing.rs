@@ -1,16 +1,20 @@
 //! What should the aliasing probe see of a cell, and does what it saw agree with the claim?
 
 use super::claims;
+use crate::remote::link::Link;
 use crate::scenario::{Cell, Receiver};
 use crate::trial::wire::Aliased;
 use zclab_report::record::{Agreement, Aliasing, Sharing};
-use zclab_strategies::{Mover, Path, Place, SinkKind};
+use zclab_strategies::{Family, Mover, Path, Place, SinkKind};
 
 /// Why a cell is not probed, where that can be said beforehand.
 #[must_use]
-pub fn not_probed(cell: &Cell) -> Option<&'static str> {
+pub fn not_probed(cell: &Cell, link: Option<&Link>) -> Option<&'static str> {
     if cell.contender.bare {
         return Some("a bare loop is the strategy's own calls: see the strategy");
+    }
+    if cell.condition.family != Family::Transfer {
+        return Some("nothing is sent on this side: the probe rewrites what a sender has queued");
     }
     if !cell.contender.strategy.moves_the_log() {
         return Some("it sends bytes that are not the log's");
@@ -18,7 +22,15 @@ pub fn not_probed(cell: &Cell) -> Option<&'static str> {
     match cell.condition.sink {
         SinkKind::File => return Some("a file's page cache is always written by a copy"),
         SinkKind::Null => return Some("the null device keeps no byte to look at"),
-        SinkKind::TcpLoopback | SinkKind::UnixStream => {}
+        SinkKind::TcpRemote if !link.is_some_and(Link::is_near) => {
+            return Some("the device carries bytes away before the log's pages can be rewritten");
+        }
+        SinkKind::TcpLoopback | SinkKind::TcpRemote | SinkKind::UnixStream => {}
+    }
+    if cell.condition.transform.changes() {
+        return Some(
+            "its bytes are changed on their way, and the probe knows them by what they are",
+        );
     }
     if cell.condition.receiver == Receiver::Discard {
         return Some("the receiver drops the bytes unseen");
@@ -53,9 +65,10 @@ pub fn verdict(expected: Sharing, shared_bytes: u64, probed_bytes: u64) -> Agree
 
 /// The record's line of a cell.
 #[must_use]
-pub fn line(cell: &Cell, seen: Aliased) -> Aliasing {
+pub fn line(cell: &Cell, link: Option<&Link>, seen: Aliased) -> Aliasing {
     let Aliased { shared_bytes, probed_bytes, reason } = seen;
-    let expected = (probed_bytes > 0).then(|| expected(&cell.contender.path(&claims::route(cell))));
+    let claim = || cell.contender.path(&claims::route(cell, link)).map(|path| expected(&path));
+    let expected = Some(probed_bytes).filter(|&bytes| bytes > 0).and_then(|_| claim());
     let verdict = expected
         .map_or(Agreement::Unobserved, |expected| verdict(expected, shared_bytes, probed_bytes));
     Aliasing { cell: cell.id(), shared_bytes, probed_bytes, expected, verdict, reason }
@@ -84,6 +97,7 @@ mod tests {
                 ("splice", Sharing::Shared),
                 ("uring-read-send", Sharing::Copied),
                 ("direct-write", Sharing::Copied),
+                ("uring-splice", Sharing::Shared),
                 ("preadv-sendmsg", Sharing::Copied),
                 ("mmap-heap-write", Sharing::Copied),
                 ("mmap-writev", Sharing::Copied),
@@ -108,6 +122,14 @@ mod tests {
     fn a_device_that_cannot_gather_or_checksum_ends_the_sharing() {
         assert_eq!(of("sendfile", Route { scatter_gather: false, ..TCP }), Sharing::Copied);
         assert_eq!(of("splice", Route { tx_checksum: false, ..TCP }), Sharing::Copied);
+    }
+
+    /// Pages that the sender may change are copied at delivery.
+    #[test]
+    fn pinned_pages_are_not_shared_with_a_receiver_on_this_machine() {
+        for strategy in ["msg-zerocopy", "uring-send-zc", "uring-mmap-send-zc", "direct-send-zc"] {
+            assert_eq!(of(strategy, TCP), Sharing::Copied, "{strategy}");
+        }
     }
 
     #[test]

@@ -4,12 +4,26 @@
 
 use super::logs::Ready;
 use super::{capacity, claims};
+use crate::remote::link::Link;
+use crate::scenario::ingest::Feed;
 use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
-use crate::trial::wire::{Access, Cache, Spec, Trouble};
+use crate::trial::wire::{Access, Cache, Spec, Transform, Trouble};
 use serde_json::Value;
 use std::path::Path;
 use zclab_report::record::Status;
-use zclab_strategies::{Disturbance, FarEnd, OptionValue, Place, SinkKind};
+use zclab_strategies::transform::NEEDS_USER_SPACE;
+use zclab_strategies::{Disturbance, Entry, Family, FarEnd, OptionValue, Place, SinkKind};
+
+/// Where a cell's bytes lie and go, beside its log.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    /// A directory for file sinks.
+    pub scratch: &'a Path,
+    /// A directory on the log's own file system.
+    pub beside: &'a Path,
+    /// The sink on another host, where `--to` names one.
+    pub link: Option<&'a Link>,
+}
 
 /// A receiver of more connections than this sleeps unless it is told to spin: among so many some have
 /// always brought bytes, so that it is seldom woken, and looking at all of them would take long.
@@ -34,9 +48,20 @@ pub fn fetches(condition: &Condition, budget: Budget) -> u32 {
     (budget.slice_bytes / each).clamp(1, u64::from(budget.fetches_max.max(1))) as u32
 }
 
+/// A Unix stream has no zero-copy sends, so the far end of the receive side cannot make any there.
+fn no_such_feed(condition: &Condition) -> Option<Trouble> {
+    let intake = condition.intake;
+    ((intake.feed, intake.source) == (Feed::Zerocopy, SinkKind::UnixStream)).then(|| Trouble {
+        status: Status::Unsupported,
+        call: Some("setsockopt(SO_ZEROCOPY)".to_owned()),
+        errno: Some("EOPNOTSUPP".to_owned()),
+        message: "setsockopt(SO_ZEROCOPY): a Unix stream has no zero-copy sends".to_owned(),
+    })
+}
+
 /// What can be refused without trying.
 #[must_use]
-pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
+pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Trouble> {
     let condition = cell.condition;
     let trouble = |status, message: &str| Some(Trouble { status, ..Trouble::failed(message) });
     let log_bytes: u64 = ready.log.segments.iter().map(|segment| segment.len_bytes).sum();
@@ -51,29 +76,19 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "the log lies on tmpfs, whose pages are nowhere else: none can be evicted (--logs DIR)",
         );
     }
-    if condition.receiver == Receiver::Discard {
-        match condition.sink {
-            SinkKind::TcpLoopback => {}
-            SinkKind::UnixStream => {
-                return trouble(
-                    Status::Unsupported,
-                    "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
-                );
-            }
-            SinkKind::File | SinkKind::Null => {
-                return trouble(Status::Refused, "this sink has no receiver that could discard");
-            }
-        }
-    }
     if condition.receiver == Receiver::Discard
-        && cell.contender.strategy.far_end() == FarEnd::KernelTls
+        && let Some(trouble) = cannot_discard(cell)
     {
-        return trouble(
-            Status::Refused,
-            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
-        );
+        return Some(trouble);
     }
-    if condition.wait == Wait::Spin && crate::trial::pins().is_none() {
+    if let Some(why) = not_transformed(cell) {
+        return trouble(Status::Refused, &why);
+    }
+    if let Some(trouble) = no_such_feed(condition) {
+        return Some(trouble);
+    }
+    let far = condition.sink == SinkKind::TcpRemote;
+    if condition.wait == Wait::Spin && !far && crate::trial::pins().is_none() {
         return trouble(
             Status::Refused,
             "a spinning receiver needs a CPU of its own and there is only one: wait = \"sleep\" or \"auto\"",
@@ -85,10 +100,13 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "evicting the pages of somebody else's log would hurt its broker: import it with --copy",
         );
     }
+    if let Some(fits) = fits_in_memory(condition, log_bytes) {
+        return trouble(Status::Refused, &fits);
+    }
     if let Some(trouble) = capacity::refused(cell, ready.log.segments.len() as u64) {
         return Some(trouble);
     }
-    let strategy = cell.contender.strategy;
+    let Entry::Transfer(strategy) = cell.contender.strategy else { return None };
     if strategy.disturbs() == Disturbance::PageCache && !ready.owned {
         return trouble(
             Status::Refused,
@@ -96,7 +114,7 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
              it with --copy",
         );
     }
-    let path = cell.contender.path(&claims::route(cell));
+    let path = strategy.path_with(&claims::route(cell, link), &cell.contender.complete_options());
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
     if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
         return trouble(
@@ -107,15 +125,75 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
     None
 }
 
+/// Why the bytes of a cell cannot be dropped by the receiver's kernel, if so.
+fn cannot_discard(cell: &Cell) -> Option<Trouble> {
+    let (status, why) = match (cell.condition.sink, cell.contender.strategy) {
+        (SinkKind::UnixStream, _) => (
+            Status::Unsupported,
+            "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
+        ),
+        (SinkKind::File | SinkKind::Null, _) => {
+            (Status::Refused, "this sink has no receiver that could discard")
+        }
+        (SinkKind::TcpLoopback | SinkKind::TcpRemote, Entry::Transfer(strategy))
+            if strategy.far_end() == FarEnd::KernelTls =>
+        {
+            let why = "the receiver has to decrypt, so its kernel cannot drop the bytes unseen";
+            (Status::Refused, why)
+        }
+        (SinkKind::TcpLoopback | SinkKind::TcpRemote, _) => return None,
+    };
+    Some(Trouble { status, ..Trouble::failed(why) })
+}
+
+/// Why the transform that is asked for cannot be made, if so.
+fn not_transformed(cell: &Cell) -> Option<String> {
+    let Cell { contender, condition, .. } = cell;
+    if condition.transform == scenario::Transform::None {
+        return None;
+    }
+    if contender.bare {
+        return Some("a bare loop hands its bytes on as they are: see the strategy".to_owned());
+    }
+    let tls = condition.transform == scenario::Transform::Tls;
+    let Entry::Transfer(strategy) = contender.strategy else {
+        return Some(
+            "what arrives is taken as it comes: only what is sent is transformed".to_owned(),
+        );
+    };
+    if condition.pressure.is_some() {
+        return Some("what transforms cost under pressure on memory is not built yet".to_owned());
+    }
+    if let Err(why) = strategy.transforms() {
+        // What is missing is not encryption but user space: there is a way without it.
+        let instead = if tls && why == NEEDS_USER_SPACE { " (kernel TLS needs none)" } else { "" };
+        return Some(format!("{why}{instead}"));
+    }
+    if condition.receiver == Receiver::Discard {
+        let why = "a receiver that discards sees no byte, so it cannot undo what was done to them";
+        return Some(why.to_owned());
+    }
+    (tls && !condition.sink.is_socket())
+        .then(|| "TLS needs somebody to shake hands with, and this sink is nobody".to_owned())
+}
+
+/// Why there is no pressure on memory where a scenario wants some: the log has to exceed the limit.
+fn fits_in_memory(condition: &Condition, log_bytes: u64) -> Option<String> {
+    let memory_bytes = condition.pressure.as_ref()?.memory_bytes;
+    let fits = log_bytes <= memory_bytes;
+    fits.then(|| format!("a log of {log_bytes} bytes fits {memory_bytes}: there is no pressure"))
+}
+
 /// Whether a file system keeps its files in the page cache alone.
-fn lies_in_memory(dir: &Path) -> bool {
+#[must_use]
+pub fn lies_in_memory(dir: &Path) -> bool {
     let kind = nix::sys::statfs::statfs(dir).map(|stat| stat.filesystem_type());
     kind == Ok(nix::sys::statfs::TMPFS_MAGIC)
 }
 
 /// Everything that a child has to know of its cell.
 #[must_use]
-pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
+pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
     let Cell { contender, condition, .. } = cell;
     let value = |value: &OptionValue| match value {
         OptionValue::Number(number) => Value::from(*number),
@@ -145,9 +223,18 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
         seed: 1,
         consumers: condition.consumers,
         sink: condition.sink.name().to_owned(),
-        scratch: scratch.to_owned(),
+        scratch: ground.scratch.to_owned(),
+        beside: ground.beside.to_owned(),
+        remote: match condition.sink {
+            SinkKind::TcpRemote => ground.link.map(Link::to_wire),
+            _ => None,
+        },
         discard: condition.receiver == Receiver::Discard,
         spins: match condition.wait {
+            // Nobody here pays for waking a receiver on another host.
+            Wait::Auto if condition.sink == SinkKind::TcpRemote => {
+                pin.is_some() && ground.link.is_some_and(Link::is_near)
+            }
             Wait::Auto => pin.is_some() && condition.consumers <= SPUN_MAX,
             Wait::Spin => true,
             Wait::Sleep => false,
@@ -161,5 +248,14 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
         pin,
         markers: false,
         demand: condition.demand,
+        transform: match condition.transform {
+            scenario::Transform::None => Transform::None,
+            scenario::Transform::Crc32c => Transform::Crc32c,
+            scenario::Transform::Lz4 => Transform::Lz4,
+            scenario::Transform::Zstd => Transform::Zstd,
+            scenario::Transform::Tls => Transform::Tls,
+        },
+        intake: (condition.family != Family::Transfer).then_some(condition.intake),
+        range_bytes: None,
     }
 }

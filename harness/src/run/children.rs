@@ -3,7 +3,9 @@
 use crate::ledger::Watched;
 use crate::trial::limits;
 use crate::trial::sinks::{die_with_parent, io};
-use crate::trial::wire::{Aliased, FarEnd, Lines, Moved, NoLine, Order, Reply, Spec, Trouble, say};
+use crate::trial::wire::{
+    Aliased, FarEnd, Lines, Moved, NoLine, Order, Reply, Served, Spec, Trouble, say,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -83,10 +85,7 @@ impl TrialChild {
     /// Why it did not.
     pub fn moved(&mut self, order: Order) -> Result<Moved, Trouble> {
         self.order(order)?;
-        match self.reply()? {
-            Reply::Moved(moved) => Ok(*moved),
-            other => Err(self.nonsense(&other)),
-        }
+        self.heard()
     }
 
     /// Has the child make the aliasing probe.
@@ -97,6 +96,77 @@ impl TrialChild {
         self.order(Order::Alias)?;
         match self.reply()? {
             Reply::Aliased(aliased) => Ok(aliased),
+            other => Err(self.nonsense(&other)),
+        }
+    }
+
+    /// Gives an order that is done when the child says so, and has nothing to tell.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub fn done(&mut self, order: Order) -> Result<(), Trouble> {
+        self.order(order)?;
+        match self.reply()? {
+            Reply::Done => Ok(()),
+            other => Err(self.nonsense(&other)),
+        }
+    }
+
+    /// Tells a child that serves to stop; how it served.
+    ///
+    /// # Errors
+    /// Why it did not.
+    pub fn stopped(&mut self, stretch_ns: (u64, u64)) -> Result<Served, Trouble> {
+        self.order(Order::Stop { stretch_ns })?;
+        match self.reply()? {
+            Reply::Served(served) => Ok(*served),
+            other => Err(self.nonsense(&other)),
+        }
+    }
+
+    /// Gives an order to move a block, and calls `meanwhile` every so often until it has moved.
+    ///
+    /// # Errors
+    /// Why it did not, or what `meanwhile` said.
+    pub fn moved_while(
+        &mut self,
+        order: Order,
+        every: Duration,
+        mut meanwhile: impl FnMut() -> Result<(), Trouble>,
+    ) -> Result<Moved, Trouble> {
+        self.order(order)?;
+        let begun = Instant::now();
+        loop {
+            match self.replies.next::<Reply>(every) {
+                Err(NoLine::Late(_)) if begun.elapsed() < self.limit => meanwhile()?,
+                Ok(Reply::Moved(moved)) => return Ok(*moved),
+                Ok(Reply::Failed(trouble)) => return Err(trouble),
+                Ok(other) => return Err(self.nonsense(&other)),
+                Err(NoLine::Late(_)) => {
+                    let message =
+                        format!("the child was killed: no answer within {:?}", self.limit);
+                    return Err(Trouble::failed(message));
+                }
+                Err(other) => return Err(self.obituary(&other.to_string())),
+            }
+        }
+    }
+
+    /// Gives an order to move a block, and waits for nothing.
+    ///
+    /// # Errors
+    /// A child that has gone.
+    pub fn tell(&mut self, order: Order) -> Result<(), Trouble> {
+        self.order(order)
+    }
+
+    /// Waits until the block has moved that it was told to move.
+    ///
+    /// # Errors
+    /// Why it did not.
+    pub fn heard(&mut self) -> Result<Moved, Trouble> {
+        match self.reply()? {
+            Reply::Moved(moved) => Ok(*moved),
             other => Err(self.nonsense(&other)),
         }
     }

@@ -1,22 +1,38 @@
 //! What does a strategy claim for a cell, written as a ledger without evidence?
 
+use super::cells::{Ground, lies_in_memory};
 use crate::machine::{ETHTOOL_GSG, ETHTOOL_GTXCSUM, offload};
-use crate::scenario::{Cache, Cell, Receiver};
+use crate::remote::link::Link;
+use crate::scenario::ingest::{Feed, Fsync};
+use crate::scenario::{Cache, Cell, Condition, Receiver};
+use crate::trial::wire::Moved;
 use std::collections::BTreeMap;
-use zclab_report::record::{Agreement, Compared, Hop, Ledger};
-use zclab_strategies::{CacheState, Route, SinkKind};
+use std::path::Path;
+use zclab_report::record::{Agreement, Compared, Hop, Ledger, reading};
+use zclab_strategies::{
+    CacheState, Entry, Family, IngestRoute, Mover, Pages, Path as Claim, Place, Route, SinkKind,
+    Strategy,
+};
 
 /// Hops are predicted for this many bytes as long as nothing is observed.
 const CLAIM_BYTES: u64 = 1 << 20;
 
-/// The route of a cell as it is: offloads of the loopback device are read back.
+/// The route of a cell as it is: offloads of the device are read back. A sink of `--to` that is on
+/// this host is reached over loopback, so the claim is the one for that.
 #[must_use]
-pub fn route(cell: &Cell) -> Route {
-    let over_loopback = cell.condition.sink == SinkKind::TcpLoopback;
-    // Where the device cannot be asked the claim is made for loopback as every kernel ships it.
-    let ask = |command| !over_loopback || offload("lo", command).unwrap_or(true);
+pub fn route(cell: &Cell, link: Option<&Link>) -> Route {
+    let sink = match (cell.condition.sink, link) {
+        (SinkKind::TcpRemote, Some(link)) if link.is_near() => SinkKind::TcpLoopback,
+        (sink, _) => sink,
+    };
+    // Where the device cannot be asked the claim is made for one as every kernel has them today.
+    let ask = |command| match (sink, link) {
+        (SinkKind::TcpLoopback, _) => offload("lo", command).unwrap_or(true),
+        (SinkKind::TcpRemote, Some(link)) => link.offload(command),
+        _ => true,
+    };
     Route {
-        sink: cell.condition.sink,
+        sink,
         cache: match cell.condition.cache {
             Cache::Warm => CacheState::Warm,
             Cache::Cold => CacheState::Cold,
@@ -30,10 +46,78 @@ pub fn route(cell: &Cell) -> Route {
     }
 }
 
+/// The route of a cell of the receive side, into a file of this folder.
+#[must_use]
+pub fn ingest_route(cell: &Cell, scratch: &Path) -> IngestRoute {
+    let Condition { intake, fetch_bytes, .. } = *cell.condition;
+    let whole = fetch_bytes.is_multiple_of(crate::cache::PAGE_BYTES);
+    IngestRoute {
+        source: intake.source,
+        pages: match intake.feed {
+            Feed::Zerocopy if whole => Pages::All,
+            // A fetch that is shorter than a page is received, not mapped.
+            Feed::Zerocopy if fetch_bytes > crate::cache::PAGE_BYTES => Pages::Some,
+            _ => Pages::None,
+        },
+        durable: intake.fsync != Fsync::Never && !lies_in_memory(scratch),
+    }
+}
+
+/// What a cell claims: its strategy's path, and where the bytes are changed on their way, the hop that
+/// changes them. Only the outlet knows how many there are behind it (`sent_per_byte`, for each byte
+/// of payload); as long as it has not said, the path is the strategy's own.
+#[must_use]
+pub fn transfer_path(
+    cell: &Cell,
+    strategy: &dyn Strategy,
+    on: &Route,
+    sent_per_byte: Option<f64>,
+) -> Claim {
+    let mut path = strategy.path_with(on, &cell.contender.complete_options());
+    let changes = cell.condition.transform.changes();
+    let Some(sent_per_byte) = sent_per_byte.filter(|_| changes) else { return path };
+    let Some(taken) = path.hops.iter().rposition(|hop| hop.to == Place::UserBuffer) else {
+        return path;
+    };
+    for hop in &mut path.hops[taken + 1..] {
+        hop.share *= sent_per_byte;
+    }
+    let why = "the transform reads each byte and writes what it becomes";
+    let changed =
+        zclab_strategies::Hop::new(Place::UserBuffer, Place::UserBuffer, Mover::CpuCopy, why);
+    path.hops.insert(taken + 1, changed);
+    path
+}
+
+/// Bytes that sinks took for each byte of a sample's payload, where the outlet counted them.
+#[must_use]
+pub fn sent_per_byte(moved: &Moved) -> Option<f64> {
+    let sent_bytes = *moved.readings.get(reading::SENT_BYTES)?;
+    (moved.bytes > 0).then(|| sent_bytes as f64 / moved.bytes as f64)
+}
+
+/// What the strategy claims for the cell's route.
+#[must_use]
+pub fn path(cell: &Cell, ground: Ground, sent_per_byte: Option<f64>) -> Claim {
+    match cell.contender.strategy {
+        Entry::Transfer(one) => transfer_path(cell, one, &route(cell, ground.link), sent_per_byte),
+        Entry::Ingest(one) => one.path(&ingest_route(cell, ground.scratch)),
+    }
+}
+
+/// Whose CPU time and calls are measured: the side that the strategies are of.
+#[must_use]
+pub fn side(family: Family) -> &'static str {
+    match family {
+        Family::Transfer => "sender",
+        Family::Ingest | Family::Receive => "receiver",
+    }
+}
+
 /// The claim of a cell of which nothing was observed, and why not.
 #[must_use]
-pub fn ledger(cell: &Cell, why: &str) -> Ledger {
-    let path = cell.contender.path(&route(cell));
+pub fn ledger(cell: &Cell, ground: Ground, sent_per_byte: Option<f64>, why: &str) -> Ledger {
+    let path = path(cell, ground, sent_per_byte);
     let hop = |hop: &zclab_strategies::Hop| Hop {
         from: hop.from.name().to_owned(),
         to: hop.to.name().to_owned(),
@@ -57,5 +141,6 @@ pub fn ledger(cell: &Cell, why: &str) -> Ledger {
         counts: BTreeMap::new(),
         gaps: BTreeMap::new(),
         syscalls: BTreeMap::new(),
+        side: side(cell.condition.family).to_owned(),
     }
 }

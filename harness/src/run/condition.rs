@@ -4,12 +4,18 @@
 //! whose samples need their own preparation (a cold or partial cache), and strategies that would
 //! disturb their neighbours, run in rounds, ABBA, each with a fresh child.
 
+mod ends;
+mod pressure;
 mod profile;
+mod readers;
 mod rounds;
 mod witnesses;
 
-use super::cells::{fetches, refused, spec, words};
+pub use ends::without;
+
+use super::cells::{self, Ground, fetches, refused, spec, words};
 use super::children::TrialChild;
+use super::claims;
 use super::evidence::{Counted, Evidence};
 use super::interrupt;
 use super::logs::Ready;
@@ -18,10 +24,7 @@ use crate::scenario::{self, Budget, Cell, Condition};
 use crate::trial::wire::{Cache, Moved, Order, Spec, Trouble};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
-use zclab_report::record::{
-    self, Aliasing, Failure, Histogram, Line, Pass, Profile, Sample, Status,
-};
+use zclab_report::record::{Aliasing, Histogram, Line, Pass, Profile, Sample, Status};
 
 /// Fetches that are content-checked before and after a launch.
 const VERIFY_FETCHES: u32 = 32;
@@ -41,6 +44,8 @@ struct Entry<'a> {
     counted: Option<Counted>,
     aliasing: Option<Aliasing>,
     profile: Option<Profile>,
+    /// Bytes that sinks took for each byte of payload, where they were transformed.
+    sent_per_byte: Option<f64>,
 }
 
 /// Measures a condition. Lines go to `write` as they come; those that end the cells come last, in one
@@ -50,7 +55,7 @@ pub struct Measure<'a> {
     condition: &'a Condition,
     budget: Budget,
     ready: Ready,
-    scratch: &'a Path,
+    ground: Ground<'a>,
     evidence: &'a mut Evidence,
     write: &'a mut dyn FnMut(&[Line]) -> anyhow::Result<()>,
     tick: &'a dyn Fn(&str),
@@ -64,8 +69,8 @@ pub struct Measure<'a> {
 pub struct Around<'a> {
     /// The log.
     pub ready: Ready,
-    /// A directory for file sinks.
-    pub scratch: &'a Path,
+    /// Where else bytes lie and go.
+    pub ground: Ground<'a>,
     /// Kernel counters, where they can be had.
     pub evidence: &'a mut Evidence,
     /// Takes lines of the record.
@@ -83,22 +88,23 @@ impl<'a> Measure<'a> {
         let ready = &around.ready;
         let entry = |cell: Cell<'a>| Entry {
             id: cell.id(),
-            trouble: refused(&cell, ready),
+            trouble: refused(&cell, ready, around.ground.link),
             setup: BTreeMap::new(),
             counted: None,
             aliasing: None,
             profile: None,
+            sent_per_byte: None,
             cell,
         };
         let words = words(&cells[0]);
         let entries = cells.into_iter().map(entry).collect();
-        let Around { ready, scratch, evidence, write, tick, verbose } = around;
+        let Around { ready, ground, evidence, write, tick, verbose } = around;
         Some(Measure {
             entries,
             condition,
             budget,
             ready,
-            scratch,
+            ground,
             evidence,
             write,
             tick,
@@ -119,8 +125,14 @@ impl<'a> Measure<'a> {
             if !together.is_empty() {
                 self.warm_log(&together);
             }
-            self.launch(&together, launch)?;
-            self.round(&apart, launch)?;
+            match (&self.condition.pressure, self.condition.readers) {
+                (Some(pressure), _) => self.pressed(pressure, launch)?,
+                (None, Some(readers)) => self.many(readers, launch)?,
+                (None, None) => {
+                    self.launch(&together, launch)?;
+                    self.round(&apart, launch)?;
+                }
+            }
             if interrupt::asked() {
                 return Ok(None);
             }
@@ -285,7 +297,7 @@ impl<'a> Measure<'a> {
 
     fn start(&self, at: usize, shape: impl Fn(Spec) -> Spec) -> Result<TrialChild, Trouble> {
         let entry = &self.entries[at];
-        let spec = shape(spec(&entry.cell, &self.ready, self.fetches(), self.scratch));
+        let spec = shape(spec(&entry.cell, &self.ready, self.fetches(), self.ground));
         if self.verbose {
             // The batches of a log are a long list; they can be had again from the log.
             let short = Spec { batches: Vec::new(), ..spec.clone() };
@@ -304,6 +316,9 @@ impl<'a> Measure<'a> {
         moved: Moved,
     ) -> anyhow::Result<()> {
         (self.tick)(&self.words);
+        if let Some(sent_per_byte) = claims::sent_per_byte(&moved) {
+            self.entries[at].sent_per_byte = Some(sent_per_byte);
+        }
         let cell = self.entries[at].id.clone();
         let Moved { bytes, header_bytes, fetches, messages, .. } = moved;
         let Moved { wall_ns, readings, calls, verified, cache, .. } = moved;
@@ -344,34 +359,5 @@ impl<'a> Measure<'a> {
         if !interrupt::asked() && self.entries[at].trouble.is_none() {
             self.entries[at].trouble = Some(trouble);
         }
-    }
-
-    /// Writes what ends the cells, all in one write.
-    fn close(self) -> anyhow::Result<Vec<Status>> {
-        let mut lines = Vec::new();
-        let mut statuses = Vec::new();
-        for entry in self.entries {
-            lines.push(Line::Ledger(self.evidence.ledger(&entry.cell, entry.counted.as_ref())));
-            lines.extend(entry.aliasing.map(Line::Aliasing));
-            lines.extend(entry.profile.map(Line::Profile));
-            let status = entry.trouble.as_ref().map_or(Status::Ok, |trouble| trouble.status);
-            if let Some(Trouble { status, call, errno, message }) = entry.trouble.clone() {
-                let cell = entry.id.clone();
-                lines.push(Line::Error(Failure { cell, status, call, errno, message }));
-            }
-            lines.push(Line::Cell(record::Cell {
-                cell: entry.id,
-                scenario: entry.cell.scenario.name.clone(),
-                strategy: entry.cell.contender.name(),
-                label: entry.cell.contender.label.clone(),
-                params: entry.cell.params(),
-                status,
-                reasons: entry.trouble.into_iter().map(|trouble| trouble.message).collect(),
-                setup: entry.setup,
-            }));
-            statuses.push(status);
-        }
-        (self.write)(&lines)?;
-        Ok(statuses)
     }
 }

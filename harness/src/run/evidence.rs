@@ -3,11 +3,13 @@
 //! Counting has blocks of its own, in children of their own: programs are attached for them and for
 //! nothing else. Where the kernel lets nobody count, every cell says so with the reason.
 
+use super::cells::Ground;
 use super::children::TrialChild;
 use super::claims;
 use crate::ledger::Ledger;
 use crate::ledger::counts::Counts;
-use crate::ledger::judge::{Case, judge};
+use crate::ledger::judge::ingest::{IngestCase, judge_ingest};
+use crate::ledger::judge::{Case, Changed, judge};
 use crate::ledger::object::Unavailable;
 use crate::ledger::profile::Profiler;
 use crate::log::Log;
@@ -15,8 +17,8 @@ use crate::scenario::Cell;
 use crate::trial::wire::{Moved, Order, Trouble};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use zclab_report::record;
-use zclab_strategies::Route;
+use zclab_report::record::{self, reading};
+use zclab_strategies::{Entry, Route};
 
 /// The ledger of a run, loaded once, and why it cannot count if it cannot.
 pub struct Evidence {
@@ -127,31 +129,54 @@ impl Evidence {
         self.ledger = Err(error.to_string());
     }
 
-    /// The ledger line of a cell: its claim, and what was counted of it.
+    /// The ledger line of a cell: its claim, and what was counted of it. Where nothing was, a sample
+    /// may still say how many bytes were sent for each byte of payload.
     #[must_use]
-    pub fn ledger(&self, cell: &Cell, counted: Option<&Counted>) -> record::Ledger {
+    pub fn ledger(
+        &self,
+        cell: &Cell,
+        ground: Ground,
+        counted: Option<&Counted>,
+        sent_per_byte: Option<f64>,
+    ) -> record::Ledger {
         let (counted, ledger) = match (counted, &self.ledger) {
             (Some(counted), Ok(ledger)) => (counted, ledger),
-            (_, Err(why)) => return claims::ledger(cell, why),
+            (_, Err(why)) => return claims::ledger(cell, ground, sent_per_byte, why),
             (None, Ok(_)) => {
                 let why = self.unlearnt.as_deref();
-                return claims::ledger(cell, why.unwrap_or("the cell was not counted"));
+                let why = why.unwrap_or("the cell was not counted");
+                return claims::ledger(cell, ground, sent_per_byte, why);
             }
         };
         let Counted { moved, counts } = counted;
-        let outside_blocks = moved.outside_blocks_bytes as f64 / moved.bytes.max(1) as f64;
-        let route = Route { outside_blocks, ..claims::route(cell) };
-        let path = cell.contender.path(&route);
-        let case = Case {
-            path: &path,
-            route: &route,
-            payload_bytes: moved.bytes,
-            header_bytes: moved.header_bytes,
-            missing_bytes: moved.cache.as_ref().map(missing),
-            counts,
-            gaps: ledger.gaps(),
+        let side = claims::side(cell.condition.family);
+        let judgement = match cell.contender.strategy {
+            Entry::Transfer(one) => {
+                let outside_blocks = moved.outside_blocks_bytes as f64 / moved.bytes.max(1) as f64;
+                let route = Route { outside_blocks, ..claims::route(cell, ground.link) };
+                judge(&Case {
+                    path: &claims::transfer_path(cell, one, &route, claims::sent_per_byte(moved)),
+                    route: &route,
+                    payload_bytes: moved.bytes,
+                    header_bytes: moved.header_bytes,
+                    changed: changed(cell, moved),
+                    missing_bytes: moved.cache.as_ref().map(missing),
+                    counts,
+                    gaps: ledger.gaps(),
+                })
+            }
+            Entry::Ingest(one) => {
+                let route = claims::ingest_route(cell, ground.scratch);
+                judge_ingest(&IngestCase {
+                    path: &one.path(&route),
+                    route: &route,
+                    payload_bytes: moved.bytes,
+                    mapped_bytes: moved.readings.get(reading::MAPPED_BYTES).copied().unwrap_or(0),
+                    counts,
+                    gaps: ledger.gaps(),
+                })
+            }
         };
-        let judgement = judge(&case);
         record::Ledger {
             cell: cell.id(),
             payload_bytes: moved.bytes,
@@ -160,11 +185,19 @@ impl Evidence {
             hops: judgement.hops,
             agreement: judgement.agreement,
             reason: judgement.reason,
-            counts: counts.raw(),
+            counts: counts.raw_of(side),
             gaps: gaps(ledger),
             syscalls: counts.calls_of("sender"),
+            side: side.to_owned(),
         }
     }
+}
+
+/// What the outlet counted, where the bytes were changed on their way.
+fn changed(cell: &Cell, moved: &Moved) -> Option<Changed> {
+    let read = |name| moved.readings.get(name).copied();
+    let (taken_bytes, sent_bytes) = (read(reading::TRANSFORMED_BYTES)?, read(reading::SENT_BYTES)?);
+    cell.condition.transform.changes().then_some(Changed { taken_bytes, sent_bytes })
 }
 
 fn gaps(ledger: &Ledger) -> BTreeMap<String, String> {

@@ -1,10 +1,11 @@
 //! What is a cell called, and which parameters make it what it is?
 
-use super::{Cell, Condition, LogChoice, Scenario, words};
+use super::{Cell, Condition, FileSystem, LogChoice, Pressure, Scenario, ingest, words};
 use crate::trial::wire::Demand;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use zclab_report::record;
+use zclab_strategies::Family;
 
 impl Scenario {
     /// Every contender under every condition: condition by condition, contenders in their order.
@@ -51,8 +52,19 @@ impl Condition {
             ("transform".to_owned(), json!(self.transform.name())),
             ("socket_buffer".to_owned(), json!(self.socket_buffer_bytes)),
         ]);
+        // Cells of records from before there was a choice keep their names.
+        if self.filesystem != FileSystem::Here {
+            params.insert("filesystem".to_owned(), json!(self.filesystem.name()));
+        }
+        if let Some(readers) = self.readers {
+            params.insert("readers".to_owned(), json!(readers));
+        }
         if let Some(size) = self.message() {
             params.insert("message".to_owned(), words::message(size));
+        }
+        if self.family != Family::Transfer {
+            params.retain(|name, _| !ingest::OF_TRANSFERS.contains(&name.as_str()));
+            params.extend(self.intake.params(self.family));
         }
         // Like the options of a strategy: cells are called as they were before these keys existed.
         let usual = demand(&Demand::default());
@@ -77,6 +89,7 @@ impl Condition {
                 ("seed".to_owned(), json!(spec.seed)),
             ]);
         }
+        params.extend(self.pressure.iter().flat_map(Pressure::params));
         params
     }
 }

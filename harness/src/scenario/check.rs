@@ -6,7 +6,7 @@
 use super::document::Reader;
 use super::matrix::{Matrix, Setting};
 use super::parse::Tables;
-use super::{Budget, Cache, LogChoice, keys};
+use super::{Budget, Cache, FileSystem, LogChoice, keys};
 use crate::log::kafka::{MessageSize, Spec};
 use crate::size;
 use std::ops::Range;
@@ -37,12 +37,21 @@ pub(super) fn consistency(
             fetches(reader, tables, matrix, spec);
             messages(reader, tables, matrix, spec);
             cold_rounds(reader, tables, matrix, spec, budget);
+            readers(reader, tables, matrix);
         }
         LogChoice::Imported(_) => {
             for (_, span) in values(matrix, "message").iter().take(1) {
                 let what = "an imported log has messages of its own";
                 reader.note("matrix.message", span, what).expected =
                     "no `message` beside `import`".to_owned();
+            }
+            let elsewhere =
+                |setting: &Setting| !matches!(setting, Setting::FileSystem(FileSystem::Here));
+            let given = values(matrix, "filesystem");
+            if let Some((_, span)) = given.iter().find(|(setting, _)| elsewhere(setting)) {
+                let what = "an imported log lies where it lies";
+                reader.note("matrix.filesystem", span, what).expected =
+                    "only \"here\" beside `import`".to_owned();
             }
         }
     }
@@ -117,6 +126,23 @@ fn longest(message: &MessageSize) -> u32 {
         MessageSize::Uniform { max, .. }
         | MessageSize::Lognormal { max, .. }
         | MessageSize::Zipf { max, .. } => max,
+    }
+}
+
+/// Readers of the same ranges find what others have read, so that nothing could be proven cold.
+fn readers(reader: &mut Reader, tables: &Tables, matrix: &Matrix) {
+    if !matrix.many_readers() {
+        return;
+    }
+    for (setting, span) in values(matrix, "cache") {
+        if !matches!(setting, Setting::Cache(Cache::Warm)) {
+            let what = "many readers of a log that is not in memory warm it for each other";
+            reader.note("matrix.cache", &span, what).expected = "\"warm\"".to_owned();
+        }
+    }
+    if let Some(pressure) = &tables.pressure {
+        let what = "[pressure] has one scan: `readers` means nothing beside it";
+        reader.note("pressure", &pressure.span, what).expected = "one of the two".to_owned();
     }
 }
 

@@ -4,9 +4,7 @@ use super::document::{Item, Reader, Section, describe, quoted, whole_number};
 use super::{Contender, keys, problem};
 use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeValue;
-use zclab_strategies::{
-    ALL, OptionKind, OptionSpec, OptionValue, Options, Path, Route, Strategy, find,
-};
+use zclab_strategies::{Entry, Family, OptionKind, OptionSpec, OptionValue, Options, Path, Route};
 
 /// The strategies that the harness has a bare loop for: `bare:<name>` measures its own tax.
 pub const BARE: &[&str] = &["read-write", "mmap-write", "sendfile", "splice"];
@@ -23,11 +21,7 @@ type Settings = Vec<BTreeMap<String, OptionValue>>;
 impl Contender {
     /// A contender, with its label made from the options that differ from their defaults.
     #[must_use]
-    pub fn new(
-        strategy: &'static dyn Strategy,
-        bare: bool,
-        options: BTreeMap<String, OptionValue>,
-    ) -> Contender {
+    pub fn new(strategy: Entry, bare: bool, options: BTreeMap<String, OptionValue>) -> Contender {
         let mut contender = Contender { label: String::new(), strategy, bare, options };
         let mut label = contender.name();
         for (name, value) in contender.changed_options() {
@@ -52,8 +46,11 @@ impl Contender {
 
     /// What it claims on a route, with its options.
     #[must_use]
-    pub fn path(&self, on: &Route) -> Path {
-        self.strategy.path_with(on, &self.complete_options())
+    pub fn path(&self, on: &Route) -> Option<Path> {
+        match self.strategy {
+            Entry::Transfer(one) => Some(one.path_with(on, &self.complete_options())),
+            Entry::Ingest(_) => None,
+        }
     }
 
     /// The options that differ from their defaults, sorted by name.
@@ -72,14 +69,16 @@ impl Contender {
 /// Reads the value of `strategies`.
 pub(super) fn read<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Vec<Contender> {
     match item.value {
-        DeValue::String(word) if word == "all" => {
-            ALL.iter().map(|strategy| Contender::new(*strategy, false, BTreeMap::new())).collect()
+        DeValue::String(word) if family_of(word).is_some() => {
+            let members = family_of(word).into_iter().flat_map(Family::entries);
+            members.map(|strategy| Contender::new(strategy, false, BTreeMap::new())).collect()
         }
         DeValue::Array(_) => {
             let mut contenders = Vec::new();
             let mut labels = BTreeSet::new();
             for element in reader.list(item) {
                 for contender in read_element(reader, &element) {
+                    one_family(reader, &element, contenders.first(), &contender);
                     if !labels.insert(contender.label.clone()) {
                         let what = format!("{} is listed twice", quoted(&contender.label));
                         reader.note(&element.path, &element.span, what);
@@ -101,6 +100,31 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Vec<Contende
             reader.note(&item.path, &item.span, what).expected = keys::STRATEGIES.values.describe();
             Vec::new()
         }
+    }
+}
+
+/// The family that a lone word stands for.
+fn family_of(word: &str) -> Option<Family> {
+    let alone = |family: &Family| match family {
+        Family::Transfer => word == "all",
+        other => word == other.name(),
+    };
+    Family::ALL.iter().copied().find(alone)
+}
+
+/// What reads a log and what writes one have nothing that could be compared.
+fn one_family(reader: &mut Reader, item: &Item, first: Option<&Contender>, next: &Contender) {
+    let Some(first) = first else { return };
+    let (one, other) = (first.strategy.family(), next.strategy.family());
+    if one != other {
+        let what = format!(
+            "{} is of the family {}, {} of {}",
+            next.label,
+            other.name(),
+            first.label,
+            one.name()
+        );
+        reader.note(&item.path, &item.span, what).expected = "strategies of one family".to_owned();
     }
 }
 
@@ -135,18 +159,19 @@ fn read_table<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Option<Vec<Conten
 }
 
 /// The strategy of a name, and whether its bare loop is meant.
-fn resolve(reader: &mut Reader, item: &Item, name: &str) -> Option<(&'static dyn Strategy, bool)> {
+fn resolve(reader: &mut Reader, item: &Item, name: &str) -> Option<(Entry, bool)> {
     if let Some(imitated) = name.strip_prefix(BARE_PREFIX) {
-        let found = BARE.iter().find(|bare| **bare == imitated).and_then(|bare| find(bare));
+        let found = BARE.iter().find(|bare| **bare == imitated).and_then(|bare| Entry::find(bare));
         if found.is_none() {
             let expected = format!("{BARE_PREFIX} and one of {}", BARE.join(", "));
             reader.unknown_word(item, name, &[], expected);
         }
         return found.map(|strategy| (strategy, true));
     }
-    let found = find(name);
+    let found = Entry::find(name);
     if found.is_none() {
-        let known: Vec<&str> = ALL.iter().map(|strategy| strategy.name()).collect();
+        let all = Family::ALL.iter().flat_map(|family| family.entries());
+        let known: Vec<&str> = all.map(Entry::name).collect();
         let expected = format!("one of {}", known.join(", "));
         reader.unknown_word(item, name, &known, expected);
     }
@@ -157,7 +182,7 @@ fn resolve(reader: &mut Reader, item: &Item, name: &str) -> Option<(&'static dyn
 fn read_options<'a>(
     reader: &mut Reader<'a>,
     section: &Section<'a>,
-    strategy: &'static dyn Strategy,
+    strategy: Entry,
 ) -> Option<Settings> {
     let mut settings: Settings = vec![BTreeMap::new()];
     for (name, item, key_span) in section.entries() {
@@ -196,7 +221,7 @@ fn unknown_option(
     item: &Item,
     name: &str,
     key_span: &std::ops::Range<usize>,
-    strategy: &'static dyn Strategy,
+    strategy: Entry,
 ) {
     let known: Vec<&str> = strategy.options().iter().map(|spec| spec.name).collect();
     let what = format!("{} has no option of this name", strategy.name());

@@ -3,7 +3,7 @@
 //! A sketch before measuring, good to a factor of two or so on a slow two-core machine: it tells
 //! minutes from hours. No result is ever computed from it.
 
-use super::{Cache, Cell, Condition, Contender, LogChoice, Scenario};
+use super::{Cache, Cell, Condition, Contender, LogChoice, Pressure, Scenario, Transform};
 use crate::log::kafka::Spec;
 use zclab_strategies::{CacheState, Disturbance, Place, Route, SinkKind};
 
@@ -41,7 +41,9 @@ impl Contender {
     /// where the cache has to be prepared for each sample, or neighbours would be disturbed.
     #[must_use]
     pub fn needs_rounds(&self, condition: &Condition) -> bool {
-        condition.cache != Cache::Warm || self.strategy.disturbs() != Disturbance::Nothing
+        condition.readers.is_some()
+            || condition.cache != Cache::Warm
+            || self.strategy.disturbs() != Disturbance::Nothing
     }
 }
 
@@ -81,18 +83,22 @@ fn of_cell(cell: &Cell) -> Estimate {
     let budget = &scenario.budget;
     let launches = u64::from(budget.launches);
     let rounds = contender.needs_rounds(condition);
-    let sinks = u64::from(condition.consumers);
+    let readers = u64::from(condition.readers.unwrap_or(1));
+    let sinks = u64::from(condition.consumers) * readers;
     let fetch_all_sinks = condition.fetch_bytes.saturating_mul(sinks).max(1);
     let fetches = (budget.slice_bytes / fetch_all_sinks).clamp(1, budget.fetches_max.into());
     let slice_bytes = fetches.saturating_mul(fetch_all_sinks);
     let mut slice_ns = (slice_bytes / 1000)
-        .saturating_mul(BYTE_PS)
+        .saturating_mul(BYTE_PS + transform_byte_ps(condition.transform))
         .saturating_add(fetches.saturating_mul(sinks).saturating_mul(FETCH_NS));
     if reads_the_device(contender, condition) {
         let device_ns = (fetches.saturating_mul(condition.fetch_bytes) / 1000)
             .saturating_mul(DEVICE_BYTE_PS)
             .saturating_add(fetches.saturating_mul(DEVICE_FETCH_NS));
         slice_ns = slice_ns.saturating_add(device_ns);
+    }
+    if let Some(pressure) = &condition.pressure {
+        return under_pressure(scenario, pressure, condition);
     }
     slice_ns = slice_ns.max(asked_over(condition, fetches));
     let (samples, overhead_ns) = if rounds {
@@ -125,6 +131,36 @@ fn asked_over(condition: &Condition, fetches: u64) -> u64 {
     due_ns.max(slow_ns)
 }
 
+/// What a transform and its undoing add to each byte, roughly.
+fn transform_byte_ps(transform: Transform) -> u64 {
+    match transform {
+        Transform::None => 0,
+        Transform::Crc32c => 100,
+        Transform::Tls => 1_500,
+        Transform::Lz4 => 3_000,
+        Transform::Zstd => 6_000,
+    }
+}
+
+/// A round reads the log once, between two stretches for which hot consumers are alone.
+fn under_pressure(scenario: &Scenario, pressure: &Pressure, condition: &Condition) -> Estimate {
+    let launches = u64::from(scenario.budget.launches);
+    let log_bytes = match &condition.log {
+        LogChoice::Kafka(spec) => spec.total_bytes,
+        LogChoice::Imported(_) => pressure.memory_bytes,
+    };
+    let scan_bytes = log_bytes.saturating_sub(pressure.hot_bytes);
+    let scan_ns = scan_bytes / 1000 * (BYTE_PS + DEVICE_BYTE_PS);
+    let alone_ms = u64::from(pressure.alone_ms.0) + u64::from(pressure.alone_ms.1);
+    let round_ns = scan_ns + alone_ms * 1_000_000 + 2 * ROUND_NS;
+    Estimate {
+        samples: launches,
+        delivered_bytes: launches.saturating_mul(scan_bytes),
+        log_bytes: 0,
+        wall_ns: launches.saturating_mul(round_ns),
+    }
+}
+
 /// By the strategy's own claim, so that no strategy has to be named here.
 fn reads_the_device(contender: &Contender, condition: &Condition) -> bool {
     let cache = match condition.cache {
@@ -133,5 +169,6 @@ fn reads_the_device(contender: &Contender, condition: &Condition) -> bool {
         Cache::Partial { resident } => CacheState::Partial { resident },
     };
     let route = Route { cache, ..Route::to(SinkKind::TcpLoopback) };
-    contender.path(&route).hops.iter().any(|hop| hop.from == Place::Disk)
+    // The far end of the receive side reads a warm log.
+    contender.path(&route).is_some_and(|path| path.hops.iter().any(|hop| hop.from == Place::Disk))
 }

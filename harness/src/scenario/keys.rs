@@ -4,7 +4,7 @@
 //! `scenarios/README.md` to them, so that a key cannot be accepted without being documented.
 
 pub use super::values::Values;
-use super::words;
+use super::{ingest, words};
 use zclab_strategies::SinkKind;
 
 /// One key of a scenario file.
@@ -48,7 +48,6 @@ const fn count(default: u64, min: u64, max: u64) -> Values {
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
-
 /// No message is longer: it has to fit a batch, whose length Kafka keeps in 31 bits.
 const MESSAGE_MAX: u64 = 64 * MIB;
 
@@ -82,7 +81,7 @@ pub const STRATEGIES: Key = Key::new(
     "strategies",
     Values::Form {
         default: "",
-        forms: "\"all\", or an array of names and tables such as \
+        forms: "\"all\", \"ingest\", \"receive\", or an array of names and tables such as \
                 { strategy = \"splice\", pipe = [\"64 KiB\", \"1 MiB\"] }",
     },
     "what is compared: the contenders, in order",
@@ -170,6 +169,13 @@ pub const HEADER: Key = Key::new(
 /// Fan-out.
 pub const CONSUMERS: Key =
     Key::new("matrix", "consumers", count(1, 1, 20_000), "sinks that each fetch goes to");
+/// What the log lies on.
+pub const FILESYSTEM: Key = Key::new(
+    "matrix",
+    "filesystem",
+    Values::Word { default: "here", of: || words::names(words::FILESYSTEMS) },
+    "what the log lies on: here is the folder of logs, others are made (root)",
+);
 /// Order of fetches.
 pub const ACCESS: Key = Key::new(
     "matrix",
@@ -205,22 +211,22 @@ pub const RECEIVER: Key = Key::new(
     "matrix",
     "receiver",
     Values::Word { default: "copy", of: || words::names(words::RECEIVERS) },
-    "what the receiver does with the bytes; discard needs the sink tcp-loopback",
+    "what the receiver does with the bytes; discard needs TCP",
 );
 /// How the receiver waits.
 pub const WAIT: Key = Key::new(
     "matrix",
     "wait",
     Values::Word { default: "auto", of: || words::names(words::WAITS) },
-    "how the receiver waits: spin needs a CPU of its own, auto spins where there is one and at most \
+    "how the far end waits: spin needs a CPU of its own, auto spins where there is one and at most \
      128 consumers",
 );
-/// What is done on the way.
+/// What is done to the bytes first.
 pub const TRANSFORM: Key = Key::new(
     "matrix",
     "transform",
     Values::Word { default: "none", of: || words::names(words::TRANSFORMS) },
-    "what is done to the bytes on the way",
+    "what is done to the bytes before they are sent; tls needs a socket as the sink",
 );
 /// Socket buffers.
 pub const SOCKET_BUFFER: Key = Key::new(
@@ -228,6 +234,85 @@ pub const SOCKET_BUFFER: Key = Key::new(
     "socket_buffer",
     bytes(0, 0, GIB),
     "SO_SNDBUF and SO_RCVBUF asked for, 0 leaves them to the kernel; what came of it is in the record",
+);
+/// Where bytes come from.
+pub const SOURCE: Key = Key::new(
+    "matrix",
+    "source",
+    Values::Word { default: "tcp-loopback", of: || words::names(ingest::SOURCES) },
+    "ingest, receive: the kind of socket that the bytes come from",
+);
+/// How the far end sends.
+pub const FEED: Key = Key::new(
+    "matrix",
+    "feed",
+    Values::Word { default: "send", of: || words::names(ingest::FEEDS) },
+    "ingest, receive: how the far end sends the log",
+);
+/// Durability.
+pub const FSYNC: Key = Key::new(
+    "matrix",
+    "fsync",
+    Values::Word { default: "never", of: || words::names(ingest::FSYNCS) },
+    "ingest: when the file is synced (fdatasync, timed): never, before each fetch counts, or at the end",
+);
+
+/// Senders.
+pub const READERS: Key = Key::new(
+    "matrix",
+    "readers",
+    count(1, 1, 64),
+    "processes that serve the same ranges at once, each with an engine and sinks of its own",
+);
+
+/// The limit on memory.
+pub const MEMORY: Key = Key::new(
+    "pressure",
+    "memory",
+    bytes(96 * MIB, 16 * MIB, GIB << 10),
+    "limit of the group that the senders of scan and hot consumers are in; less than the log",
+);
+/// The hot set.
+pub const HOT: Key = Key::new(
+    "pressure",
+    "hot",
+    bytes(32 * MIB, MIB, GIB << 10),
+    "so much of the log's end is read by hot consumers again and again",
+);
+/// Who serves the hot consumers.
+pub const HOT_STRATEGY: Key = Key::new(
+    "pressure",
+    "hot_strategy",
+    Values::Form { default: "\"sendfile\"", forms: "the name of a strategy that moves the log" },
+    "what serves the hot consumers, whatever serves the scan",
+);
+/// How often they ask.
+pub const HOT_RATE: Key = Key::new(
+    "pressure",
+    "hot_rate",
+    count(500, 1, 20_000),
+    "fetches each second that the hot consumers ask for, served in time or not",
+);
+/// Where they read.
+pub const HOT_ACCESS: Key = Key::new(
+    "pressure",
+    "hot_access",
+    Values::Word { default: "random", of: super::pressure::orders },
+    "where consecutive fetches lie in the hot set",
+);
+/// How long they are alone first.
+pub const BEFORE_MS: Key = Key::new(
+    "pressure",
+    "before_ms",
+    count(1000, 100, 60_000),
+    "milliseconds for which hot consumers are served before the scan",
+);
+/// How long they are alone afterwards.
+pub const AFTER_MS: Key = Key::new(
+    "pressure",
+    "after_ms",
+    count(1000, 100, 60_000),
+    "milliseconds for which hot consumers are served after the scan",
 );
 
 /// Who serves the sinks.
@@ -335,7 +420,7 @@ pub const CACHE_PARTIAL: Key = Key::new(
 );
 
 /// The keys at the top of a file that hold a table.
-pub const TABLES: &[&str] = &["log", "matrix", "budget"];
+pub const TABLES: &[&str] = &["log", "matrix", "pressure", "budget"];
 
 /// Every key, in the order of documentation.
 pub const ALL: &[Key] = &[
@@ -357,6 +442,7 @@ pub const ALL: &[Key] = &[
     FETCH,
     HEADER,
     CONSUMERS,
+    FILESYSTEM,
     ACCESS,
     CACHE,
     SINK,
@@ -369,6 +455,17 @@ pub const ALL: &[Key] = &[
     SLOW_RATE,
     RATE,
     ARRIVALS,
+    SOURCE,
+    FEED,
+    FSYNC,
+    READERS,
+    MEMORY,
+    HOT,
+    HOT_STRATEGY,
+    HOT_RATE,
+    HOT_ACCESS,
+    BEFORE_MS,
+    AFTER_MS,
     LAUNCHES,
     TURNS,
     SLICE,

@@ -1,9 +1,10 @@
 //! Which conditions does the matrix of a scenario span?
 
 use super::document::{Item, Reader, Section, describe};
+use super::ingest::{FEEDS, FSYNCS, Feed, Fsync, Intake, SOURCES};
 use super::keys::{self, Key};
-use super::words::{self, ARRIVALS, DRIVERS, RECEIVERS, TRANSFORMS, WAITS};
-use super::{Access, Cache, Condition, LogChoice, Receiver, Transform, Wait};
+use super::words::{self, ARRIVALS, DRIVERS, FILESYSTEMS, RECEIVERS, TRANSFORMS, WAITS};
+use super::{Access, Cache, Condition, FileSystem, LogChoice, Receiver, Transform, Wait};
 use crate::log::kafka::MessageSize;
 use crate::trial::wire::Demand;
 use crate::trial::wire::demand::{Arrivals, Driver};
@@ -12,7 +13,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use toml::de::DeValue;
 use zclab_report::record;
-use zclab_strategies::SinkKind;
+use zclab_strategies::{Family, SinkKind};
 
 /// The exponent of `access = "zipf"`.
 const ZIPF_EXPONENT: f64 = 1.1;
@@ -27,6 +28,7 @@ pub(super) enum Setting {
     Fetch(u64),
     Header(u64),
     Consumers(u32),
+    FileSystem(FileSystem),
     Access(Access),
     Cache(Cache),
     Sink(SinkKind),
@@ -39,6 +41,10 @@ pub(super) enum Setting {
     SlowRate(u64),
     Rate(u64),
     Arrivals(Arrivals),
+    Source(SinkKind),
+    Feed(Feed),
+    Fsync(Fsync),
+    Readers(u32),
 }
 
 /// A parameter, its values, and where each of them stands.
@@ -62,7 +68,8 @@ impl Setting {
             Setting::Fetch(bytes) | Setting::Header(bytes) | Setting::SocketBuffer(bytes) => {
                 json!(bytes)
             }
-            Setting::Consumers(count) => json!(count),
+            Setting::Consumers(count) | Setting::Readers(count) => json!(count),
+            Setting::FileSystem(filesystem) => json!(filesystem.name()),
             Setting::Access(access) => json!(access.name()),
             Setting::Cache(cache) => json!(cache.name()),
             Setting::Sink(sink) => json!(sink.name()),
@@ -73,6 +80,9 @@ impl Setting {
             Setting::Slow(count) => json!(count),
             Setting::SlowRate(number) | Setting::Rate(number) => json!(number),
             Setting::Arrivals(arrivals) => json!(arrivals.name()),
+            Setting::Source(source) => json!(source.name()),
+            Setting::Feed(feed) => json!(words::name(FEEDS, feed)),
+            Setting::Fsync(fsync) => json!(words::name(FSYNCS, fsync)),
         }
     }
 
@@ -86,6 +96,7 @@ impl Setting {
             Setting::Fetch(bytes) => to.fetch_bytes = bytes,
             Setting::Header(bytes) => to.header_bytes = bytes,
             Setting::Consumers(count) => to.consumers = count,
+            Setting::FileSystem(filesystem) => to.filesystem = filesystem,
             Setting::Access(access) => to.access = access,
             Setting::Cache(cache) => to.cache = cache,
             Setting::Sink(sink) => to.sink = sink,
@@ -98,6 +109,10 @@ impl Setting {
             Setting::SlowRate(bytes) => to.demand.slow_rate_bytes = bytes,
             Setting::Rate(rate) => to.demand.rate = rate,
             Setting::Arrivals(arrivals) => to.demand.arrivals = arrivals,
+            Setting::Source(source) => to.intake.source = source,
+            Setting::Feed(feed) => to.intake.feed = feed,
+            Setting::Fsync(fsync) => to.intake.fsync = fsync,
+            Setting::Readers(count) => to.readers = Some(count),
         }
     }
 }
@@ -118,6 +133,12 @@ impl Matrix {
     pub fn points(&self) -> usize {
         let lengths = self.parameters.iter().map(|parameter| parameter.settings.len());
         lengths.fold(1, usize::saturating_mul)
+    }
+
+    /// Whether any condition has many readers.
+    pub fn many_readers(&self) -> bool {
+        let mut settings = self.parameters.iter().flat_map(|parameter| &parameter.settings);
+        settings.any(|(setting, _)| matches!(setting, Setting::Readers(count) if *count > 1))
     }
 
     /// The parameters with more than one value.
@@ -141,6 +162,8 @@ impl Matrix {
             let with = |condition: &Condition, setting: &Setting| {
                 let mut condition = condition.clone();
                 setting.apply(&mut condition);
+                // One reader everywhere is what a silent file has.
+                condition.readers = condition.readers.filter(|_| self.many_readers());
                 condition
             };
             conditions
@@ -152,12 +175,17 @@ impl Matrix {
 }
 
 /// The condition of a file that sets nothing.
-pub(super) fn base(log: LogChoice) -> Condition {
+pub(super) fn base(log: LogChoice, family: Family) -> Condition {
     Condition {
         log,
         fetch_bytes: keys::FETCH.values.default_number(),
-        header_bytes: keys::HEADER.values.default_number(),
+        header_bytes: match family {
+            Family::Transfer => keys::HEADER.values.default_number(),
+            // What the far end sends is the log and nothing else.
+            Family::Ingest | Family::Receive => 0,
+        },
         consumers: 1,
+        filesystem: FileSystem::Here,
         access: Access::Sequential,
         cache: Cache::Warm,
         sink: SinkKind::TcpLoopback,
@@ -166,6 +194,10 @@ pub(super) fn base(log: LogChoice) -> Condition {
         transform: Transform::None,
         socket_buffer_bytes: keys::SOCKET_BUFFER.values.default_number(),
         demand: Demand::default(),
+        family,
+        intake: Intake::default(),
+        readers: None,
+        pressure: None,
     }
 }
 
@@ -209,6 +241,10 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
         "fetch" => reader.number(key, item).map(Setting::Fetch),
         "header" => reader.number(key, item).map(Setting::Header),
         "consumers" => reader.number32(key, item).map(Setting::Consumers),
+        "filesystem" => {
+            let word = reader.word(key, item)?;
+            words::find(FILESYSTEMS, word).map(Setting::FileSystem)
+        }
         "access" => access(reader, item).map(Setting::Access),
         "cache" => cache(reader, item).map(Setting::Cache),
         "sink" => reader.word(key, item).and_then(SinkKind::parse).map(Setting::Sink),
@@ -236,6 +272,19 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
             let word = reader.word(key, item)?;
             words::find(ARRIVALS, word).map(Setting::Arrivals)
         }
+        "source" => {
+            let word = reader.word(key, item)?;
+            words::find(SOURCES, word).map(Setting::Source)
+        }
+        "feed" => {
+            let word = reader.word(key, item)?;
+            words::find(FEEDS, word).map(Setting::Feed)
+        }
+        "fsync" => {
+            let word = reader.word(key, item)?;
+            words::find(FSYNCS, word).map(Setting::Fsync)
+        }
+        "readers" => reader.number32(key, item).map(Setting::Readers),
         _ => None,
     }
 }

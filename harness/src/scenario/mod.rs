@@ -9,10 +9,12 @@ mod check;
 mod contenders;
 mod document;
 mod estimate;
+pub mod ingest;
 pub mod keys;
 mod load;
 mod matrix;
 mod parse;
+pub mod pressure;
 mod problem;
 pub mod shipped;
 mod values;
@@ -23,6 +25,7 @@ pub use contenders::BARE;
 pub use estimate::Estimate;
 pub use load::{load, load_shipped, load_with_origin};
 pub use parse::{CELLS_MAX, parse, parse_bytes};
+pub use pressure::Pressure;
 pub use problem::{BadScenario, Problem, Spot};
 pub use shipped::{names as shipped_names, text as shipped_text};
 
@@ -31,7 +34,7 @@ use crate::trial::wire::Demand;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zclab_report::record;
-use zclab_strategies::{OptionValue, SinkKind, Strategy};
+use zclab_strategies::{Entry, Family, OptionValue, SinkKind};
 
 /// A checked scenario.
 #[derive(Clone, Debug)]
@@ -62,7 +65,7 @@ pub struct Contender {
     /// How it is called in tables: the strategy's name, and the options that differ from their defaults.
     pub label: String,
     /// The strategy; for a bare loop (`bare:<name>`, see `trial::bare`) the one that it imitates.
-    pub strategy: &'static dyn Strategy,
+    pub strategy: Entry,
     /// The harness's own bare loop of the same system calls instead of the strategy's engine.
     pub bare: bool,
     /// The options that the file set.
@@ -86,6 +89,8 @@ pub struct Condition {
     pub header_bytes: u64,
     /// Sinks that each fetch goes to.
     pub consumers: u32,
+    /// The file system that the log lies on.
+    pub filesystem: FileSystem,
     /// Where consecutive fetches lie.
     pub access: Access,
     /// Which pages of the log are cached when a sample begins.
@@ -96,12 +101,21 @@ pub struct Condition {
     pub receiver: Receiver,
     /// How the receiver waits for them.
     pub wait: Wait,
-    /// What is done to the bytes on the way; only `none` so far.
+    /// What is done to the bytes before they are sent.
     pub transform: Transform,
     /// `SO_SNDBUF` and `SO_RCVBUF` asked for, in bytes.
     pub socket_buffer_bytes: u64,
     /// How consumers ask for their fetches, and who serves them.
     pub demand: Demand,
+    /// Which family the strategies are of.
+    pub family: Family,
+    /// Where the bytes of ingest strategies come from, and where they have to end.
+    pub intake: ingest::Intake,
+    /// Processes that serve the same ranges at once, each with an engine and sinks of its own. Where a
+    /// scenario asks what many cost, all of its conditions say how many; elsewhere there is one.
+    pub readers: Option<u32>,
+    /// Little memory, and hot consumers beside the contender, who then serves a cold scan.
+    pub pressure: Option<Pressure>,
 }
 
 /// The log that is read.
@@ -111,6 +125,21 @@ pub enum LogChoice {
     Kafka(crate::log::kafka::Spec),
     /// A partition that `zclab log import` made known under this name.
     Imported(String),
+}
+
+/// The file system that the log lies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FileSystem {
+    /// That of the folder of logs, whatever it is.
+    Here,
+    /// One that zclab makes for the run: ext4.
+    Ext4,
+    /// XFS.
+    Xfs,
+    /// Btrfs.
+    Btrfs,
+    /// Tmpfs.
+    Tmpfs,
 }
 
 /// Where consecutive fetches lie.
@@ -161,11 +190,19 @@ pub enum Receiver {
     Discard,
 }
 
-/// What is done to the bytes on the way.
+/// What is done to the bytes before they are sent; the far end undoes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transform {
     /// Nothing.
     None,
+    /// Every byte goes into a CRC-32C, and is sent as it is.
+    Crc32c,
+    /// They are compressed into LZ4 frames.
+    Lz4,
+    /// They are compressed into Zstandard frames.
+    Zstd,
+    /// They are encrypted: TLS 1.3 in user space.
+    Tls,
 }
 
 /// How much is measured; decided beforehand, never extended because of what was seen.
@@ -199,6 +236,17 @@ pub enum Origin {
     File(PathBuf),
     /// One that is built into the program, by name.
     Shipped(String),
+}
+
+impl Transform {
+    /// Whether what is sent is something else than the log's bytes.
+    #[must_use]
+    pub fn changes(self) -> bool {
+        match self {
+            Transform::None | Transform::Crc32c => false,
+            Transform::Lz4 | Transform::Zstd | Transform::Tls => true,
+        }
+    }
 }
 
 impl Condition {

@@ -2,9 +2,13 @@
 
 use super::document::{Item, Reader, Section, quoted};
 use super::problem::{BadScenario, near, printable};
-use super::{Budget, Contender, LogChoice, Scenario, check, contenders, keys, matrix, words};
+use super::{
+    Budget, Condition, Contender, LogChoice, Scenario, check, contenders, ingest, keys, matrix,
+    pressure, words,
+};
 use crate::log::kafka::{Codec, MessageSize, Spec};
 use toml::de::DeTable;
+use zclab_strategies::Family;
 
 /// A file that makes more cells than this is refused.
 pub const CELLS_MAX: usize = 10_000;
@@ -79,11 +83,20 @@ fn read<'a>(
         log: table(reader, root, "log"),
         matrix: table(reader, root, "matrix"),
         budget: table(reader, root, "budget"),
+        pressure: root.get("pressure").and_then(|item| reader.section(&item)),
     };
     let log = read_log(reader, &tables.log);
     let matrix = matrix::read(reader, &tables.matrix);
     let budget = read_budget(reader, &tables.budget);
+    let pressure = pressure::read(reader, tables.pressure.as_ref());
+    if let Some(pressure) = &pressure {
+        pressure::check(reader, &tables, pressure, &log, &matrix);
+    }
     check::consistency(reader, &tables, &log, &matrix, &budget);
+    let family = contenders.first().map_or(Family::Transfer, |first| first.strategy.family());
+    if all_read {
+        ingest::keys_of_family(reader, &tables, &matrix, family);
+    }
     let cells = matrix.points().saturating_mul(contenders.len());
     if cells > CELLS_MAX {
         let what = format!(
@@ -98,6 +111,10 @@ fn read<'a>(
     if !reader.is_content() {
         return None;
     }
+    let mut base = matrix::base(log, family);
+    if pressure.is_some() {
+        base = Condition { cache: pressure::CACHE, pressure, ..base };
+    }
     Some(Scenario {
         name: name.to_owned(),
         question: question?.to_owned(),
@@ -105,7 +122,7 @@ fn read<'a>(
         baseline: baseline?,
         contenders,
         axes: matrix.axes(),
-        conditions: matrix.conditions(matrix::base(log)),
+        conditions: matrix.conditions(base),
         budget,
         source: source.to_owned(),
     })
@@ -116,6 +133,7 @@ pub(super) struct Tables<'a> {
     pub log: Section<'a>,
     pub matrix: Section<'a>,
     pub budget: Section<'a>,
+    pub pressure: Option<Section<'a>>,
 }
 
 fn table<'a>(reader: &mut Reader<'a>, root: &Section<'a>, name: &str) -> Section<'a> {

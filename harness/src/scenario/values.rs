@@ -82,6 +82,14 @@ impl Values {
         }
     }
 
+    /// The default of a word.
+    pub(super) fn default_word(&self) -> Option<&'static str> {
+        match self {
+            Values::Word { default, .. } => Some(default),
+            _ => None,
+        }
+    }
+
     /// The default of a number; 0 where there is none.
     pub(super) fn default_number(&self) -> u64 {
         match self {

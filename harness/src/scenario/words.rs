@@ -1,6 +1,6 @@
 //! Which words stand for which value in scenario files, ids and records?
 
-use super::{Access, Cache, LogChoice, Receiver, Transform, Wait};
+use super::{Access, Cache, FileSystem, LogChoice, Receiver, Transform, Wait};
 use crate::log::kafka::{Codec, MessageSize};
 use crate::trial::wire::demand::{Arrivals, Driver};
 use serde_json::{Value, json};
@@ -23,8 +23,23 @@ pub const RECEIVERS: &[(&str, Receiver)] =
 pub const WAITS: &[(&str, Wait)] =
     &[("auto", Wait::Auto), ("spin", Wait::Spin), ("sleep", Wait::Sleep)];
 
-/// What is done to the bytes on the way.
-pub const TRANSFORMS: &[(&str, Transform)] = &[("none", Transform::None)];
+/// What is done to the bytes before they are sent.
+pub const TRANSFORMS: &[(&str, Transform)] = &[
+    ("none", Transform::None),
+    ("crc32c", Transform::Crc32c),
+    ("lz4", Transform::Lz4),
+    ("zstd", Transform::Zstd),
+    ("tls", Transform::Tls),
+];
+
+/// The file systems that a log may lie on.
+pub const FILESYSTEMS: &[(&str, FileSystem)] = &[
+    ("here", FileSystem::Here),
+    ("ext4", FileSystem::Ext4),
+    ("xfs", FileSystem::Xfs),
+    ("btrfs", FileSystem::Btrfs),
+    ("tmpfs", FileSystem::Tmpfs),
+];
 
 /// Who serves the sinks.
 pub const DRIVERS: &[(&str, Driver)] =
@@ -46,7 +61,7 @@ pub(super) fn find<T: Copy>(list: &[(&str, T)], word: &str) -> Option<T> {
 }
 
 /// The word for a value; every value has one.
-fn name<T: PartialEq>(list: &[(&'static str, T)], value: &T) -> &'static str {
+pub(super) fn name<T: PartialEq>(list: &[(&'static str, T)], value: &T) -> &'static str {
     list.iter().find(|(_, other)| other == value).map_or("", |(name, _)| name)
 }
 
@@ -61,6 +76,14 @@ impl Receiver {
     #[must_use]
     pub fn name(self) -> &'static str {
         name(RECEIVERS, &self)
+    }
+}
+
+impl FileSystem {
+    /// The word in scenario files and records, which is the kernel's own where zclab makes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name(FILESYSTEMS, &self)
     }
 }
 

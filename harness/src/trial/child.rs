@@ -1,6 +1,8 @@
 //! How does the trial child follow its parent's orders?
 
-use super::wire::{Lines, NoLine, Order, Reply, Spec, say};
+use super::ingest::IngestWorker;
+use super::wire::{Lines, Moved, NoLine, Order, Reply, Spec, Trouble, say};
+use super::work::Work;
 use super::worker::Worker;
 use anyhow::{Context, bail};
 use std::io::IsTerminal;
@@ -28,7 +30,13 @@ pub fn run() -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     let spec: Spec = orders.next(IDLE).context("reading the trial's specification")?;
     let idle = IDLE + super::limits::idling(&spec);
-    let mut worker = match Worker::open(spec) {
+    let opened: Result<Box<dyn Work>, Trouble> = match spec.intake {
+        None => Worker::open(spec).map(|worker| Box::new(worker) as Box<dyn Work>),
+        Some(intake) => {
+            IngestWorker::open(spec, intake).map(|worker| Box::new(worker) as Box<dyn Work>)
+        }
+    };
+    let mut worker = match opened {
         Ok(worker) => worker,
         Err(trouble) => return Ok(say(&mut out, &Reply::Failed(trouble))?),
     };
@@ -40,26 +48,33 @@ pub fn run() -> anyhow::Result<()> {
             Err(other) => return Err(other.into()),
         };
         let outcome = match order {
-            Order::Verify { block, fetches_max } => worker.verify(block, fetches_max),
-            Order::Slice { block, keep } => worker.slice(block, keep),
-            Order::Round { block } => worker.round(block),
-            Order::Count { block, fresh } => worker.count(block, fresh),
-            Order::Alias => match worker.alias() {
-                Ok(aliased) => {
-                    say(&mut out, &Reply::Aliased(aliased))?;
-                    continue;
-                }
-                Err(trouble) => Err(trouble),
-            },
+            Order::Verify { block, fetches_max } => moved(worker.verify(block, fetches_max)),
+            Order::Slice { block, keep } => moved(worker.slice(block, keep)),
+            Order::Round { block } => moved(worker.round(block)),
+            Order::Count { block, fresh } => moved(worker.count(block, fresh)),
+            Order::Vacate => worker.vacate().map(|()| Reply::Done),
+            Order::Settle { passes, read_in } => {
+                worker.settle(passes, read_in).map(|()| Reply::Done)
+            }
+            Order::Serve { rate_per_s } => {
+                let served = worker.serve(rate_per_s, &mut orders, &mut out)?;
+                served.map(|served| Reply::Served(Box::new(served)))
+            }
+            Order::Stop { .. } => Err(Trouble::failed("told to stop what was never begun")),
+            Order::Alias => worker.alias().map(Reply::Aliased),
             Order::Finish => {
-                let (histogram, classes) = worker.histograms();
+                let (histogram, classes) = (worker.histogram(), worker.classes());
                 let setup = worker.setup_at_end();
                 return Ok(say(&mut out, &Reply::Finished { histogram, classes, setup })?);
             }
         };
         match outcome {
-            Ok(moved) => say(&mut out, &Reply::Moved(Box::new(moved)))?,
+            Ok(reply) => say(&mut out, &reply)?,
             Err(trouble) => return Ok(say(&mut out, &Reply::Failed(trouble))?),
         }
     }
+}
+
+fn moved(outcome: Result<Moved, Trouble>) -> Result<Reply, Trouble> {
+    outcome.map(|moved| Reply::Moved(Box::new(moved)))
 }

@@ -6,7 +6,8 @@
 //! out or that a ring came back early; a reactor's sinks never block, and epoll says which has room.
 //! A thread for each sink runs this same loop in each ([`crew`]).
 //!
-//! The stamps' memory is taken before. What waits is counted among the calls.
+//! The stamps' memory is taken before. What waits is counted among the calls; a sleep that the kernel
+//! itself takes up again, when io_uring had something to do meanwhile, counts once.
 
 pub mod crew;
 mod gate;

@@ -44,6 +44,8 @@ pub struct Planner {
     fetches: u64,
     access: Access,
     seed: u64,
+    /// The part of the log that fetches lie in.
+    range: (u64, u64),
     /// Running totals of the Zipf law over ranks of batches; empty for other laws.
     zipf: Vec<f64>,
 }
@@ -72,32 +74,44 @@ impl Planner {
             records += u64::from(count);
         }
         batches.push((total_bytes, records));
+        let range = spec.range_bytes.unwrap_or((0, total_bytes));
+        if range.1 > total_bytes || range.0 + spec.fetch_bytes > range.1 {
+            return Err(format!(
+                "a fetch of {} bytes does not fit bytes {} to {} of a log of {total_bytes}",
+                spec.fetch_bytes, range.0, range.1
+            ));
+        }
         // A fetch that begins near the end would not fit: those batches are never starts.
-        let last_start = total_bytes - spec.fetch_bytes;
-        let eligible = batches.partition_point(|&(at, _)| at <= last_start).max(1);
+        let last_start = range.1 - spec.fetch_bytes;
+        let first = batches.partition_point(|&(at, _)| at < range.0);
+        let eligible = batches.partition_point(|&(at, _)| at <= last_start);
+        let eligible = eligible.saturating_sub(first).max(1);
         let zipf = match spec.access {
             Access::Zipf(exponent) => zipf_totals(eligible.min(batches.len() - 1), exponent),
             _ => Vec::new(),
         };
         let fetches = u64::from(spec.fetches.max(1));
         let (fetch_bytes, access, seed) = (spec.fetch_bytes, spec.access, spec.seed);
-        Ok(Planner { starts, batches, fetch_bytes, fetches, access, seed, zipf })
+        Ok(Planner { starts, batches, fetch_bytes, fetches, access, seed, range, zipf })
     }
 
     /// Where sequential fetches begin: at the second batch, unless that leaves no room for one.
     fn origin(&self) -> u64 {
-        let second = self.batches[1.min(self.batches.len() - 1)].0;
-        if second + self.fetch_bytes <= self.total_bytes() { second } else { 0 }
+        let (begin, end) = self.range;
+        let second = (self.first() + 1).min(self.batches.len() - 1);
+        let second = self.batches[second].0;
+        if second + self.fetch_bytes <= end { second } else { begin }
     }
 
-    fn total_bytes(&self) -> u64 {
-        self.starts[self.starts.len() - 1]
+    /// The first batch of the range.
+    fn first(&self) -> usize {
+        self.batches.partition_point(|&(at, _)| at < self.range.0)
     }
 
     /// How many sequential blocks the log holds; block numbers beyond it begin anew.
     #[must_use]
     pub fn blocks(&self) -> u64 {
-        ((self.total_bytes() - self.origin()) / (self.fetch_bytes * self.fetches)).max(1)
+        ((self.range.1 - self.origin()) / (self.fetch_bytes * self.fetches)).max(1)
     }
 
     /// The block of that number, with at most this many fetches.
@@ -109,7 +123,7 @@ impl Planner {
         for index in 0..count {
             let start = match self.access {
                 Access::Sequential => self.sequential(number, index),
-                Access::Random => self.batches[random.random_range(0..self.eligible())].0,
+                Access::Random => self.start_of(random.random_range(0..self.eligible())),
                 Access::Zipf(_) => self.popular(&mut random),
             };
             block.fetches.push(self.pieces(start));
@@ -121,16 +135,22 @@ impl Planner {
     /// Fetches that abut; the last ones of a log that is no multiple of them are left out.
     fn sequential(&self, number: u64, index: u64) -> u64 {
         let origin = self.origin();
-        let fits = ((self.total_bytes() - origin) / self.fetch_bytes).max(1);
+        let fits = ((self.range.1 - origin) / self.fetch_bytes).max(1);
         let place = ((number % self.blocks()) * self.fetches + index) % fits;
         origin + place * self.fetch_bytes
     }
 
     /// How many batches are far enough from the end to be the start of a fetch.
     fn eligible(&self) -> usize {
-        let last_start = self.total_bytes() - self.fetch_bytes;
-        let batches = &self.batches[..self.batches.len() - 1];
+        let last_start = self.range.1 - self.fetch_bytes;
+        let batches = &self.batches[self.first()..self.batches.len() - 1];
         batches.partition_point(|&(at, _)| at <= last_start).max(1)
+    }
+
+    /// Where a batch begins, counted from the range's first; the range itself where none begins in it.
+    fn start_of(&self, batch: usize) -> u64 {
+        let start = self.batches[(self.first() + batch).min(self.batches.len() - 1)].0;
+        if start + self.fetch_bytes <= self.range.1 { start } else { self.range.0 }
     }
 
     /// A batch by the Zipf law. Ranks are scattered over the log by a multiplicative hash, since
@@ -141,12 +161,22 @@ impl Planner {
         let rank = self.zipf.partition_point(|&sum| sum < aim).min(self.zipf.len().max(1) - 1);
         let eligible = self.eligible() as u64;
         let place = (rank as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) % eligible;
-        self.batches[place as usize].0
+        self.start_of(place as usize)
+    }
+
+    /// The whole range as the pieces of one fetch.
+    #[must_use]
+    pub fn whole(&self) -> Vec<Piece> {
+        self.pieces_between(self.range.0, self.range.1)
     }
 
     fn pieces(&self, start: u64) -> Vec<Piece> {
+        self.pieces_between(start, start + self.fetch_bytes)
+    }
+
+    fn pieces_between(&self, start: u64, end: u64) -> Vec<Piece> {
         let mut pieces = Vec::with_capacity(2);
-        let (mut at, end) = (start, start + self.fetch_bytes);
+        let mut at = start;
         while at < end {
             let segment = self.starts.partition_point(|&begin| begin <= at) - 1;
             let stop = end.min(self.starts[segment + 1]);
@@ -182,7 +212,7 @@ fn zipf_totals(ranks: usize, exponent: f64) -> Vec<f64> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::trial::wire::{Cache, Demand};
+    use crate::trial::wire::{Cache, Demand, Transform};
     use std::collections::BTreeMap;
 
     /// A specification over two segments of 10,000 and 6,000 bytes with batches of 1,000 bytes and 10 records.
@@ -202,6 +232,8 @@ pub(super) mod tests {
             consumers: 1,
             sink: "null".into(),
             scratch: ".".into(),
+            beside: ".".into(),
+            remote: None,
             discard: false,
             spins: false,
             socket_buffer_bytes: 0,
@@ -209,6 +241,9 @@ pub(super) mod tests {
             pin: None,
             markers: false,
             demand: Demand::default(),
+            transform: Transform::None,
+            intake: None,
+            range_bytes: None,
         }
     }
 
@@ -256,6 +291,25 @@ pub(super) mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_range_is_never_left() {
+        for access in [Access::Sequential, Access::Random, Access::Zipf(1.2)] {
+            let range_bytes = Some((9_500, 14_000));
+            let spec = Spec { range_bytes, ..spec(access, 1_500, 40) };
+            let planner = Planner::new(&spec).unwrap();
+            let starts = [0, 10_000];
+            for piece in planner.block(3, u64::MAX).fetches.iter().flatten() {
+                let at = starts[piece.segment as usize] + piece.offset_bytes;
+                assert!(at >= 9_500 && at + piece.len_bytes <= 14_000, "{access:?} {piece:?}");
+            }
+        }
+        let narrow = Spec { range_bytes: Some((15_000, 16_001)), ..spec(Access::Random, 900, 1) };
+        assert!(Planner::new(&narrow).is_err(), "beyond the log");
+        let within = Spec { range_bytes: Some((9_100, 9_900)), ..spec(Access::Random, 800, 1) };
+        let only = Planner::new(&within).unwrap().block(0, 1).fetches;
+        assert_eq!(only[0][0].offset_bytes, 9_100, "no batch begins in it");
     }
 
     #[test]

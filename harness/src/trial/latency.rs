@@ -8,14 +8,11 @@
 
 use super::drive::Stamp;
 use super::schedule::Arrival;
+use super::wire::Trouble;
 use super::wire::demand::{Demand, Since};
-use base64::Engine as _;
+use super::worker::{encoded, latencies};
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use std::collections::BTreeMap;
-
-/// Latencies are kept between a nanosecond and ten minutes, to three significant digits.
-const LATENCY_NS_MAX: u64 = 600_000_000_000;
 
 /// What the histograms of the two classes are called in the record.
 pub const CLASSES: [&str; 2] = ["fetch_latency_fast_ns", "fetch_latency_slow_ns"];
@@ -34,13 +31,9 @@ impl Latencies {
     ///
     /// # Errors
     /// What the histograms say of their bounds.
-    pub fn new(demand: &Demand) -> Result<Latencies, String> {
-        let one = || {
-            Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)
-                .map_err(|error| format!("histogram: {error}"))
-        };
-        let classes = if demand.slow > 0 { Some([one()?, one()?]) } else { None };
-        Ok(Latencies { all: one()?, classes, slow: demand.slow, since: demand.since() })
+    pub fn new(demand: &Demand) -> Result<Latencies, Trouble> {
+        let classes = if demand.slow > 0 { Some([latencies()?, latencies()?]) } else { None };
+        Ok(Latencies { all: latencies()?, classes, slow: demand.slow, since: demand.since() })
     }
 
     /// Keeps what was stamped in one slice.
@@ -89,7 +82,7 @@ impl Latencies {
     /// All of them, encoded; empty when none was kept.
     #[must_use]
     pub fn encoded(&self) -> String {
-        encode(&self.all)
+        encoded(&self.all)
     }
 
     /// The classes by their names, encoded; none where all consumers are alike.
@@ -97,17 +90,9 @@ impl Latencies {
     pub fn classes(&self) -> BTreeMap<String, String> {
         let named = CLASSES.iter().zip(self.classes.iter().flatten());
         named
-            .map(|(name, one)| ((*name).to_owned(), encode(one)))
+            .map(|(name, one)| ((*name).to_owned(), encoded(one)))
             .filter(|(_, data)| !data.is_empty())
             .collect()
-    }
-}
-
-fn encode(histogram: &Histogram<u64>) -> String {
-    let mut bytes = Vec::new();
-    match V2DeflateSerializer::new().serialize(histogram, &mut bytes) {
-        Ok(_) if !histogram.is_empty() => base64::engine::general_purpose::STANDARD.encode(bytes),
-        _ => String::new(),
     }
 }
 

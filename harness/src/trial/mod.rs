@@ -10,6 +10,8 @@ pub mod child;
 pub mod drive;
 pub mod fetches;
 pub mod footprint;
+pub mod hot;
+pub mod ingest;
 pub mod latency;
 pub mod limits;
 pub mod opening;
@@ -17,7 +19,9 @@ pub mod proof;
 pub mod receiver;
 pub mod schedule;
 pub mod sinks;
+pub mod transform;
 pub mod wire;
+pub mod work;
 pub mod worker;
 
 use anyhow::Context;

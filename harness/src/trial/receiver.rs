@@ -11,14 +11,19 @@
 //! reports as its CPU time is the time inside the calls that brought bytes.
 
 mod connect;
+pub mod decode;
 mod pace;
 
 use super::footprint;
-use super::wire::{Ask, Content, Counted, Expect, Lines, ReadBack, ReceiverSpec, say};
+use super::wire::{
+    Ask, Content, Counted, Echo, Expect, Lines, ReadBack, ReceiverSpec, UNTIL_CLOSED, say,
+};
 use crate::counters::{Usage, now};
 use anyhow::{Context, bail};
 use base64::Engine as _;
-use connect::{connect, set_low_water};
+pub(super) use connect::connect_to;
+use connect::{connect, inherited, own_cpu, set_low_water};
+use decode::Decoder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{MsgFlags, recv, sockopt};
@@ -36,7 +41,8 @@ const BUFFER_BYTES: usize = 256 << 10;
 const WORTHWHILE_BYTES: u64 = 64 << 10;
 
 /// A spinning receiver takes what there is when nothing worthwhile has come for so long: a full window
-/// may hold less, and so may the end of a sender's header.
+/// may hold less, and so may the end of a sender's header. Behind a transform the end of a block may be
+/// any number of bytes, so its last ones wait for so long where they are fewer than the low-water mark.
 const IMPATIENCE_NS: u64 = 50_000;
 
 /// A receiver that sees no byte for this long gives up.
@@ -78,6 +84,10 @@ pub fn run() -> anyhow::Result<()> {
                 say(&mut out, &counted)?;
                 counted.error.is_some()
             }
+            Ask::Echo(word) => {
+                say(&mut out, &Echo { process: std::process::id(), ..word })?;
+                false
+            }
             Ask::ReadBack(wanted) => {
                 let content = receiver.read_back(wanted);
                 say(&mut out, &content)?;
@@ -94,6 +104,8 @@ pub fn run() -> anyhow::Result<()> {
 struct Receiver {
     connections: Vec<OwnedFd>,
     left_bytes: Vec<u64>,
+    /// Connections that are still to bring bytes.
+    open: usize,
     low_water_bytes: Vec<u64>,
     /// Paces of the first connections; the others are read as fast as bytes come.
     slow: Vec<Pace>,
@@ -103,18 +115,24 @@ struct Receiver {
     /// TLS has yet to be laid over the connections.
     sealed: bool,
     buffer: Vec<u8>,
+    /// What undoes each connection's transform; none where there is nothing to undo.
+    decoders: Vec<Decoder>,
     looked_ns: u64,
 }
 
 impl Receiver {
     fn connect(spec: &ReceiverSpec) -> anyhow::Result<Receiver> {
-        if let Some(cpu) = spec.cpu {
+        let here = if spec.address.is_empty() { own_cpu(spec)? } else { spec.cpu };
+        if let Some(cpu) = here {
             super::pin(cpu)?;
         }
-        let mut connections = Vec::with_capacity(spec.connections as usize);
-        for index in 0..spec.connections {
-            connections.push(connect(spec, index)?);
-        }
+        let connections = match spec.address.is_empty() {
+            true => inherited()?,
+            false => (0..spec.connections)
+                .map(|index| connect(spec, index))
+                .collect::<anyhow::Result<Vec<OwnedFd>>>()?,
+        };
+        let decoders = decode::open(&spec.undo, &connections)?;
         let slow = connections.len().min(spec.slow as usize);
         // One connection is read by blocking calls; several are waited for together. Slow ones are
         // read by the clock.
@@ -131,6 +149,7 @@ impl Receiver {
         };
         Ok(Receiver {
             left_bytes: vec![0; connections.len()],
+            open: 0,
             low_water_bytes: vec![1; connections.len()],
             connections,
             slow: vec![Pace::new(spec.slow_rate_bytes); slow],
@@ -139,6 +158,7 @@ impl Receiver {
             spins: spec.spins,
             sealed: spec.tls,
             buffer: vec![0; BUFFER_BYTES],
+            decoders,
             looked_ns: 0,
         })
     }
@@ -169,6 +189,7 @@ impl Receiver {
     /// Says that it listens, then counts.
     fn serve(&mut self, expect: Expect, out: &mut impl Write) -> Counted {
         self.left_bytes.fill(expect.bytes_each);
+        self.open = if expect.bytes_each > 0 { self.connections.len() } else { 0 };
         self.slow.iter_mut().for_each(|pace| *pace = pace.anew());
         let mut counted = Counted::default();
         if let Err(error) = self.unseal() {
@@ -196,8 +217,16 @@ impl Receiver {
         let hello = self.hello();
         counted.receive_buffer_bytes = hello.receive_buffer_bytes;
         (counted.peak_rss_bytes, counted.descriptors) = (hello.peak_rss_bytes, hello.descriptors);
+        let outcome = outcome.and_then(|()| self.nothing_is_left());
         counted.error = outcome.err().map(|error| format!("{error:#}"));
         counted
+    }
+
+    /// A block ends with a whole chunk.
+    fn nothing_is_left(&self) -> anyhow::Result<()> {
+        let pending: usize = self.decoders.iter().map(Decoder::pending_bytes).sum();
+        anyhow::ensure!(pending == 0, "{pending} bytes came beyond the last whole chunk");
+        Ok(())
     }
 
     /// Reads what was queued so far: the aliasing probe's end. Nothing here is timed.
@@ -237,10 +266,9 @@ impl Receiver {
     }
 
     fn read_all(&mut self, counted: &mut Counted) -> anyhow::Result<()> {
-        let expected: u64 = self.left_bytes.iter().sum();
         let mut events = [EpollEvent::empty(); 64];
         let mut fed_ns = now().0;
-        while counted.bytes < expected {
+        while self.open > 0 {
             let before = counted.bytes;
             let slow_ns = self.read_slowly(counted)?;
             let Some(epoll) = &self.epoll else { return Ok(()) };
@@ -289,10 +317,9 @@ impl Receiver {
         for index in fast.clone() {
             self.settle_for(index)?;
         }
-        let expected: u64 = self.left_bytes.iter().sum();
         let mut fed_ns = now().0;
         let mut ready = Vec::with_capacity(self.connections.len());
-        while counted.bytes < expected {
+        while self.open > 0 {
             let before = counted.bytes;
             self.read_slowly(counted)?;
             self.ready(&mut ready)?;
@@ -363,9 +390,13 @@ impl Receiver {
     }
 
     /// One `recv`, never beyond what is expected. One by the clock does not wait for bytes.
-    fn take(&mut self, index: usize, most: usize, counted: &mut Counted) -> anyhow::Result<()> {
+    fn take(&mut self, index: usize, at_most: usize, counted: &mut Counted) -> anyhow::Result<()> {
         let waits = !self.spins && index >= self.slow.len();
-        let want = self.left_bytes[index].min(most.min(BUFFER_BYTES) as u64) as usize;
+        let left_bytes = self.left_bytes[index];
+        // Behind a transform nobody knows how many bytes will come; but the sender sends no more than
+        // what was ordered.
+        let most = if self.decoders.is_empty() { left_bytes } else { u64::MAX };
+        let want = most.min(at_most.min(BUFFER_BYTES) as u64) as usize;
         let connection = &self.connections[index];
         // Bytes that are to be checked have to be copied out, whatever the mode.
         let flags = if counted.crcs.is_empty() { self.flags } else { MsgFlags::empty() };
@@ -376,15 +407,35 @@ impl Receiver {
             Err(nix::errno::Errno::EAGAIN) => bail!("no byte came for {SILENCE:?}"),
             other => other.context("recv")?,
         };
+        if got == 0 && self.left_bytes[index] > UNTIL_CLOSED / 2 {
+            self.left_bytes[index] = 0;
+            self.open -= 1;
+            return Ok(());
+        }
         if got == 0 {
             bail!("the sender closed connection {index}, {} bytes short", self.left_bytes[index]);
         }
-        if let Some(crc) = counted.crcs.get_mut(index) {
-            *crc = crc32c::crc32c_append(*crc, &self.buffer[..got]);
+        let wire = &self.buffer[..got];
+        let mut plain_bytes = 0;
+        let mut give = |plain: &[u8]| {
+            if let Some(crc) = counted.crcs.get_mut(index) {
+                *crc = crc32c::crc32c_append(*crc, plain);
+            }
+            plain_bytes += plain.len() as u64;
+        };
+        match self.decoders.get_mut(index) {
+            Some(decoder) => decoder.take(wire, left_bytes, &mut give)?,
+            None => give(wire),
+        }
+        if plain_bytes > left_bytes {
+            bail!("connection {index} brought {} bytes too many", plain_bytes - left_bytes);
+        }
+        self.left_bytes[index] -= plain_bytes;
+        self.open -= usize::from(plain_bytes > 0 && self.left_bytes[index] == 0);
+        counted.bytes += plain_bytes;
+        if !counted.crcs.is_empty() {
             self.look(counted);
         }
-        self.left_bytes[index] -= got as u64;
-        counted.bytes += got as u64;
         Ok(())
     }
 

@@ -3,16 +3,20 @@
 //! The sender plays the broker: it listens, the receiver process connects. Files and `/dev/null` have
 //! no receiver; a file's length, and on demand its content, is read back.
 
-mod connect;
-mod receiver;
+pub(super) mod connect;
+pub(super) mod receiver;
+mod remote;
 
 pub use receiver::die_with_parent;
 
-use super::wire::{Content, Counted, Expect, FarEnd, ReadBack, Spec, Trouble, say};
+use super::receiver::decode;
+use super::transform::{tls, undo};
+use super::wire::{Content, Counted, Expect, FarEnd, ReadBack, Spec, Trouble, Undo, say};
 use base64::Engine as _;
 use connect::{accept_all, ask_for_congestion, deepen_backlog, random_bytes, send_buffer, tune};
 use nix::errno::Errno;
-use nix::sys::socket::{SockaddrIn as SocketAddr4, getpeername, getsockname, getsockopt, sockopt};
+use nix::sys::socket::{Shutdown, SockaddrIn as SocketAddr4, shutdown};
+use nix::sys::socket::{getpeername, getsockname, getsockopt, sockopt};
 use receiver::Receiver;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -43,6 +47,12 @@ pub struct Sinks {
     receiver: Option<Receiver>,
     /// What the receiver said last.
     heard: Counted,
+    /// The receiver's process where a sink of `--to` is on this very host.
+    near: Option<u32>,
+    /// What was done to the bytes that files hold.
+    undo: Undo,
+    /// The encrypted connections, after their handshakes, until somebody takes them.
+    pub encrypted: Vec<tls::Connection>,
 }
 
 impl Sinks {
@@ -55,6 +65,7 @@ impl Sinks {
             .ok_or_else(|| Trouble::failed(format!("unknown sink {}", spec.sink)))?;
         match kind {
             SinkKind::TcpLoopback => Sinks::tcp(spec),
+            SinkKind::TcpRemote => Sinks::remote(spec),
             SinkKind::UnixStream => Sinks::unix(spec),
             SinkKind::File => Sinks::files(spec),
             SinkKind::Null => Sinks::null(spec),
@@ -108,13 +119,18 @@ impl Sinks {
         mut receiver: Receiver,
         mut setup: BTreeMap<String, Value>,
     ) -> Result<Sinks, Trouble> {
+        let encrypted = receiver.greet(&owned)?;
         let hello = receiver.next()?;
         let waits = if spins { "spins" } else { "sleeps" };
         setup.insert("receiver_waits".into(), json!(waits));
+        if let Some(first) = encrypted.first().and_then(|first| first.lock().ok()) {
+            setup.insert("tls".into(), json!(tls::agreed(&first)));
+        }
         setup.insert("receive_buffer_bytes".into(), json!(hello.receive_buffer_bytes));
         let sinks = owned.iter().map(|fd| Sink { fd: fd.as_raw_fd(), kind }).collect();
         let receiver = Some(receiver);
-        Ok(Sinks { sinks, setup, owned, files: Vec::new(), receiver, heard: hello })
+        let (files, undo, near) = (Vec::new(), Undo::Nothing, None);
+        Ok(Sinks { sinks, setup, owned, files, receiver, near, heard: hello, undo, encrypted })
     }
 
     fn files(spec: &Spec) -> Result<Sinks, Trouble> {
@@ -126,7 +142,8 @@ impl Sinks {
         let files = (0..spec.consumers).map(open).collect::<Result<Vec<File>, Trouble>>()?;
         let sink = |file: &File| Sink { fd: file.as_raw_fd(), kind: SinkKind::File };
         let sinks = files.iter().map(sink).collect();
-        Ok(Sinks::without_receiver(sinks, Vec::new(), files))
+        let undo = undo(spec.transform);
+        Ok(Sinks { undo, ..Sinks::without_receiver(sinks, Vec::new(), files) })
     }
 
     fn null(spec: &Spec) -> Result<Sinks, Trouble> {
@@ -141,8 +158,17 @@ impl Sinks {
     }
 
     fn without_receiver(sinks: Vec<Sink>, owned: Vec<OwnedFd>, files: Vec<File>) -> Sinks {
-        let setup = BTreeMap::new();
-        Sinks { sinks, setup, owned, files, receiver: None, heard: Counted::default() }
+        Sinks {
+            sinks,
+            setup: BTreeMap::new(),
+            owned,
+            files,
+            receiver: None,
+            near: None,
+            heard: Counted::default(),
+            undo: Undo::Nothing,
+            encrypted: Vec::new(),
+        }
     }
 
     /// The buffers of the first connection, as they are now.
@@ -189,7 +215,7 @@ impl Sinks {
             (port(local), port(remote))
         };
         FarEnd {
-            receiver: self.receiver.as_ref().map(|receiver| receiver.process.id()),
+            receiver: self.receiver.as_ref().and_then(Receiver::id).or(self.near),
             ports: self.owned.iter().map(tcp).filter(|ports| *ports != (0, 0)).collect(),
         }
     }
@@ -220,13 +246,18 @@ impl Sinks {
         receiver.next().map(drop)
     }
 
-    /// What the far end counted. For files: their lengths, and the checksums of their content.
+    /// What the far end counted, any transform undone. For files: their lengths, and the checksums of
+    /// their content.
     ///
     /// # Errors
     /// A receiver that has gone, fell silent, or saw the connection end early.
     pub fn count(&mut self, expect: Expect) -> Result<Option<Counted>, Trouble> {
         if let Some(receiver) = &mut self.receiver {
-            let counted = receiver.next()?;
+            let mut counted = receiver.next()?;
+            if receiver.id().is_none() {
+                // It reads another host's clock.
+                counted.end_ns = crate::counters::now().0;
+            }
             // Sockets' memory is looked at while content is checked, and at no other time.
             let tcp_memory_bytes = counted.tcp_memory_bytes.max(self.heard.tcp_memory_bytes);
             self.heard = Counted { crcs: Vec::new(), tcp_memory_bytes, ..counted.clone() };
@@ -237,13 +268,31 @@ impl Sinks {
         }
         let mut counted = Counted::default();
         for file in &self.files {
-            counted.bytes +=
-                file.metadata().map_err(|error| io("fstat", "sink file", &error))?.len();
+            if self.undo == Undo::Nothing && !expect.content {
+                counted.bytes +=
+                    file.metadata().map_err(|error| io("fstat", "sink file", &error))?.len();
+                continue;
+            }
+            let (bytes, crc) = decode::file(&self.undo, file, expect.bytes_each)
+                .map_err(|error| Trouble::failed(format!("sink file: {error:#}")))?;
+            counted.bytes += bytes;
             if expect.content {
-                counted.crcs.push(checksum(file)?);
+                counted.crcs.push(crc);
             }
         }
         Ok(Some(counted))
+    }
+
+    /// Closes the connections for sending: a receiver that counts until then reports.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn close(&self) -> Result<(), Trouble> {
+        for connection in &self.owned {
+            shutdown(connection.as_raw_fd(), Shutdown::Write)
+                .map_err(|errno| Trouble::call("shutdown(SHUT_WR)", "sink", errno))?;
+        }
+        Ok(())
     }
 
     /// Lets the receiver read what one connection has queued, and hand it over.
@@ -265,7 +314,8 @@ impl Sinks {
     }
 }
 
-fn checksum(file: &File) -> Result<u32, Trouble> {
+/// CRC-32C of everything that a file has.
+pub(super) fn checksum(file: &File) -> Result<u32, Trouble> {
     let (mut crc, mut at_bytes) = (0, 0u64);
     let mut buffer = vec![0u8; 256 << 10];
     loop {

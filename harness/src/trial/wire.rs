@@ -10,10 +10,12 @@ mod lines;
 pub use demand::Demand;
 pub use lines::{Lines, NoLine, say};
 
+use crate::scenario::ingest::Intake;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use zclab_report::record::{CacheProof, Status, Verified};
 
@@ -46,6 +48,10 @@ pub struct Spec {
     pub sink: String,
     /// A directory for files without a name (file sinks).
     pub scratch: PathBuf,
+    /// A directory on the log's own file system (private copies of the log).
+    pub beside: PathBuf,
+    /// The sink on another host, where there is one.
+    pub remote: Option<Remote>,
     /// The receiver drops bytes in the kernel instead of copying them.
     pub discard: bool,
     /// The receiver spins instead of sleeping.
@@ -61,6 +67,45 @@ pub struct Spec {
     /// How consumers ask, and who serves them.
     #[serde(default)]
     pub demand: Demand,
+    /// Take bytes from a socket instead of sending them, and how.
+    #[serde(default)]
+    pub intake: Option<Intake>,
+    /// Only these bytes of the log as a whole, from the first to before the second.
+    #[serde(default)]
+    pub range_bytes: Option<(u64, u64)>,
+    /// What is done to the bytes before they are sent.
+    #[serde(default)]
+    pub transform: Transform,
+}
+
+/// What is done to the bytes before they are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transform {
+    /// Nothing.
+    #[default]
+    None,
+    /// They are summed, and sent as they are.
+    Crc32c,
+    /// They become LZ4 frames.
+    Lz4,
+    /// They become Zstandard frames.
+    Zstd,
+    /// They become TLS records.
+    Tls,
+}
+
+/// A sink on another host that serves this run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Remote {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What a trial of this run shows it.
+    pub ticket: String,
+    /// It is on this host: its receivers can be watched like one's own.
+    pub near: bool,
+    /// What is known of the way to it, for the cell's setup.
+    pub facts: BTreeMap<String, Value>,
 }
 
 /// Where fetches lie.
@@ -120,6 +165,25 @@ pub enum Order {
     /// Send a little of a private copy of the log, rewrite that copy before the receiver reads, and
     /// say what it then read.
     Alias,
+    /// Close the engine and send a little from memory, so that nothing holds a page of the log.
+    Vacate,
+    /// Open a fresh engine and move all blocks of the range so many times, untimed.
+    Settle {
+        /// How many times.
+        passes: u32,
+        /// Read every page in before, whatever the strategy would leave in the page cache.
+        read_in: bool,
+    },
+    /// Serve so many fetches each second until told to stop. Answered when the first is served.
+    Serve {
+        /// The rate.
+        rate_per_s: u32,
+    },
+    /// Serve no more, and say how long fetches took before, during and after this stretch.
+    Stop {
+        /// Its ends, by the monotonic clock.
+        stretch_ns: (u64, u64),
+    },
     /// Send the latencies and end.
     Finish,
 }
@@ -139,6 +203,10 @@ pub enum Reply {
     Moved(Box<Moved>),
     /// The probe was made, or could not be.
     Aliased(Aliased),
+    /// It was done, and there is nothing to tell of it.
+    Done,
+    /// How hot consumers were served.
+    Served(Box<Served>),
     /// The latencies, `hdr-v2-deflate` in base64; empty when there are none.
     Finished {
         /// The encoded histogram.
@@ -189,6 +257,18 @@ pub struct Moved {
     pub verified: Verified,
     /// The state of the cache before and after.
     pub cache: Option<CacheProof>,
+}
+
+/// How hot consumers were served.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Served {
+    /// Latencies of the fetches that were due before, during and after the stretch, as
+    /// [`Reply::Finished`] has them. A latency counts from the moment at which its fetch was due.
+    pub histograms: [String; 3],
+    /// Fetches served.
+    pub fetches: u64,
+    /// Bytes that the block layer read for this process meanwhile.
+    pub read_bytes: Option<u64>,
 }
 
 /// What the aliasing probe saw.
@@ -250,10 +330,15 @@ pub fn errno_name(errno: Errno) -> String {
     format!("{errno:?}")
 }
 
+/// The environment variable by which a receiver is handed connections that are open already: their
+/// descriptors, separated by commas.
+pub const INHERITED: &str = "ZCLAB_CONNECTIONS";
+
 /// Everything that a receiver has to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReceiverSpec {
-    /// Where to connect: `127.0.0.1:port`, or `@name` in the abstract Unix namespace.
+    /// Where to connect: `127.0.0.1:port`, or `@name` in the abstract Unix namespace; empty for one
+    /// that inherits its connections.
     pub address: String,
     /// How many connections to make; each begins with its index, four bytes little endian.
     pub connections: u32,
@@ -277,12 +362,36 @@ pub struct ReceiverSpec {
     /// How long it waits for an order beyond what any child does.
     #[serde(default)]
     pub idling_ms: u64,
+    /// What was done to the bytes, and has to be undone before they are counted.
+    #[serde(default)]
+    pub undo: Undo,
 }
+
+/// What has to be undone at the far end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum Undo {
+    /// Nothing: the bytes are the log's.
+    #[default]
+    Nothing,
+    /// LZ4 frames, each behind its lengths before and after.
+    Lz4,
+    /// Zstandard frames, likewise.
+    Zstd,
+    /// TLS records: the receiver is the client, and trusts this certificate alone.
+    Tls {
+        /// The certificate (DER), in base64.
+        certificate: String,
+    },
+}
+
+/// [`Expect::bytes_each`] of a receiver that sleeps, and counts until its connection is closed.
+pub const UNTIL_CLOSED: u64 = u64::MAX;
 
 /// What a receiver shall count next.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Expect {
-    /// Bytes on each connection.
+    /// Bytes on each connection, as they were before any transform.
     pub bytes_each: u64,
     /// Checksum them as well.
     pub content: bool,
@@ -297,6 +406,18 @@ pub enum Ask {
     /// Read what is queued and hand it over: answered by one [`Content`]. Before it is asked, a
     /// receiver reads nothing.
     ReadBack(ReadBack),
+    /// Say the same: answered by one [`Echo`].
+    Echo(Echo),
+}
+
+/// A word that comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Echo {
+    /// The word.
+    pub echo: u64,
+    /// The number of the process that answers; 0 in a question.
+    #[serde(default)]
+    pub process: u32,
 }
 
 /// Which bytes a receiver shall hand over.
@@ -322,7 +443,7 @@ pub struct Content {
 pub struct Counted {
     /// `CLOCK_MONOTONIC` when the last byte had been counted.
     pub end_ns: u64,
-    /// Bytes over all connections.
+    /// Bytes over all connections, as they were before any transform.
     pub bytes: u64,
     /// CPU time of the receiver meanwhile; of one that spins, time inside the calls that brought bytes.
     pub cpu_ns: u64,

@@ -4,20 +4,24 @@
 //! the queue's memory, the look at the cache, the receiver's order and its answer.
 
 mod mover;
-mod outcome;
+pub(super) mod outcome;
+
+pub(super) use outcome::encoded;
 
 use super::drive::reactor::Reactor;
 use super::drive::{Stamp, Waits};
 use super::fetches::{Block, Planner};
 use super::footprint;
 use super::latency::Latencies;
-use super::opening::{header, options, refusal};
+use super::opening::{filesystems, header, options, refusal};
 use super::proof::{Witness, block_bytes_read, judge_after};
 use super::schedule::{self, Schedule};
 use super::sinks::{Sinks, io};
+use super::transform::Transforms;
 use super::wire::demand::Driver;
 use super::wire::{Expect, FarEnd, Moved, Spec, Trouble};
 use crate::counters::{ProcessIo, Usage, now, process_io, steal};
+use hdrhistogram::Histogram;
 pub(super) use mover::Mover;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -29,6 +33,9 @@ use zclab_strategies::{
     Bytes, Disturbance, LaneId, Options, Piece, Queue, Segment, Setup, Strategy, find, sys,
 };
 
+/// Latencies are kept between a nanosecond and ten minutes, to three significant digits.
+const LATENCY_NS_MAX: u64 = 600_000_000_000;
+
 /// A number that the marker calls carry, so that a tracer finds them: `lseek(-1, MARKER, SEEK_SET)`.
 pub const MARKER: i64 = 0x7a63_6c61;
 
@@ -39,18 +46,19 @@ pub struct Worker {
     options: Options,
     pub(super) segments: Arc<Vec<Segment>>,
     pub(super) sinks: Sinks,
-    witness: Witness,
+    pub(super) witness: Witness,
     /// Blocks of direct I/O on the log; 0 where there are none.
     block_bytes: u64,
     pub(super) planner: Planner,
     pub(super) queue: Queue,
     pub(super) mover: Option<Mover>,
     pub(super) header: Vec<u8>,
-    waits: Waits,
+    pub(super) transforms: Transforms,
+    pub(super) waits: Waits,
     schedule: Schedule,
     /// Blocks that were moved so far: each has a schedule of its own.
     blocks: u64,
-    stamps: Vec<Stamp>,
+    pub(super) stamps: Vec<Stamp>,
     latencies: Latencies,
     /// Memory of the queue for each lane in the largest block.
     lane_bytes: usize,
@@ -83,7 +91,9 @@ impl Worker {
             segments.push(Segment { path: path.clone(), file, len: Bytes(*len_bytes) });
         }
         let tcp_memory_before = footprint::tcp_memory_bytes();
-        let sinks = Sinks::open(&spec)?;
+        let mut sinks = Sinks::open(&spec)?;
+        let encrypted = std::mem::take(&mut sinks.encrypted);
+        let transforms = Transforms::new(spec.transform, sinks.sinks.len(), encrypted);
         // Engines ask when they are opened whether a sink blocks.
         let waits = match spec.demand.driver {
             Driver::Reactor => Waits::Epoll(Reactor::open(&sinks.sinks, &spec)?),
@@ -95,10 +105,10 @@ impl Worker {
                 .map_err(|errno| Trouble::call("prctl(PR_SET_TIMERSLACK)", "the sender", errno))?;
         }
         let planner = Planner::new(&spec).map_err(Trouble::failed)?;
-        let latencies = Latencies::new(&spec.demand).map_err(Trouble::failed)?;
+        let latencies = Latencies::new(&spec.demand)?;
         let block_bytes = block_bytes(&segments)?;
         let mut worker = Worker {
-            options: options(strategy, &spec),
+            options: options(strategy.options(), &spec),
             strategy,
             segments: Arc::new(segments),
             witness: Witness::open(&spec.segments)?,
@@ -108,6 +118,7 @@ impl Worker {
             sinks,
             mover: None,
             header: header(spec.header_bytes as usize, spec.fetch_bytes),
+            transforms,
             waits,
             schedule: Schedule::default(),
             blocks: 0,
@@ -127,11 +138,12 @@ impl Worker {
         let mut setup = self.sinks.setup.clone();
         if let Some((sender, receiver)) = self.spec.pin {
             setup.insert("sender_cpu".into(), json!(sender));
-            if self.sinks.has_receiver() {
+            if self.spec.remote.is_none() && self.sinks.has_receiver() {
                 setup.insert("receiver_cpu".into(), json!(receiver));
             }
         }
         setup.insert("descriptors".into(), json!(self.sinks.descriptors()));
+        setup.extend(filesystems(&self.spec));
         setup.insert("fetches_per_slice".into(), json!(self.spec.fetches));
         let mut known = |name: &str, value: Option<u64>| {
             setup.extend(value.map(|value| (name.to_owned(), json!(value))));
@@ -215,7 +227,7 @@ impl Worker {
 
     fn prepare_round(&mut self) -> Result<(), Trouble> {
         self.mover = None;
-        self.warm_connections()?;
+        self.warm_connections(u64::MAX)?;
         self.witness.arrange(self.spec.cache)?;
         self.open_mover()
     }
@@ -228,6 +240,7 @@ impl Worker {
         let mut moved = self.measure(block, false, keep)?;
         let read = block_bytes_read().zip(read_before).map(|(end, begin)| end - begin);
         let proof: CacheProof = self.witness.after(&before)?;
+        let read = self.witness.read_bytes(read, &proof);
         self.log_is_whole()?;
         let reads_log = self.strategy.moves_the_log();
         if reads_log || self.spec.cache == super::wire::Cache::Warm {
@@ -262,8 +275,17 @@ impl Worker {
         Ok(())
     }
 
-    /// Sends as many bytes as a block has, from memory, so that windows and buffers have grown.
-    fn warm_connections(&mut self) -> Result<(), Trouble> {
+    /// Sends as many bytes as a block of so many fetches has, from memory, so that windows and buffers have
+    /// grown, and so that no packet still refers to a page of the log. Where bytes are transformed the
+    /// strategy itself sends them, since bytes that are not the log's would shrink to another size.
+    pub(super) fn warm_connections(&mut self, fetches_max: u64) -> Result<(), Trouble> {
+        let block = self.planner.block(0, fetches_max);
+        if self.transforms.any() {
+            self.open_mover()?;
+            self.measure(&block, false, false)?;
+            self.mover = None;
+            return Ok(());
+        }
         let Some(floor) = zclab_strategies::ALL.iter().find(|s| !s.moves_the_log()) else {
             return Ok(());
         };
@@ -273,9 +295,9 @@ impl Worker {
             options: &Options::new(floor.options(), &BTreeMap::new()),
             fetch_bytes_max: Bytes(self.spec.fetch_bytes),
             header_bytes_max: Bytes(self.spec.header_bytes),
+            transform: None,
         };
         self.mover = Some(Mover::Engine(floor.open(&setup).map_err(refusal)?));
-        let block = self.planner.block(0, u64::MAX);
         let rate = std::mem::replace(&mut self.spec.demand.rate, 0);
         let warmed = self.measure(&block, false, false);
         self.spec.demand.rate = rate;
@@ -283,7 +305,12 @@ impl Worker {
         warmed.map(drop)
     }
 
-    fn measure(&mut self, block: &Block, content: bool, keep: bool) -> Result<Moved, Trouble> {
+    pub(super) fn measure(
+        &mut self,
+        block: &Block,
+        content: bool,
+        keep: bool,
+    ) -> Result<Moved, Trouble> {
         let lanes: Vec<LaneId> = (0..self.sinks.sinks.len()).collect();
         self.blocks += 1;
         let (fetches, seed) = (block.fetches.len(), self.spec.seed ^ self.blocks << 32);
@@ -299,8 +326,10 @@ impl Worker {
         let checks = content && self.strategy.moves_the_log();
         let expect = Expect { bytes_each: payload_each + headers_each, content: checks };
         self.sinks.prepare(expect)?;
+        self.transforms.begin();
         let timed = self.timed(block)?;
         let counted = self.sinks.count(expect)?;
+        self.rest()?;
         let lanes = lanes.len() as u64;
         let verified = self.check(block, expect, counted.as_ref())?;
         if keep {
@@ -347,6 +376,12 @@ impl Worker {
     }
 }
 
+/// A histogram for latencies.
+pub(super) fn latencies() -> Result<Histogram<u64>, Trouble> {
+    Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)
+        .map_err(|error| Trouble::failed(format!("histogram: {error}")))
+}
+
 /// The blocks that `direct-sendfile` and its like have to keep to, as `statx` says.
 fn block_bytes(segments: &[Segment]) -> Result<u64, Trouble> {
     let mut most = 0;
@@ -358,7 +393,8 @@ fn block_bytes(segments: &[Segment]) -> Result<u64, Trouble> {
     Ok(u64::from(most))
 }
 
-fn mark(wanted: bool) {
+/// Opens or closes the window of programs that count.
+pub(super) fn mark(wanted: bool) {
     if wanted {
         // SAFETY: lseek takes three integers; descriptor -1 makes it fail with EBADF and change nothing.
         unsafe { libc::lseek(-1, MARKER, libc::SEEK_SET) };

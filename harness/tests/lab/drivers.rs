@@ -39,11 +39,16 @@ fn every_strategy_delivers_by_every_driver() {
     let mut run = zclab();
     run.arg("check").arg(&file).arg("--quiet").arg("--results").arg(dir.path());
     let (output, out, err) = finish(&mut run, LIMIT);
-    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    // A claim that is wrong with one driver is wrong with all: that is judged below.
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{out}{err}");
     let runs = std::fs::read_dir(dir.path().join("runs")).unwrap().next().unwrap().unwrap();
     let record = lines(&runs.path().join("run.jsonl"));
     let cells = of_kind(&record, "cell");
     assert_eq!(cells.len(), 9 * ALL.len());
+    let agreement = |id: &str| -> String {
+        let line = of_kind(&record, "ledger").into_iter().find(|line| line["cell"] == *id);
+        line.map_or("none", |line| line["agreement"].as_str().unwrap()).to_owned()
+    };
     let mut calls: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for cell in cells {
         let (id, driver) = (cell["cell"].as_str().unwrap(), &cell["params"]["driver"]);
@@ -54,6 +59,11 @@ fn every_strategy_delivers_by_every_driver() {
             continue;
         }
         assert_eq!(cell["status"], "ok", "{cell}");
+        let usual = id.replace(",driver=reactor", "").replace(",driver=threads", "");
+        assert!(
+            agreement(id) != "contradicts" || agreement(&usual) == "contradicts",
+            "{id}: the kernel did something else than with the blocking driver\n{out}"
+        );
         let samples = of_kind(&record, "sample").into_iter().filter(|s| s["cell"] == *id);
         for sample in samples {
             let moves = cell["strategy"] != "null";
@@ -167,6 +177,7 @@ fn a_slow_consumer_does_not_hold_up_a_fast_one_in_the_reactor() {
             options: &options,
             fetch_bytes_max: Bytes(FETCH_BYTES),
             header_bytes_max: Bytes(0),
+            transform: None,
         };
         let mut engine = match strategy.open(&setup) {
             Ok(engine) => engine,
@@ -206,6 +217,7 @@ fn a_slow_consumer_does_not_hold_up_a_fast_one_with_threads() {
             options: &options,
             fetch_bytes: FETCH_BYTES,
             header_bytes: 0,
+            transform: None,
             patience: LIMIT,
         };
         let mut crew = match Crew::open(&terms, &sinks) {
@@ -219,7 +231,8 @@ fn a_slow_consumer_does_not_hold_up_a_fast_one_with_threads() {
         let (mut stamps, calls) = (Vec::new(), zclab_strategies::Calls::default());
         crew.fill(b"", &world.block, &[]).unwrap();
         crew.run(zclab::counters::now().0).unwrap();
-        crew.gather(&mut stamps, &calls).unwrap().unwrap();
+        crew.gather(&mut stamps).unwrap().unwrap();
+        crew.rest(&calls).unwrap();
         assert!(calls.total() > 0, "{}", strategy.name());
         let content = strategy.moves_the_log().then_some(world.log.as_slice());
         ends.check(strategy.name(), &stamps, content);
@@ -241,13 +254,13 @@ fn a_consumer_that_has_gone_is_an_error_and_no_hang() {
         options: &options,
         fetch_bytes: FETCH_BYTES,
         header_bytes: 0,
+        transform: None,
         patience: LIMIT,
     };
     let mut crew = Crew::open(&terms, &sinks).unwrap();
     crew.fill(b"", &world.block, &[]).unwrap();
     crew.run(0).unwrap();
-    let calls = zclab_strategies::Calls::default();
-    let trouble = crew.gather(&mut Vec::new(), &calls).unwrap().unwrap_err().trouble(&[]);
+    let trouble = crew.gather(&mut Vec::new()).unwrap().unwrap_err().trouble(&[]);
     assert_eq!(trouble.errno.as_deref(), Some("EPIPE"), "{trouble}");
 }
 

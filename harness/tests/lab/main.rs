@@ -1,6 +1,7 @@
 //! Does the whole program do what its documents say? Each module runs the built binary as a user would.
 
 mod aliasing;
+mod allocations;
 mod bad_input;
 mod counts;
 mod death;
@@ -8,5 +9,8 @@ mod drivers;
 mod end_to_end;
 mod interrupted;
 mod liar;
+mod pressure;
 mod profile;
+mod readers;
 mod support;
+mod transforms;

@@ -11,9 +11,14 @@ const ALL: &str = "\"null\", \"read-write\", \"mmap-write\", \"sendfile\", \"spl
 
 /// The ledger lines of a run, each with the counting sample of its cell.
 fn run(matrix: &str) -> Vec<(Value, Value)> {
+    run_of(ALL, matrix)
+}
+
+/// The same of other strategies than the first ones.
+pub fn run_of(strategies: &str, matrix: &str) -> Vec<(Value, Value)> {
     let dir = results();
-    let file =
-        scenario(dir.path(), "seen", ALL, matrix, "launches = 1\nturns = 1\nslice = \"4 MiB\"");
+    let budget = "launches = 1\nturns = 1\nslice = \"4 MiB\"";
+    let file = scenario(dir.path(), "seen", strategies, matrix, budget);
     let mut command = zclab();
     command.arg("run").arg(file).arg("--quiet").arg("--results").arg(dir.path());
     let (output, _, err) = finish(&mut command, LIMIT);
@@ -32,7 +37,7 @@ fn run(matrix: &str) -> Vec<(Value, Value)> {
     joined
 }
 
-fn count(ledger: &Value, name: &str) -> u64 {
+pub fn count(ledger: &Value, name: &str) -> u64 {
     ledger["counts"][name].as_u64().unwrap_or(0)
 }
 

@@ -68,7 +68,8 @@ fn judged(ledger: &Ledger, strategy: &str, scatter_gather: bool, counts: &Counts
     let (payload_bytes, header_bytes) = (BYTES, 0);
     let gaps = ledger.gaps();
     let (path, route, missing_bytes) = (&path, &route, None);
-    judge(&Case { path, route, payload_bytes, header_bytes, missing_bytes, counts, gaps })
+    let changed = None;
+    judge(&Case { path, route, payload_bytes, header_bytes, changed, missing_bytes, counts, gaps })
 }
 
 fn sendfile(file: &File, stream: &TcpStream, bytes: u64) {
@@ -138,7 +139,9 @@ fn sendfile_from_an_o_direct_descriptor_is_filled_by_the_device() {
     let (route, gaps) = (route(true), BTreeMap::new());
     let (payload_bytes, header_bytes, counts) = (BYTES, 0, &counts);
     let (path, route, gaps, missing_bytes) = (&path, &route, &gaps, None);
-    let case = Case { path, route, payload_bytes, header_bytes, missing_bytes, counts, gaps };
+    let changed = None;
+    let case =
+        Case { path, route, payload_bytes, header_bytes, changed, missing_bytes, counts, gaps };
     let judged = judge(&case);
     assert_eq!(judged.copies.observed, Some(0.0), "{:?}", counts.raw());
     assert_eq!(judged.agreement, Agreement::Agrees, "{:?} {:?}", judged.reason, counts.raw());

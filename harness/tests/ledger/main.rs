@@ -11,4 +11,5 @@ mod leaks;
 mod lies;
 mod object;
 mod prove;
+mod rings;
 mod support;

@@ -41,8 +41,9 @@ fn the_whole_message_is_readable() {
 a/test.toml:5:1: matrix.consumer: unknown key; did you mean `consumers`?
      5 | consumer = 3
        | ^^^^^^^^
-       = expected one of message, fetch, header, consumers, access, cache, sink, receiver, wait, \
-transform, socket_buffer, driver, slow, slow_rate, rate, arrivals
+       = expected one of message, fetch, header, consumers, filesystem, access, cache, sink, \
+receiver, wait, transform, socket_buffer, driver, slow, slow_rate, rate, arrivals, source, feed, \
+fsync, readers
 a/test.toml:6:9: matrix.fetch: \"64 KB/s\": \"KB/s\" is no unit of size (B, kB, MB, GB, TB, KiB, \
 MiB, GiB, TiB)
      6 | fetch = \"64 KB/s\"
@@ -132,11 +133,16 @@ fn values_out_of_bounds_are_refused() {
 fn unknown_words_are_refused() {
     check("[log]\ncodec = \"lz5\"\n", "log.codec", 2, &["did you mean `lz4`?", "one of none"]);
     check("[log]\nformat = \"kafak\"\n", "log.format", 2, &["did you mean `kafka`?"]);
-    check("[matrix]\nsink = \"tcp\"\n", "matrix.sink", 2, &["did you mean `tcp-loopback`?"]);
+    check(
+        "[matrix]\nsink = \"tcp-loopbak\"\n",
+        "matrix.sink",
+        2,
+        &["did you mean `tcp-loopback`?"],
+    );
     check("[matrix]\naccess = \"randon\"\n", "matrix.access", 2, &["did you mean `random`?"]);
     check("[matrix]\ncache = \"hot\"\n", "matrix.cache", 2, &["\"hot\" is unknown", "\"warm\""]);
     check("[matrix]\nreceiver = \"drop\"\n", "matrix.receiver", 2, &["one of copy, discard"]);
-    check("[matrix]\ntransform = \"gzip\"\n", "matrix.transform", 2, &["one of none"]);
+    check("[matrix]\ntransform = \"gzip\"\n", "matrix.transform", 2, &["one of none, crc32c"]);
     check("[log]\nimport = \"../etc\"\n", "log.import", 2, &["no name of a log"]);
 }
 
@@ -221,7 +227,7 @@ fn strategies_and_options_are_checked() {
     check("[\"null\", \"bare:null\"]", "strategies[2]", &["bare: and one of read-write"]);
     check("[\"null\", \"null\"]", "strategies[2]", &["\"null\" is listed twice"]);
     check("[]", "strategies", &["the array is empty"]);
-    check("\"null\"", "strategies", &["\"all\", or an array"]);
+    check("\"null\"", "strategies", &["\"all\", \"ingest\", \"receive\", or an array"]);
     check("3", "strategies", &["a whole number is no list"]);
     check("[\"null\", 3]", "strategies[2]", &["is no strategy"]);
     check("[\"null\", { buffer = 3 }]", "strategies[2].strategy", &["the key is missing"]);
@@ -277,4 +283,49 @@ fn what_is_not_toml_is_refused_where_it_breaks() {
     let bad = parse_bytes("test", "test.toml", b"question = \"a\"\nx = \"\xff\"\n");
     let message = bad.expect_err("no UTF-8").to_string();
     assert!(message.starts_with("test.toml:2:6: byte 20 of the file is no UTF-8"), "{message}");
+}
+
+#[test]
+fn pressure_that_would_be_none_is_refused() {
+    check("[pressure]\nmemmory = 1\n", "pressure.memmory", 2, &["did you mean `memory`?"]);
+    let fits = &["no pressure", "less than the log's size, 256 MiB"];
+    check("[pressure]\nmemory = \"256 MiB\"\n", "pressure.memory", 2, fits);
+    check("[pressure]\nhot = \"90 MiB\"\n", "pressure.hot", 2, &["no more than 88 MiB"]);
+    let near = &["\"sendfil\" is unknown", "did you mean `sendfile`?"];
+    check("[pressure]\nhot_strategy = \"sendfil\"\n", "pressure.hot_strategy", 2, near);
+    check("[pressure]\nhot_strategy = \"null\"\n", "pressure.hot_strategy", 2, &["is unknown"]);
+    for (key, value) in [("cache", "\"warm\""), ("access", "\"random\""), ("consumers", "2")] {
+        let rest = format!("[matrix]\n{key} = {value}\n[pressure]\n");
+        check(&rest, &format!("matrix.{key}"), 2, &["[pressure] decides it"]);
+    }
+}
+
+#[test]
+fn many_readers_need_a_warm_log_and_no_pressure() {
+    let rest = "[matrix]\nreaders = [1, 2]\ncache = \"cold\"\n";
+    check(rest, "matrix.cache", 3, &["warm it for each other"]);
+    let text = format!("{HEAD}[matrix]\nreaders = 2\n[pressure]\n");
+    assert_eq!(problem(&text).key, "pressure");
+    check("[matrix]\nreaders = 65\n", "matrix.readers", 2, &["too great"]);
+    let readers = |value: &str| {
+        let text = format!("{HEAD}[matrix]\nreaders = {value}\n");
+        let scenario = parse("test", "test.toml", &text).expect("it is right");
+        scenario.conditions.iter().map(|one| one.readers).collect::<Vec<_>>()
+    };
+    assert_eq!(readers("[1, 3]"), [Some(1), Some(3)], "all are measured alike");
+    assert_eq!(readers("1"), [None], "which is what a silent file has");
+}
+
+#[test]
+fn an_empty_table_of_pressure_is_pressure() {
+    let text = format!("{HEAD}[pressure]\n");
+    let scenario = parse("test", "test.toml", &text).expect("it is right");
+    let condition = &scenario.conditions[0];
+    assert_eq!(condition.cache.name(), "cold");
+    let pressure = condition.pressure.as_ref().expect("there is some");
+    assert_eq!((pressure.memory_bytes, pressure.hot_bytes), (96 << 20, 32 << 20));
+    assert_eq!(pressure.hot_strategy, "sendfile");
+    assert_eq!(condition.params()["pressure_hot_rate"], 500);
+    let silent = parse("test", "test.toml", HEAD).expect("it is right");
+    assert_eq!(silent.conditions[0].pressure, None);
 }

@@ -11,7 +11,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// One quantity that the kernel programs observe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Witness {
-    /// CPU copies on the sending side per byte.
+    /// CPU copies on the measured side per byte.
     Copies,
     /// Payload in packets that lies in the log's page cache, per byte.
     WireLog,
@@ -21,15 +21,15 @@ pub enum Witness {
     WireLinear,
     /// … in other memory: another file's, a process's, a device's, or not looked at.
     WireOther,
-    /// System calls of the sender.
+    /// System calls of the measured side.
     Syscalls,
-    /// Times the sender gave up its CPU.
+    /// Times it gave up its CPU.
     Voluntary,
-    /// Times the sender lost its CPU.
+    /// Times it lost its CPU.
     Involuntary,
-    /// Page faults of the sender in user mode.
+    /// Its page faults in user mode.
     FaultsUser,
-    /// Page faults of the sender in kernel mode.
+    /// Its page faults in kernel mode.
     FaultsKernel,
     /// Requests of io_uring.
     Submitted,
@@ -107,14 +107,14 @@ impl Witness {
                 "Context switches (voluntary)",
                 mib,
                 "observed_voluntary_switches_per_mib",
-                &["sender_voluntary_switches"],
+                &["voluntary_switches"],
                 &["switch"],
             ),
             Witness::Involuntary => facts(
                 "Context switches (involuntary)",
                 mib,
                 "observed_involuntary_switches_per_mib",
-                &["sender_involuntary_switches"],
+                &["involuntary_switches"],
                 &["switch"],
             ),
             _ => self.rare_facts(),
@@ -200,7 +200,12 @@ impl Witness {
             Witness::Copies => ledger.cpu_copies_per_byte.observed.ok_or_else(unseen)?,
             Witness::Syscalls => ledger.syscalls.values().sum::<u64>() as f64 / (payload / MIB),
             _ => {
-                let count = |name: &&str| ledger.counts.get(*name).copied().unwrap_or(0);
+                // Switches are counted by role: those of the measured side are meant.
+                let own = |name: &str| match self {
+                    Witness::Voluntary | Witness::Involuntary => format!("{}_{name}", ledger.side),
+                    _ => name.to_owned(),
+                };
+                let count = |name: &&str| ledger.counts.get(&own(name)).copied().unwrap_or(0);
                 let sum: u64 = counts.iter().map(count).sum();
                 sum as f64 / if unit == "per byte" { payload } else { payload / MIB }
             }
@@ -209,7 +214,7 @@ impl Witness {
     }
 }
 
-/// The sender's system calls by name, the most frequent first, for each MiB.
+/// The measured side's system calls by name, the most frequent first, for each MiB.
 #[must_use]
 pub fn calls_per_mib(ledger: &Ledger) -> Vec<(&str, f64)> {
     let mib = ledger.payload_bytes.max(1) as f64 / MIB;

@@ -32,8 +32,9 @@ pub fn statements(study: &Study) -> Vec<Statement> {
                 let Some(measured) = point.row(label).and_then(|row| row.measured) else {
                     continue;
                 };
-                let sink =
-                    measured.cell.as_ref().and_then(|cell| cell.params.get("sink")?.as_str());
+                // Where bytes are taken from a socket there is a source instead.
+                let param = |name| measured.cell.as_ref()?.params.get(name)?.as_str();
+                let sink = param("sink").or_else(|| param("source"));
                 let sink = sink.unwrap_or("sink not recorded");
                 let parts = [panel.title(), study.x_label(point)];
                 let parts: Vec<&str> =

@@ -4,7 +4,7 @@
 
 use crate::format;
 use crate::record::{Record, Status, reading};
-use crate::study::{Bottleneck, State, Study};
+use crate::study::{Bottleneck, Side, State, Study};
 use serde_json::Value;
 
 /// The congestion controls that pace, which distorts a loopback.
@@ -26,14 +26,21 @@ pub fn caveats(study: &Study) -> Vec<String> {
 
 fn bottlenecks(study: &Study) -> Option<String> {
     let ok = || study.rows().filter(|row| row.state == State::Ok);
-    let bound = ok().filter(|row| row.bottleneck.at_receiver()).count();
+    let bound = ok().filter(|row| row.at_far_end()).count();
     let device = ok().filter(|row| row.bottleneck == Bottleneck::Device).count();
     if bound > 0 {
+        let far = study.side.far().name();
+        let misleads = match study.side {
+            Side::Sender => {
+                "Throughput there can rank senders backwards: a sender that leaves the first touch \
+                 of the bytes to the receiver looks slower while it costs less."
+            }
+            Side::Receiver => {
+                "Throughput there is the sender's, and says nothing about how fast a receiver is."
+            }
+        };
         return Some(format!(
-            "The receiver held back {bound} of {} cells (“held back by” in the table). \
-            Throughput there can rank senders backwards: \
-             a sender that leaves the first touch of the bytes to the receiver looks slower \
-             while it costs less.",
+            "The {far} held back {bound} of {} cells (“held back by” in the table). {misleads}",
             ok().count()
         ));
     }
@@ -47,15 +54,31 @@ fn bottlenecks(study: &Study) -> Option<String> {
 
 fn route(study: &Study) -> Vec<String> {
     let mut found = Vec::new();
-    let sinks = params(study, "sink");
-    if sinks.iter().any(|sink| sink.contains("loopback")) {
+    let mut sinks = params(study, "sink");
+    sinks.extend(params(study, "source"));
+    let near = setup(study, "remote_route").iter().any(|route| route.starts_with("loopback"));
+    if near {
         found.push(
-            "Loopback is not a network card: no DMA, no interrupts of a device, and the receiver \
-            shares caches and \
-             cores with the sender. Sender CPU carries over to a real network better than \
-             throughput does."
+            "The “remote” sink was on this very host: its bytes went over loopback, and the claims \
+            are those for loopback."
                 .to_owned(),
         );
+    } else if sinks.iter().any(|sink| sink == "tcp-remote") {
+        found.push(
+            "The receiver was on another host: what it copied could not be observed, and a slice \
+            ends when its report arrives, up to one control round trip late \
+            (control_round_trip_ns in each cell’s setup)."
+                .to_owned(),
+        );
+    }
+    if near || sinks.iter().any(|sink| sink.contains("loopback")) {
+        let (own, far) = (study.side.name(), study.side.far().name());
+        let cpu = study.side.cpu().title();
+        found.push(format!(
+            "Loopback is not a network card: no DMA, no interrupts of a device, and the {far} \
+             shares caches and cores with the {own}. {cpu} carries over to a real network better \
+             than throughput does."
+        ));
     }
     if sinks.iter().any(|sink| sink.contains("unix")) {
         found.push(
@@ -102,8 +125,8 @@ fn machine(record: &Record, study: &Study) -> Vec<String> {
         found.push(
             "The kernel does not account for interrupt time apart: network work done in softirq \
             is charged to whichever \
-             process it interrupts, so look at total CPU beside sender CPU."
-                .into(),
+             process it interrupts, so look at total CPU beside @ CPU."
+                .replace('@', study.side.name()),
         );
     }
     found

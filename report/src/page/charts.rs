@@ -5,6 +5,7 @@ use super::dots::{Dot, Dots, Group};
 use super::look::Looks;
 use super::scale::Unit;
 use crate::format;
+use crate::hot;
 use crate::metric::Metric;
 use crate::stats::latency::Latency;
 use crate::stats::{DECISIVE_MIN, Estimate};
@@ -21,7 +22,7 @@ pub struct Drawn {
 /// What a chart shows of a row.
 type Pick<'p> = &'p dyn Fn(&Row) -> Option<Mark>;
 
-/// Sender CPU as a multiple of the baseline's: the chart that decides. Wide, and narrow for phones.
+/// CPU of the measured side as a multiple of the baseline's: the chart that decides. Wide, and narrow for phones.
 #[must_use]
 pub fn decisive(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn> {
     let baseline = &study.scenario.baseline;
@@ -29,9 +30,10 @@ pub fn decisive(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Dr
         if row.baseline {
             return None;
         }
-        row.ratios.get(&Metric::SenderCpu).map(mark_of)
+        row.cost_ratio().map(mark_of)
     };
-    let title = format!("Sender CPU per KiB as a multiple of {baseline}");
+    let cpu = study.side.cpu().title();
+    let title = format!("{cpu} per KiB as a multiple of {baseline}");
     let caption =
         format!("Paired turn by turn, with 95 % intervals. Below 1× is cheaper than {baseline}.");
     let sizes = [("wide", 1000, 400, true), ("narrow", 380, 380, false)];
@@ -46,7 +48,7 @@ pub fn decisive(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Dr
                 chart.labelled = labelled;
                 chart.unit = Unit::Times;
                 chart.reference = Some((1.0, format!("{baseline} = 1×")));
-                chart.y_name = "sender CPU, multiple of the baseline".into();
+                chart.y_name = format!("{}, multiple of the baseline", lower(cpu));
                 chart.svg()?
             } else {
                 dots(study, panel, looks, pick, &id, &title, width).svg()?
@@ -76,18 +78,24 @@ const LATENCIES: [Percentile; 2] = [
 /// The small charts of a panel.
 #[must_use]
 pub fn small(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn> {
-    const METRICS: [Metric; 8] = [
-        Metric::SenderCpu,
+    let [voluntary, involuntary] = study.side.switches();
+    let metrics: [Metric; 9] = [
+        study.side.cpu(),
         Metric::TotalCpu,
         Metric::Throughput,
         Metric::Syscalls,
         Metric::ModeSwitches,
-        Metric::Voluntary,
-        Metric::Involuntary,
+        voluntary,
+        involuntary,
         Metric::DeviceBytes,
+        Metric::SentBytes,
     ];
-    let mut drawn: Vec<Drawn> =
-        METRICS.iter().filter_map(|metric| of_metric(study, panel, looks, *metric, id)).collect();
+    let shown = |metric: &&Metric| **metric != Metric::SentBytes || study.transforms();
+    let mut drawn: Vec<Drawn> = metrics
+        .iter()
+        .filter(shown)
+        .filter_map(|metric| of_metric(study, panel, looks, *metric, id))
+        .collect();
     for (name, caption, percentile) in LATENCIES {
         let pick: Pick = &|row: &Row| {
             let latency = row.latency.as_ref().ok()?;
@@ -99,7 +107,24 @@ pub fn small(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn
         chart.unit = Unit::Duration;
         drawn.extend(chart.svg().map(|svg| Drawn { svg, caption: capital(caption) + "." }));
     }
+    drawn.extend(memory(study, panel, looks, id));
     drawn
+}
+
+/// What the group of the senders had, where they were in one.
+fn memory(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn> {
+    let charts = hot::MEMORY.iter().enumerate().filter_map(|(n, (name, title))| {
+        let pick: Pick = &|row: &Row| {
+            let y = hot::median(row.measured?, name)? / (1024.0 * 1024.0);
+            Some(Mark { y, interval: None })
+        };
+        let mut chart = along(study, panel, looks, pick, &format!("{id}-memory-{n}"));
+        chart.title = format!("{title}, MiB");
+        chart.y_name = format!("{}, MiB", lower(title));
+        let caption = "As the memory controller charged it to their group.".to_owned();
+        chart.svg().map(|svg| Drawn { svg, caption })
+    });
+    charts.collect()
 }
 
 fn of_metric(
@@ -126,34 +151,44 @@ fn of_metric(
     }
     if all_zero {
         let svg = format!("<p class=\"zero\"><b>{}</b>none in any cell</p>", metric.title());
-        return Some(Drawn { svg, caption: caption(panel, metric) });
+        return Some(Drawn { svg, caption: caption(study, panel, metric) });
     }
     chart.title = format!("{}, {}", metric.title(), metric.unit());
     chart.y_name = format!("{}, {}", lower(metric.title()), metric.unit());
-    chart.svg().map(|svg| Drawn { svg, caption: caption(panel, metric) })
+    chart.svg().map(|svg| Drawn { svg, caption: caption(study, panel, metric) })
+}
+
+fn waited(side: &str) -> String {
+    format!("Means. The {side} waited: it gave up its CPU.")
+}
+
+fn interrupted(side: &str) -> String {
+    format!("Means. The {side} was interrupted: it lost its CPU.")
 }
 
 /// What to see in a metric's chart.
-fn caption(panel: &Panel, metric: Metric) -> String {
+fn caption(study: &Study, panel: &Panel, metric: Metric) -> String {
     match metric {
         Metric::Throughput => {
-            let bound = panel
-                .rows()
-                .filter(|row| row.state == State::Ok && row.bottleneck.at_receiver())
-                .count();
+            let bound =
+                panel.rows().filter(|row| row.state == State::Ok && row.at_far_end()).count();
             match bound {
                 0 => "Never names a winner by itself.".to_owned(),
                 _ => format!(
-                    "Never names a winner by itself: {bound} cells here are receiver-bound."
+                    "Never names a winner by itself: {bound} cells here are {}-bound.",
+                    study.side.far().name()
                 ),
             }
         }
         Metric::ModeSwitches => "User to kernel and back: 2 × system calls.".into(),
-        Metric::Voluntary => "Means. The sender waited: it gave up its CPU.".into(),
-        Metric::Involuntary => "Means. The sender was interrupted: it lost its CPU.".into(),
+        Metric::Voluntary => waited("sender"),
+        Metric::ReceiverVoluntary => waited("receiver"),
+        Metric::Involuntary => interrupted("sender"),
+        Metric::ReceiverInvoluntary => interrupted("receiver"),
         Metric::DeviceBytes => "Bytes that the device read, per byte of payload.".into(),
+        Metric::SentBytes => "Bytes that the sinks took, headers included.".into(),
         Metric::TotalCpu => "Sender and receiver together.".into(),
-        Metric::SenderCpu => "Medians; intervals over launches.".into(),
+        own if own == study.side.cpu() => "Medians; intervals over launches.".into(),
         _ => format!("{}.", capital(metric.source())),
     }
 }
@@ -215,7 +250,7 @@ fn dots(
         id: id.to_owned(),
         title: title.to_owned(),
         width,
-        x_name: "sender CPU, multiple of the baseline".into(),
+        x_name: format!("{}, multiple of the baseline", lower(study.side.cpu().title())),
         reference: (1.0, format!("{baseline} = 1×")),
         groups: groups.filter(|group: &Group| !group.dots.is_empty()).collect(),
     }

@@ -11,7 +11,7 @@ use crate::format;
 use crate::metric::Metric;
 use crate::metric::kernel::{self, Witness};
 use crate::record::{Ledger, Pass, Sample, reading};
-use crate::study::{Figure, Panel, Row, State, Study};
+use crate::study::{Figure, Panel, Row, Side, State, Study};
 
 const MIB: f64 = 1024.0 * 1024.0;
 /// So many system calls are named.
@@ -55,9 +55,10 @@ pub fn table(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Result<Gr
         KINDS.into_iter().partition(|kind| !zero_everywhere(*kind, &observed));
     let caption = format!(
         "What the kernel did, seen by programs on its tracepoints while one block of each cell \
-         moved. Copies are the sender’s; wire says in which memory the bytes of packets lay{}{}",
+         moved. Copies are the {}’s; wire says in which memory the bytes of packets lay{}{}",
+        study.side.name(),
         left_out(&zero),
-        overhead(&observed)
+        overhead(study, &observed)
     );
     let cells = |row: &Row| kinds.iter().map(|kind| entry(*kind, row)).collect();
     Ok(Grid {
@@ -69,15 +70,16 @@ pub fn table(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Result<Gr
     })
 }
 
-/// What the programs cost: the sender's CPU time beside them over that of its timed slices.
-fn overhead(rows: &[&Row]) -> String {
+/// What the programs cost: the measured side's CPU time beside them over that of its timed slices.
+fn overhead(study: &Study, rows: &[&Row]) -> String {
     let mut ratios: Vec<f64> = rows.iter().filter_map(|row| slower(row)).collect();
     ratios.sort_by(f64::total_cmp);
     match ratios.get(ratios.len() / 2) {
         Some(ratio) => {
             let times = format::significant(*ratio, 2);
             format!(
-                ". While it was watched the sender used {times} times the CPU of its timed slices"
+                ". While it was watched the {} used {times} times the CPU of its timed slices",
+                study.side.name()
             )
         }
         None => String::new(),
@@ -86,8 +88,12 @@ fn overhead(rows: &[&Row]) -> String {
 
 fn slower(row: &Row) -> Option<f64> {
     let counting = counting(row)?;
-    let cpu_ns = *counting.readings.get(reading::SENDER_CPU_NS)? as f64;
-    let timed = row.median(Metric::SenderCpu).filter(|timed| *timed > 0.0)?;
+    let name = match row.side {
+        Side::Sender => reading::SENDER_CPU_NS,
+        Side::Receiver => reading::RECEIVER_CPU_NS,
+    };
+    let cpu_ns = *counting.readings.get(name)? as f64;
+    let timed = row.median(row.side.cpu()).filter(|timed| *timed > 0.0)?;
     (counting.bytes > 0).then(|| cpu_ns / (counting.bytes as f64 / 1024.0) / timed)
 }
 

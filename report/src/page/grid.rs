@@ -3,6 +3,7 @@
 use super::evidence;
 use super::look::Looks;
 use crate::format::{self, NONE};
+use crate::hot;
 use crate::metric::{Metric, Provenance};
 use crate::stats::latency::Latency;
 use crate::study::{Figure, Panel, Point, Row, State, Study};
@@ -73,7 +74,7 @@ pub fn cost(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
     if copies {
         columns.push(Column { title: "Copies".into(), unit: "per byte".into() });
     }
-    for metric in Metric::COMPARED {
+    for metric in study.side.compared() {
         columns.push(column(metric));
         let better = if metric.less_is_better() { "" } else { ", higher is better" };
         let unit = format!("÷ {}{better}", study.scenario.baseline);
@@ -88,7 +89,7 @@ pub fn cost(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
         if copies {
             cells.push(evidence::copies(row));
         }
-        for metric in Metric::COMPARED {
+        for metric in study.side.compared() {
             cells.push(figure(row, metric));
             cells.push(ratio(row, metric));
         }
@@ -111,20 +112,52 @@ pub fn cost(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
 /// What was counted: calls, switches, faults, device bytes.
 #[must_use]
 pub fn counted(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
-    let metrics: Vec<Metric> = [Metric::ReceiverCpu]
+    let metrics: Vec<Metric> = [study.side.far().cpu()]
         .into_iter()
         .chain(Metric::ALL.into_iter().skip_while(|metric| *metric != Metric::Syscalls))
+        .filter(|metric| *metric != Metric::SentBytes || study.transforms())
         .collect();
-    let cells = |row: &Row| metrics.iter().map(|metric| figure(row, *metric)).collect();
+    let known = |row: &Row, name: &str| row.measured.and_then(|one| hot::median(one, name));
+    let in_a_group =
+        panel.rows().any(|row| hot::MEMORY.iter().any(|(name, _)| known(row, name).is_some()));
+    let memory = hot::MEMORY.iter().filter(|_| in_a_group);
+    let cells = |row: &Row| {
+        let counted = metrics.iter().map(|metric| figure(row, *metric));
+        counted.chain(memory.clone().map(|(name, _)| memory_of(row, name))).collect()
+    };
+    let titles =
+        memory.clone().map(|(_, title)| Column { title: (*title).into(), unit: "MiB".into() });
+
     Grid {
         id: format!("{id}-counted"),
         caption:
             "What was counted, medians; mode switches and context switches are different things"
                 .into(),
-        columns: metrics.iter().map(|metric| column(*metric)).collect(),
+        columns: metrics.iter().map(|metric| column(*metric)).chain(titles).collect(),
         x_name: study.x_name(),
         lines: lines(study, panel, looks, &cells),
     }
+}
+
+fn memory_of(row: &Row, name: &str) -> Entry {
+    let Some(bytes) = row.measured.and_then(|measured| hot::median(measured, name)) else {
+        return unavailable(&group_reason(row));
+    };
+    let mib = bytes / (1024.0 * 1024.0);
+    Entry {
+        text: format::number(mib),
+        detail: String::new(),
+        order: mib.to_string(),
+        hint: "observed: charged to the senders' group".into(),
+        class: "",
+    }
+}
+
+/// Why a cell has no memory: what the lab noted when it could make no group.
+fn group_reason(row: &Row) -> String {
+    let cell = row.measured.and_then(|measured| measured.cell.as_ref());
+    let noted = cell.and_then(|cell| cell.setup.get("group")?.as_str());
+    noted.unwrap_or("the senders were in no group").to_owned()
 }
 
 pub(super) fn lines(
@@ -187,6 +220,7 @@ fn column(metric: Metric) -> Column {
 fn short(metric: Metric) -> &'static str {
     match metric {
         Metric::SenderCpu => "Sender ratio",
+        Metric::ReceiverCpu => "Receiver ratio",
         Metric::TotalCpu => "Total ratio",
         _ => "Throughput ratio",
     }
@@ -282,7 +316,7 @@ fn bottleneck(row: &Row) -> Entry {
         crate::study::Bottleneck::Unknown(reason) => reason.clone(),
         _ => String::new(),
     };
-    let class = if row.bottleneck.at_receiver() { "word flag" } else { "word" };
+    let class = if row.at_far_end() { "word flag" } else { "word" };
     Entry {
         text: row.bottleneck.name().into(),
         detail: String::new(),

@@ -9,7 +9,6 @@ use super::escape;
 use super::look::Looks;
 use super::path::short;
 use crate::format;
-use crate::metric::Metric;
 use crate::profile::Group;
 use crate::record::Profile;
 use crate::study::{Panel, Point, Row, Study};
@@ -184,7 +183,8 @@ fn bars(study: &Study, points: &[&Point], looks: &Looks, id: &str) -> String {
     format!(
         "<svg class=\"profile\" role=\"img\" viewBox=\"0 0 {WIDTH} {y}\" width=\"{WIDTH}\" \
          height=\"{y}\" aria-labelledby=\"{id}-t {id}-d\"><title id=\"{id}-t\">Share of the \
-         sender’s CPU time by what it was spent on</title><desc id=\"{id}-d\">{}</desc>{body}</svg>",
+         {}’s CPU time by what it was spent on</title><desc id=\"{id}-d\">{}</desc>{body}</svg>",
+        study.side.name(),
         escape(&described.join("; "))
     )
 }
@@ -192,7 +192,7 @@ fn bars(study: &Study, points: &[&Point], looks: &Looks, id: &str) -> String {
 /// One bar; what it says in words.
 fn bar(out: &mut String, row: &Row, looks: &Looks, y: f64) -> Option<String> {
     let profile = taken(row)?;
-    let cpu = row.median(Metric::SenderCpu);
+    let cpu = row.median(row.side.cpu());
     let (name, options) = row.label.split_once(' ').unwrap_or((row.label, ""));
     let _ = write!(
         out,

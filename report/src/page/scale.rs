@@ -11,6 +11,8 @@ pub enum Unit {
     Times,
     /// Nanoseconds: `12 µs`.
     Duration,
+    /// Percent of a whole: from 0 to 100, never by logarithm.
+    Share,
 }
 
 /// A value axis.
@@ -33,6 +35,9 @@ impl Scale {
         let values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
         let low = values.iter().copied().reduce(f64::min)?;
         let high = values.iter().copied().reduce(f64::max)?;
+        if unit == Unit::Share {
+            return Some(Scale { log: false, low: 0.0, high: high.max(100.0) * 1.03, unit });
+        }
         let log = low > 0.0 && (unit == Unit::Times || high / low > 4.0);
         if log {
             let (low, high) = if high / low < 1.5 { (low / 1.1, high * 1.1) } else { (low, high) };
@@ -94,7 +99,7 @@ impl Scale {
 
     fn label(&self, value: f64) -> String {
         match self.unit {
-            Unit::Number => format::tick(value),
+            Unit::Number | Unit::Share => format::tick(value),
             Unit::Times => format!("{}×", format::tick(value)),
             Unit::Duration => format::duration_tick(value),
         }

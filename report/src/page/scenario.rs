@@ -2,10 +2,11 @@
 
 use super::charts::{self, Drawn};
 use super::grid::{self, Grid};
+use super::hot::{self, HotView};
 use super::look::Looks;
 use super::path::{self, Way};
 use super::profile::{self, Section};
-use super::{Shell, alias, caveat, evidence};
+use super::{Shell, alias, caveat, evidence, pinned};
 use crate::demand::{self, Statement};
 use crate::format;
 use crate::metric::{Metric, Provenance};
@@ -22,6 +23,8 @@ pub struct ScenarioPage {
     question: String,
     baseline: String,
     x_name: String,
+    /// Whose cost decides: `sender`, `receiver`.
+    side: &'static str,
     panels: Vec<PanelView>,
     notes: Vec<String>,
     legend: Vec<(String, String)>,
@@ -38,6 +41,7 @@ pub struct ScenarioPage {
     unseen: Vec<String>,
     contradictions: Vec<String>,
     probes: Vec<alias::Statement>,
+    pinned: Vec<pinned::Statement>,
     profile: Section,
     caveats: Vec<String>,
     analysis: Vec<String>,
@@ -52,6 +56,8 @@ struct PanelView {
     title: String,
     sentence: String,
     clauses: Vec<String>,
+    /// What became of hot consumers, where there were any.
+    hot: Option<HotView>,
     strip: Vec<Place>,
     decisive: Vec<Drawn>,
     small: Vec<Drawn>,
@@ -92,6 +98,7 @@ impl ScenarioPage {
             question: scenario.question.clone(),
             baseline: scenario.baseline.clone(),
             x_name: study.x_name(),
+            side: study.side.name(),
             panels: panels(study, looks, &answer.panels),
             notes: answer.notes,
             legend: scenario
@@ -102,18 +109,20 @@ impl ScenarioPage {
             troubles: verdict::without_result(study),
             demand: demand::statements(study),
             strays: study.strays.iter().map(ToString::to_string).collect(),
-            paths: path::svg(&ways, looks),
+            paths: path::svg(&ways, looks, study.side),
             tally: path::tally(&ways),
             unavailable: path::unavailable(&ways),
             unseen: path::unseen(&ways),
             contradictions: ways.iter().filter_map(Way::contradiction).collect(),
             probes: alias::statements(study),
+            pinned: pinned::statements(study),
             profile: profile::section(study, looks),
             caveats: caveat::caveats(study),
             analysis: paragraphs(&scenario.analysis),
             source: scenario.source.clone(),
             provenance: Metric::ALL
                 .iter()
+                .filter(|metric| **metric != Metric::SentBytes || study.transforms())
                 .map(|metric| obtained(study, *metric))
                 .chain([witnessed(study)])
                 .collect(),
@@ -132,6 +141,7 @@ fn panels(study: &Study, looks: &Looks, answers: &[PanelAnswer]) -> Vec<PanelVie
             clauses: answer.clauses.clone(),
             strip: answer.standings.iter().map(|one| place(&one.x, &one.lead, looks)).collect(),
             decisive: charts::decisive(study, panel, looks, &format!("{id}-decisive")),
+            hot: hot::view(study, panel, looks, &id),
             small: charts::small(study, panel, looks, &id),
             cost: grid::cost(study, panel, looks, &id),
             kernel: evidence::table(study, panel, looks, &id),
@@ -223,8 +233,8 @@ fn witnessed(study: &Study) -> Obtained {
         title: "What the kernel did",
         unit: "per byte, per MiB",
         how: how.name().to_owned(),
-        source: "BPF programs on tracepoints, between two marker calls of the sender, in a block that \
-                 is not timed",
+        source: "BPF programs on tracepoints, between two marker calls of the measured process, in a \
+                 block that is not timed",
         missing,
     }
 }

@@ -1,5 +1,6 @@
 //! What is known about one contender under one condition?
 
+use super::side::Side;
 use crate::format;
 use crate::metric::kernel::Witness;
 use crate::metric::{self, Metric, Provenance};
@@ -32,7 +33,9 @@ pub struct Row<'a> {
     pub figures: BTreeMap<Metric, Figure>,
     /// What the kernel programs saw.
     pub witnessed: BTreeMap<Witness, Figure>,
-    /// Paired ratios to the baseline, for [`Metric::COMPARED`].
+    /// Whose cost decides.
+    pub side: Side,
+    /// Paired ratios to the baseline, for [`Side::compared`].
     pub ratios: BTreeMap<Metric, Estimate>,
     /// Percentiles of fetch latency, or why there are none.
     pub latency: Result<Latency, String>,
@@ -115,12 +118,6 @@ impl Bottleneck {
             Bottleneck::Unknown(_) => "unknown",
         }
     }
-
-    /// Whether the receiver was busy throughout: then throughput says how fast *it* is.
-    #[must_use]
-    pub fn at_receiver(&self) -> bool {
-        matches!(self, Bottleneck::Receiver | Bottleneck::Both)
-    }
 }
 
 impl Figure {
@@ -194,6 +191,18 @@ impl Row<'_> {
     #[must_use]
     pub fn ranked(&self) -> bool {
         self.moves_the_log && self.state == State::Ok
+    }
+
+    /// The paired ratio of what decides: CPU time of the measured side.
+    #[must_use]
+    pub fn cost_ratio(&self) -> Option<&Estimate> {
+        self.ratios.get(&self.side.cpu())
+    }
+
+    /// Whether the far end was busy throughout: then throughput says how fast *it* is.
+    #[must_use]
+    pub fn at_far_end(&self) -> bool {
+        self.side.held_back_by_far_end(&self.bottleneck)
     }
 
     /// The median of a metric.
@@ -277,6 +286,7 @@ fn row<'a>(
         Some((measured, cell)) => State::Not(cell.status, troubles(measured, cell)),
     };
     let measured = found.map(|(measured, _)| measured);
+    let side = Side::of(record, scenario);
     let compared = measured.zip(baseline).filter(|_| label != scenario.baseline);
     Row {
         label,
@@ -286,7 +296,9 @@ fn row<'a>(
         measured,
         figures: Metric::ALL.map(|metric| (metric, figure(measured, metric))).into(),
         witnessed: Witness::ALL.map(|one| (one, witness(measured, one))).into(),
-        ratios: Metric::COMPARED
+        side,
+        ratios: side
+            .compared()
             .into_iter()
             .filter_map(|metric| {
                 let (measured, baseline) = compared?;

@@ -3,10 +3,9 @@
 use super::words::{less, trailing};
 use super::{Lead, Standing};
 use crate::format;
-use crate::metric::Metric;
 use crate::stats::Estimate;
 use crate::stats::crossover::{Crossover, crossovers};
-use crate::study::{Panel, Point, Study};
+use crate::study::{Panel, Point, Side, Study};
 
 /// The fetch size that brokers use most, and the first choice for the sentence's example.
 const ANCHOR: f64 = 65536.0;
@@ -18,7 +17,7 @@ pub(super) fn of_panel(study: &Study, panel: &Panel, standings: &[Standing]) -> 
     let decided = standings.iter().any(|one| matches!(one.lead, Lead::Led { .. }));
     let cheaper = panel.points.iter().any(|point| !cheaper(point).is_empty());
     if !decided && !cheaper {
-        return undecided(standings);
+        return undecided(study.side, standings);
     }
     if study.numeric_x() {
         numeric(study, panel, standings)
@@ -57,7 +56,7 @@ impl Groups {
         for point in &panel.points {
             let x = study.x_label(point);
             let ratio = point.row(label).filter(|row| row.ranked());
-            match ratio.and_then(|row| row.ratios.get(&Metric::SenderCpu)) {
+            match ratio.and_then(|row| row.cost_ratio()) {
                 Some(ratio) if ratio.below(1.0) => groups.cheaper.push((x, ratio.point)),
                 Some(ratio) if ratio.above(1.0) => groups.dearer.push((x, ratio.point)),
                 Some(_) => groups.open.push(x),
@@ -173,20 +172,23 @@ fn cheaper(point: &Point) -> Vec<(String, f64)> {
     let ranked = point.rows.iter().filter(|row| row.ranked() && !row.baseline);
     ranked
         .filter_map(|row| {
-            let ratio = row.ratios.get(&Metric::SenderCpu).filter(|ratio| ratio.below(1.0))?;
+            let ratio = row.cost_ratio().filter(|ratio| ratio.below(1.0))?;
             Some((row.label.to_owned(), ratio.point))
         })
         .collect()
 }
 
-fn undecided(standings: &[Standing]) -> String {
+fn undecided(side: Side, standings: &[Standing]) -> String {
     let open = standings.iter().any(|one| matches!(one.lead, Lead::Open { .. }));
     let alone = standings.iter().find_map(|one| match &one.lead {
         Lead::Alone(label) => Some(label),
         _ => None,
     });
     match (open, alone) {
-        (true, _) => "No winner can be named: the intervals of sender CPU per KiB overlap.".into(),
+        (true, _) => {
+            let side = side.name();
+            format!("No winner can be named: the intervals of {side} CPU per KiB overlap.")
+        }
         (false, Some(label)) => {
             format!("No winner can be named: only {label} has a result.")
         }
@@ -220,7 +222,7 @@ fn categorical(study: &Study, panel: &Panel, standings: &[Standing]) -> String {
     clauses.join(" ")
 }
 
-/// Leaders with their sender CPU as a share of another's.
+/// Leaders with their CPU as a share of another's.
 type Shares<'s> = Vec<(&'s String, &'s Estimate)>;
 
 /// One sentence where the same one or two lead everywhere.
@@ -250,14 +252,14 @@ fn always_the_same(study: &Study, standings: &[Standing]) -> Option<String> {
         Some(format!("{} with {x}", less(ratio, (n == 0).then_some(*other))))
     });
     let each: Vec<String> = each.collect();
-    let axis = study.x_name();
+    let (axis, side) = (study.x_name(), study.side.name());
     Some(match labels.as_slice() {
         [leader] => format!(
-            "{leader} needs the least sender CPU per KiB whatever the {axis}: {}.",
+            "{leader} needs the least {side} CPU per KiB whatever the {axis}: {}.",
             format::list(&each)
         ),
         _ => format!(
-            "{} need the least sender CPU per KiB whatever the {axis}, with no winner between \
+            "{} need the least {side} CPU per KiB whatever the {axis}, with no winner between \
             them; {} {}.",
             format::list(&labels),
             labels[0],
@@ -268,7 +270,9 @@ fn always_the_same(study: &Study, standings: &[Standing]) -> Option<String> {
 
 /// The decisive size.
 fn numeric(study: &Study, panel: &Panel, standings: &[Standing]) -> String {
-    let Some(anchor) = anchor(panel, standings) else { return undecided(standings) };
+    let Some(anchor) = anchor(panel, standings) else {
+        return undecided(study.side, standings);
+    };
     let at = &standings[anchor];
     let answer =
         format!("{} {}.", at_x(study, &at.x), leads(study, &panel.points[anchor], &at.lead));
@@ -319,7 +323,9 @@ fn at_x(study: &Study, x: &str) -> String {
 /// Who leads, against whom, by how much.
 fn leads(study: &Study, point: &Point, lead: &Lead) -> String {
     match lead {
-        Lead::Led { leaders, other, ratios, .. } if lead.clear() => least(leaders, other, ratios),
+        Lead::Led { leaders, other, ratios, .. } if lead.clear() => {
+            least(study.side, leaders, other, ratios)
+        }
         Lead::Led { .. } | Lead::Open { .. } => tied(study, point, lead),
         Lead::Alone(label) => format!("only {label} has a result"),
         Lead::Nobody => "no contender has a result".into(),
@@ -327,7 +333,8 @@ fn leads(study: &Study, point: &Point, lead: &Lead) -> String {
 }
 
 /// One or two that need the least; whoever cannot be told from `other` does not count among them.
-fn least(leaders: &[String], other: &str, ratios: &[Estimate]) -> String {
+fn least(side: Side, leaders: &[String], other: &str, ratios: &[Estimate]) -> String {
+    let side = side.name();
     let both = || leaders.iter().zip(ratios);
     let firm: Vec<(&String, &Estimate)> =
         both().filter(|(_, ratio)| ratio.differs_from(1.0)).collect();
@@ -337,14 +344,14 @@ fn least(leaders: &[String], other: &str, ratios: &[Estimate]) -> String {
     let words = match firm.as_slice() {
         [] => return format!("no winner can be named between {}", format::list(leaders)),
         [(leader, ratio)] => {
-            format!("{leader} needs the least sender CPU per KiB: {}", less(ratio, Some(other)))
+            format!("{leader} needs the least {side} CPU per KiB: {}", less(ratio, Some(other)))
         }
         _ => {
             let each = firm.iter().enumerate().map(|(n, (leader, ratio))| {
                 format!("{leader} {}", less(ratio, (n == 0).then_some(other)))
             });
             format!(
-                "{} need the least sender CPU per KiB, with no winner between them: {}",
+                "{} need the least {side} CPU per KiB, with no winner between them: {}",
                 format::list(&labels),
                 each.collect::<Vec<_>>().join(", ")
             )
@@ -381,7 +388,7 @@ fn tied(study: &Study, point: &Point, lead: &Lead) -> String {
     }
 }
 
-/// The contender's sender CPU ratio to the baseline at each numeric x that has one.
+/// The contender's CPU ratio to the baseline at each numeric x that has one.
 #[must_use]
 pub(super) fn ratios_along(panel: &Panel, label: &str) -> Vec<(f64, Estimate)> {
     panel
@@ -390,7 +397,7 @@ pub(super) fn ratios_along(panel: &Panel, label: &str) -> Vec<(f64, Estimate)> {
         .filter_map(|point| {
             let x = point.x?.as_f64()?;
             let row = point.row(label).filter(|row| row.ranked())?;
-            Some((x, *row.ratios.get(&Metric::SenderCpu)?))
+            Some((x, *row.cost_ratio()?))
         })
         .collect()
 }
@@ -417,7 +424,7 @@ mod tests {
         let leaders = ["sendfile".to_owned(), "splice".to_owned()];
         let ratios = [estimate(0.8, 0.7, 0.9), estimate(0.72, 0.35, 1.49)];
         assert_eq!(
-            least(&leaders, "read-write", &ratios),
+            least(Side::Sender, &leaders, "read-write", &ratios),
             "sendfile needs the least sender CPU per KiB: 20\u{a0}% less than read-write \
             (10–30\u{a0}%); splice cannot be told apart from sendfile or read-write"
         );

@@ -1,6 +1,5 @@
 //! Who leads under one condition?
 
-use crate::metric::Metric;
 use crate::stats::paired::{self, Placed};
 use crate::stats::{Estimate, centre};
 use crate::study::{Point, Row, Study};
@@ -25,12 +24,12 @@ pub enum Lead {
         /// The one that the leaders are compared with: the baseline, or the next when the baseline
         /// leads or has no result.
         other: String,
-        /// Sender CPU of each leader as a share of `other`'s.
+        /// CPU of the measured side of each leader as a share of `other`'s.
         ratios: Vec<Estimate>,
         /// The one that those behind are compared with: the baseline where it leads, else the first
         /// leader.
         reference: String,
-        /// Those that need more, and their sender CPU as a multiple of `reference`'s.
+        /// Those that need more, and their CPU as a multiple of `reference`'s.
         behind: Vec<(String, Estimate)>,
     },
     /// All contenders overlap.
@@ -52,19 +51,21 @@ impl Lead {
     }
 }
 
-/// Compares the contenders of one point by sender CPU per KiB.
+/// Compares the contenders of one point by the measured side's CPU per KiB.
 #[must_use]
 pub fn standing(study: &Study, point: &Point) -> Standing {
-    Standing { x: study.x_label(point), lead: lead(study, point) }
+    let own_cpu = |row: &Row| row.placed(row.side.cpu());
+    Standing { x: study.x_label(point), lead: lead_by(study, point, &own_cpu) }
 }
 
-fn lead(study: &Study, point: &Point) -> Lead {
+/// Compares the contenders of one point by some quantity of which less is better.
+pub(super) fn lead_by(study: &Study, point: &Point, placed: &dyn Fn(&Row) -> Vec<Placed>) -> Lead {
     let mut ranked: Vec<(&Row, Vec<Placed>, f64)> = point
         .rows
         .iter()
         .filter(|row| row.ranked())
         .filter_map(|row| {
-            let placed = row.placed(Metric::SenderCpu);
+            let placed = placed(row);
             let typical = paired::typical(&placed)?.point;
             Some((row, placed, typical))
         })
@@ -84,11 +85,11 @@ fn lead(study: &Study, point: &Point) -> Lead {
         .collect();
     let other =
         behind.iter().find(|(row, _, _)| row.label == study.scenario.baseline).or(behind.first());
-    let Some((other, others_cpu, _)) = other else {
+    let Some((other, others, _)) = other else {
         return Lead::Open { contenders: ranked.len() };
     };
     // A tied leader can still be indistinguishable from `other`: its own interval says so.
-    let ratios = leaders.iter().map(|(_, placed, _)| ratio_or_none(placed, others_cpu)).collect();
+    let ratios = leaders.iter().map(|(_, placed, _)| ratio_or_none(placed, others)).collect();
     let reference = leaders
         .iter()
         .find(|(row, _, _)| row.label == study.scenario.baseline)

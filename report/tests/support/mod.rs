@@ -3,10 +3,12 @@
 
 mod ledgers;
 mod models;
+mod pressed;
 mod records;
 
 pub use ledgers::witnessed;
 pub use models::{MODELS, Model};
+pub use pressed::pressed;
 pub use records::{killed, showcase, single};
 
 use base64::Engine;
@@ -62,6 +64,7 @@ impl Builder {
                     name: model.strategy.into(),
                     question: format!("What does {} ask the kernel?", model.strategy),
                     moves_the_log: model.label != "null",
+                    family: "transfer".into(),
                 })
                 .collect(),
             machine: BTreeMap::from([
@@ -282,15 +285,26 @@ fn histogram(id: &str, launch: u32, per_fetch_ns: f64, noise: &mut Noise) -> His
             .record((per_fetch_ns * tail * (1.3 + 0.25 * noise.next())) as u64)
             .expect("within range");
     }
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new().serialize(&histogram, &mut bytes).expect("into memory");
     Histogram {
         cell: id.into(),
         launch,
         what: "fetch_latency_ns".into(),
         encoding: "hdr-v2-deflate".into(),
-        data: base64::engine::general_purpose::STANDARD.encode(bytes),
+        data: encoded(&histogram),
     }
+}
+
+/// A histogram of these values, as records have it.
+pub fn encoded_histogram(values: impl IntoIterator<Item = u64>) -> String {
+    let mut histogram = hdrhistogram::Histogram::<u64>::new(3).expect("three digits");
+    values.into_iter().for_each(|value| histogram.record(value).expect("within range"));
+    encoded(&histogram)
+}
+
+fn encoded(histogram: &hdrhistogram::Histogram<u64>) -> String {
+    let mut bytes = Vec::new();
+    V2DeflateSerializer::new().serialize(histogram, &mut bytes).expect("into memory");
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 fn ledger(id: &str, model: &Model, params: &BTreeMap<String, Value>) -> Ledger {
@@ -312,6 +326,7 @@ fn ledger(id: &str, model: &Model, params: &BTreeMap<String, Value>) -> Ledger {
         counts: BTreeMap::new(),
         gaps: BTreeMap::new(),
         syscalls: BTreeMap::new(),
+        side: "sender".into(),
     }
 }
 

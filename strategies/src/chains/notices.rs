@@ -1,23 +1,19 @@
 //! When is a slot free again, and what if none is?
 
-use super::{Chains, Links, Slot};
+use super::{Chains, Links};
 use crate::ring::Completion;
 use crate::{CallError, Calls, LaneId, Queue, Step};
 use nix::errno::Errno;
 use std::time::Duration;
 
 /// Sinks that block are given so long to let one send's pages go.
-const NOTICE_LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const NOTICE_LIMIT: Duration = Duration::from_secs(20);
 
 /// The same for sinks that must not block: after this their lanes count as full.
-const NOTICE_PATIENCE: Duration = Duration::from_millis(1);
+pub(crate) const NOTICE_PATIENCE: Duration = Duration::from_millis(1);
 
-/// So many sends of one slot, short ones that were taken up again, may wait for their notices.
-pub(super) const DUE_MAX: usize = 8;
-
-/// A slot before its first use.
-pub(super) const FRESH: Slot =
-    Slot { item: 0, holder: None, batches: [0; DUE_MAX], due: 0, resting: None };
+/// An engine at rest waits so long for each notice that is due, until one does not come.
+pub(crate) const PARTING: Duration = Duration::from_millis(500);
 
 /// How an operation is numbered.
 #[derive(Clone, Copy)]
@@ -52,6 +48,18 @@ impl<L: Links> Chains<L> {
         }
     }
 
+    /// Waits for the notices that are due, until one does not come. Not counted: no slice is running.
+    pub(super) fn take_late_notices(&mut self, queue: &Queue) {
+        let untimed = Calls::default();
+        self.reap(&untimed);
+        while self.slots.iter().any(|slot| !slot.due.is_empty())
+            && self.ring.wait(&untimed, PARTING) == Ok(true)
+        {
+            self.reap(&untimed);
+        }
+        queue.calls.add_answers(&untimed);
+    }
+
     fn answered(&mut self, id: Id, completion: Completion, calls: &Calls) {
         self.unanswered -= 1;
         let slot = &mut self.slots[id.slot];
@@ -64,27 +72,20 @@ impl<L: Links> Chains<L> {
         calls.zerocopy_send();
         match item.early {
             Some(copied) => self.account(copied, calls),
-            None => {
-                slot.batches[slot.due] = id.batch;
-                slot.due += 1;
-            }
+            None => slot.due.add(id.batch),
         }
     }
 
-    /// The pages of one send of a slot are free. A notice comes of sends that failed, too, and even
-    /// of those that were cancelled with their chain, unannounced: nobody waits for those.
+    /// The pages of one send of a slot are free.
     fn noticed(&mut self, id: Id, copied: bool, calls: &Calls) {
         let slot = &mut self.slots[id.slot];
-        let due = &slot.batches[..slot.due];
-        let Some(found) = due.iter().position(|&batch| batch == id.batch) else {
+        if !slot.due.take(id.batch) {
             if id.batch == self.batch && self.unanswered > 0 {
                 self.items[slot.item].early = Some(copied);
             }
             return;
-        };
-        slot.due -= 1;
-        slot.batches.swap(found, slot.due);
-        if slot.due == 0
+        }
+        if slot.due.is_empty()
             && let Some(lane) = slot.resting.take()
         {
             self.resting[lane] -= 1;
@@ -102,7 +103,7 @@ impl<L: Links> Chains<L> {
     /// A slot has no more bytes to send: it is free once its notices have come.
     pub(super) fn retire(&mut self, id: usize, lane: LaneId) {
         let slot = &mut self.slots[id];
-        if slot.due == 0 {
+        if slot.due.is_empty() {
             self.free.push(id);
         } else {
             slot.resting = Some(lane);

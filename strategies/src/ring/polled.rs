@@ -69,9 +69,12 @@ impl Ring {
         }
     }
 
-    /// Waits until the thread sleeps, within a bound, so that it takes no CPU from whoever comes
+    /// Waits until the thread, if there is one, sleeps, within a bound, so that it takes no CPU from whoever comes
     /// next. Dropping the ring ends it in any case, but not at once.
-    pub(super) fn let_it_sleep(&mut self) {
+    pub(crate) fn let_it_sleep(&mut self) {
+        if self.spins.is_none() {
+            return;
+        }
         for _ in 0..NAPS_MAX {
             if self.ring.submission().need_wakeup() {
                 return;

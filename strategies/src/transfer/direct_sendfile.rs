@@ -58,6 +58,10 @@ impl Strategy for DirectSendfile {
         Path::joined(&[(1.0 - on.outside_blocks, blocks), (on.outside_blocks, ends)])
     }
 
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err("needs user space: whole blocks go from the device into the socket, unseen")
+    }
+
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
         let files = setup.segments.iter().map(reopen).collect::<Result<Vec<_>, _>>()?;
         let aligns = files.iter().map(alignment).collect::<Result<Vec<_>, _>>()?;

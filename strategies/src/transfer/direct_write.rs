@@ -18,13 +18,14 @@
 //!
 //! Timed: reads and sends. Not timed: opening, the buffers, the ring.
 
-mod ahead;
+pub(super) mod ahead;
 
 use crate::memory::Slots;
 use crate::{
-    CallError, Calls, Engine, Hop, Job, LaneId, Mover, OpenError, OptionKind, OptionSpec, Part,
-    Path, Piece, Place, Queue, Residue, Route, Segment, Setup, Step, Strategy, sys,
+    CallError, Calls, Engine, Hop, Job, LaneId, Mover, OpenError, OptionKind, OptionSpec, Outlet,
+    Part, Path, Piece, Place, Queue, Residue, Route, Segment, Setup, Step, Strategy, sys,
 };
+use ahead::{Ahead, Filled};
 use nix::errno::Errno;
 use std::fs::File;
 use std::ops::Range;
@@ -72,25 +73,36 @@ impl Strategy for DirectWrite {
         OPTIONS
     }
 
-    fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
-        let files = setup.segments.iter().map(reopen).collect::<Result<Vec<_>, _>>()?;
-        let aligns = files.iter().map(alignment).collect::<Result<Vec<_>, _>>()?;
-        let align = aligns.into_iter().max().unwrap_or(1);
-        let buffer = setup.fetch_bytes_max.0.min(setup.options.number("buffer")).max(1);
-        let blocks = Blocks { align, buffer: buffer.next_multiple_of(align) };
-        match setup.options.number("depth") {
-            0 | 1 => {
-                let mut slots = Slots::new(1, blocks.slot_len(), align as usize)?;
-                probe(&files, &mut slots, align)?;
-                Ok(Box::new(OneByOne { files, blocks, slots, residue: Residue::default() }))
-            }
-            depth => {
-                let mut slots = Slots::new(depth as usize, blocks.slot_len(), align as usize)?;
-                probe(&files, &mut slots, align)?;
-                ahead::open(files, blocks, depth as usize, slots, setup.sinks.len())
-            }
-        }
+    fn transforms(&self) -> Result<(), &'static str> {
+        Ok(())
     }
+
+    fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
+        let depth = setup.options.number("depth").max(1) as usize;
+        let (files, blocks, slots) = open_direct(setup, depth)?;
+        let outlet = Outlet::open(setup, blocks.slot_len())?;
+        if depth == 1 {
+            let residue = Residue::default();
+            return Ok(Box::new(OneByOne { files, blocks, slots, residue, outlet }));
+        }
+        let ahead = Ahead::open(files, blocks, depth, slots, setup.sinks.len())?;
+        Ok(Box::new(SendAhead { ahead, outlet }))
+    }
+}
+
+/// The log opened for direct reads, how to read it, and so many buffers for that.
+pub(super) fn open_direct(
+    setup: &Setup,
+    buffers: usize,
+) -> Result<(Vec<File>, Blocks, Slots), OpenError> {
+    let files = setup.segments.iter().map(reopen).collect::<Result<Vec<_>, _>>()?;
+    let aligns = files.iter().map(alignment).collect::<Result<Vec<_>, _>>()?;
+    let align = aligns.into_iter().max().unwrap_or(1);
+    let buffer = setup.fetch_bytes_max.0.min(setup.options.number("buffer")).max(1);
+    let blocks = Blocks { align, buffer: buffer.next_multiple_of(align) };
+    let mut slots = Slots::new(buffers, blocks.slot_len(), align as usize)?;
+    probe(&files, &mut slots, align)?;
+    Ok((files, blocks, slots))
 }
 
 /// Opens a segment a second time, for direct reads.
@@ -136,7 +148,7 @@ pub(super) fn probe(files: &[File], slots: &mut Slots, align: u64) -> Result<(),
 
 /// How a piece is covered by whole blocks.
 #[derive(Clone, Copy)]
-struct Blocks {
+pub(super) struct Blocks {
     align: u64,
     buffer: u64,
 }
@@ -171,13 +183,17 @@ struct OneByOne {
     blocks: Blocks,
     slots: Slots,
     residue: Residue,
+    outlet: Outlet,
 }
 
 impl Engine for OneByOne {
     fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError> {
         let Some(job) = queue.next_job() else { return Ok(queue.idle()) };
+        if self.outlet.flush(queue, job)? {
+            return Ok(Step::Moved);
+        }
         match job.part {
-            Part::Header(header) => queue.send_header(job, header),
+            Part::Header(header) => self.outlet.send_header(queue, job, header),
             Part::Log(piece) => self.copy(queue, job, piece),
         }
     }
@@ -192,13 +208,8 @@ impl OneByOne {
         let more = job.more || (filled.len() as u64) < piece.len_bytes;
         // SAFETY: this engine has no ring; its only read was over when `pread` returned.
         let bytes = &unsafe { self.slots.bytes(0) }[filled];
-        match sys::send(&queue.calls, job.sink, bytes, more) {
-            Ok(sent) => {
-                self.residue.sent(sent);
-                queue.advance(job.lane, sent as u64);
-            }
-            Err(errno) => return queue.refuse(job.lane, "send", errno),
-        }
+        let taken = self.outlet.send(queue, job, bytes, more)?;
+        self.residue.sent(taken);
         Ok(Step::Moved)
     }
 
@@ -217,6 +228,43 @@ impl OneByOne {
         }
         self.residue.keep(lane, Piece { len_bytes: usable, ..piece }, window.skip);
         Ok(window.skip..window.skip + usable as usize)
+    }
+}
+
+/// Depth above 1: a read is under way while another is being sent.
+struct SendAhead {
+    ahead: Ahead,
+    outlet: Outlet,
+}
+
+impl Engine for SendAhead {
+    fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError> {
+        let Some(job) = queue.next_job() else { return Ok(queue.idle()) };
+        let flushed = self.outlet.flush(queue, job)?;
+        self.ahead.held_bytes[job.lane] = self.outlet.held_bytes(job.lane);
+        if flushed {
+            return Ok(Step::Moved);
+        }
+        self.ahead.plan(queue, job.lane)?;
+        match job.part {
+            Part::Header(header) => self.outlet.send_header(queue, job, header),
+            Part::Log(piece) => self.deliver(queue, job, piece),
+        }
+    }
+}
+
+impl SendAhead {
+    fn deliver(&mut self, queue: &mut Queue, job: Job, piece: Piece) -> Result<Step, CallError> {
+        let Some(filled) = self.ahead.first(queue, job, piece)? else { return Ok(Step::Moved) };
+        let Filled { slot, skip, usable } = filled;
+        let more = job.more || (usable as u64) < piece.len_bytes;
+        // SAFETY: the slot's read is over, and the slot stays out of the free list until it is
+        // sent.
+        let bytes = &unsafe { self.ahead.ring.slots.bytes(slot) }[skip..skip + usable];
+        let taken = self.outlet.send(queue, job, bytes, more)?;
+        self.ahead.held_bytes[job.lane] = self.outlet.held_bytes(job.lane);
+        self.ahead.sent(job.lane, slot, taken, taken == usable);
+        Ok(Step::Moved)
     }
 }
 

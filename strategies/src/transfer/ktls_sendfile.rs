@@ -60,6 +60,10 @@ impl Strategy for KtlsSendfile {
         FarEnd::KernelTls
     }
 
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err("needs user space: what this strategy does to the bytes, the kernel does")
+    }
+
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
         for sink in setup.sinks {
             lay(sink.fd, Direction::Send).map_err(|(call, errno)| OpenError::Unsupported {

@@ -23,8 +23,8 @@
 
 use super::mmap_write::map_log;
 use crate::{
-    CallError, Engine, Hop, Job, LaneId, Mover, OpenError, OptionKind, OptionSpec, Part, Path,
-    Piece, Place, Queue, Residue, Route, Setup, Step, Strategy, sys,
+    CallError, Engine, Hop, Job, LaneId, Mover, OpenError, OptionKind, OptionSpec, Outlet, Part,
+    Path, Piece, Place, Queue, Residue, Route, Setup, Step, Strategy,
 };
 use memmap2::Mmap;
 use nix::errno::Errno;
@@ -64,12 +64,17 @@ impl Strategy for MmapHeapWrite {
         OPTIONS
     }
 
+    fn transforms(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
         let len = (setup.fetch_bytes_max.0).min(setup.options.number("buffer")).max(1);
         Ok(Box::new(Copier {
             maps: map_log(setup, None)?,
             buffer: vec![0; len as usize],
             residue: Residue::default(),
+            outlet: Outlet::open(setup, len as usize)?,
         }))
     }
 }
@@ -78,13 +83,17 @@ struct Copier {
     maps: Vec<Mmap>,
     buffer: Vec<u8>,
     residue: Residue,
+    outlet: Outlet,
 }
 
 impl Engine for Copier {
     fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError> {
         let Some(job) = queue.next_job() else { return Ok(queue.idle()) };
+        if self.outlet.flush(queue, job)? {
+            return Ok(Step::Moved);
+        }
         let piece = match job.part {
-            Part::Header(header) => return queue.send_header(job, header),
+            Part::Header(header) => return self.outlet.send_header(queue, job, header),
             Part::Log(piece) => piece,
         };
         let filled = match self.residue.find(job.lane, piece) {
@@ -121,13 +130,8 @@ impl Copier {
         filled: Range<usize>,
     ) -> Result<Step, CallError> {
         let more = job.more || (filled.len() as u64) < piece.len_bytes;
-        match sys::send(&queue.calls, job.sink, &self.buffer[filled], more) {
-            Ok(sent) => {
-                self.residue.sent(sent);
-                queue.advance(job.lane, sent as u64);
-                Ok(Step::Moved)
-            }
-            Err(errno) => queue.refuse(job.lane, "send", errno),
-        }
+        let taken = self.outlet.send(queue, job, &self.buffer[filled], more)?;
+        self.residue.sent(taken);
+        Ok(Step::Moved)
     }
 }

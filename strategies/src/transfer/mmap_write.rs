@@ -68,6 +68,10 @@ impl Strategy for MmapWrite {
         OPTIONS
     }
 
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err(UNSEEN)
+    }
+
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
         let advice = match setup.options.word("advice") {
             "sequential" => Some(Advice::Sequential),
@@ -84,6 +88,11 @@ impl Strategy for MmapWrite {
         Ok(Box::new(Once { maps: map_log(setup, advice)? }))
     }
 }
+
+/// Why nobody looks at bytes that a call copies straight out of a mapping. Whoever wants to has
+/// `mmap-heap-write`.
+pub(super) const UNSEEN: &str =
+    "needs user space: who looks through a mapping dies of SIGBUS when the log is cut";
 
 /// The way of bytes that a call copies straight out of a mapping of the log.
 pub(super) fn copied_from_the_mapping(on: &Route, why: &'static str) -> Path {

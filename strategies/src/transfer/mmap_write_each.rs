@@ -18,7 +18,7 @@
 //!
 //! Timed: `send`. Not timed: the mappings.
 
-use super::mmap_write::{copied_from_the_mapping, map_log, send};
+use super::mmap_write::{UNSEEN, copied_from_the_mapping, map_log, send};
 use crate::{
     CallError, Engine, Job, OpenError, OptionKind, OptionSpec, Part, Path, Piece, Queue, Route,
     Setup, Step, Strategy,
@@ -49,6 +49,10 @@ impl Strategy for MmapWriteEach {
 
     fn options(&self) -> &'static [OptionSpec] {
         OPTIONS
+    }
+
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err(UNSEEN)
     }
 
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {

@@ -17,7 +17,7 @@
 //!
 //! Timed: the call, and listing what it shall send. Not timed: the mappings.
 
-use super::mmap_write::{copied_from_the_mapping, map_log};
+use super::mmap_write::{UNSEEN, copied_from_the_mapping, map_log};
 use crate::{
     CallError, Engine, Job, OpenError, OptionKind, OptionSpec, Part, Path, Queue, Route, Setup,
     Step, Strategy, sys,
@@ -49,6 +49,10 @@ impl Strategy for MmapWritev {
 
     fn options(&self) -> &'static [OptionSpec] {
         OPTIONS
+    }
+
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err(UNSEEN)
     }
 
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {

@@ -33,6 +33,7 @@ catalogue! {
     splice_tee::SpliceTee,
     vmsplice_splice::VmspliceSplice,
     copy_file_range::CopyFileRange,
+    msg_zerocopy::MsgZerocopy,
     uring_read_send::UringReadSend,
     uring_fixed::UringFixed,
     uring_sqpoll::UringSqpoll,
@@ -41,5 +42,6 @@ catalogue! {
     uring_mmap_send_zc::UringMmapSendZc,
     direct_write::DirectWrite,
     direct_sendfile::DirectSendfile,
+    direct_send_zc::DirectSendZc,
     uncached_write::UncachedWrite,
 }

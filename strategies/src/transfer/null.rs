@@ -36,6 +36,10 @@ impl Strategy for Null {
         false
     }
 
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err("its bytes are not the log's: what a transform made of them would say nothing")
+    }
+
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
         let len = (setup.fetch_bytes_max.0 as usize).clamp(1, BUFFER_BYTES);
         Ok(Box::new(Ready { buffer: vec![0x5a; len] }))

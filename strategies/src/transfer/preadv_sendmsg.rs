@@ -18,8 +18,8 @@
 //! Timed: all calls, and listing the pieces. Not timed: the buffer.
 
 use crate::{
-    CallError, Cursor, Engine, Hop, Job, LaneId, Mover, OpenError, OptionKind, OptionSpec, Part,
-    Path, Piece, Place, Queue, Route, Setup, Step, Strategy, sys,
+    CallError, Cursor, Engine, Hop, Job, LaneId, Mover, OpenError, OptionKind, OptionSpec, Outlet,
+    Part, Path, Piece, Place, Queue, Route, Setup, Step, Strategy, sys,
 };
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, RawFd};
@@ -55,6 +55,10 @@ impl Strategy for PreadvSendmsg {
         OPTIONS
     }
 
+    fn transforms(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
         let len = (setup.fetch_bytes_max.0).min(setup.options.number("buffer")).max(1);
         Ok(Box::new(Gatherer {
@@ -62,6 +66,7 @@ impl Strategy for PreadvSendmsg {
             buffer: vec![0; len as usize],
             vectors: Vec::with_capacity(sys::VECTORS_MAX),
             held: Held::default(),
+            outlet: Outlet::open(setup, len as usize)?,
         }))
     }
 }
@@ -82,41 +87,37 @@ struct Gatherer {
     /// Where the next call shall put what it reads; made anew for each.
     vectors: Vec<libc::iovec>,
     held: Held,
+    outlet: Outlet,
 }
 
 impl Engine for Gatherer {
     fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError> {
         let Some(job) = queue.next_job() else { return Ok(queue.idle()) };
+        if self.outlet.flush(queue, job)? {
+            return Ok(Step::Moved);
+        }
         let at = queue.cursor(job.lane);
         let header = match job.part {
-            Part::Header(header) => queue.header(header),
-            Part::Log(_) => &[],
+            Part::Header(header) => Some(header),
+            Part::Log(_) => None,
         };
-        let log_at = if header.is_empty() { at } else { queue.ahead(job.lane, at, u64::MAX) };
+        let log_at = if header.is_none() { at } else { queue.ahead(job.lane, at, u64::MAX) };
         let there = self.held.len > 0 && (self.held.lane, self.held.at) == (job.lane, log_at);
         if !there {
             self.gather(queue, job, log_at)?;
         }
         let behind = queue.job_at(job.lane, self.held.end);
         let more = behind.is_some_and(|next| next.fetch == job.fetch);
-        let header_len = header.len();
-        let start = self.buffer.as_ptr().wrapping_add(self.held.start);
-        let both = [vector(header.as_ptr(), header_len), vector(start, self.held.len)];
-        let vectors = if header_len == 0 { &both[1..] } else { &both[..] };
-        // SAFETY: the queue's header and the buffer are not touched by anybody during the call.
-        match unsafe { sys::send_vectors(&queue.calls, job.sink, vectors, more) } {
-            Ok(sent) => {
-                queue.advance(job.lane, sent as u64);
-                let payload = sent.saturating_sub(header_len);
-                self.held.start += payload;
-                self.held.len -= payload;
-                if payload > 0 {
-                    self.held.at = queue.cursor(job.lane);
-                }
-                Ok(Step::Moved)
-            }
-            Err(errno) => queue.refuse(job.lane, "sendmsg", errno),
+        let header_len = header.map_or(0, |header| queue.header(header).len());
+        let gathered = &self.buffer[self.held.start..self.held.start + self.held.len];
+        let taken = self.outlet.send_together(queue, job, header, gathered, more)?;
+        let payload = taken.saturating_sub(header_len);
+        self.held.start += payload;
+        self.held.len -= payload;
+        if payload > 0 {
+            self.held.at = queue.cursor(job.lane);
         }
+        Ok(Step::Moved)
     }
 }
 

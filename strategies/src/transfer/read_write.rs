@@ -11,8 +11,8 @@
 //! Timed: both calls. Not timed: the buffer.
 
 use crate::{
-    CallError, Engine, Hop, Job, LaneId, Mover, OpenError, OptionKind, OptionSpec, Part, Path,
-    Piece, Place, Queue, Residue, Route, Setup, Step, Strategy, sys,
+    CallError, Engine, Hop, Job, LaneId, Mover, OpenError, OptionKind, OptionSpec, Outlet, Part,
+    Path, Piece, Place, Queue, Residue, Route, Setup, Step, Strategy, sys,
 };
 use nix::errno::Errno;
 use std::ops::Range;
@@ -53,12 +53,17 @@ impl Strategy for ReadWrite {
         Path { hops }
     }
 
+    fn transforms(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
         let len = (setup.fetch_bytes_max.0).min(setup.options.number("buffer")).max(1);
         Ok(Box::new(Copier {
             log: setup.segments.iter().map(|segment| segment.file.as_raw_fd()).collect(),
             buffer: vec![0; len as usize],
             residue: Residue::default(),
+            outlet: Outlet::open(setup, len as usize)?,
         }))
     }
 }
@@ -67,13 +72,17 @@ struct Copier {
     log: Vec<RawFd>,
     buffer: Vec<u8>,
     residue: Residue,
+    outlet: Outlet,
 }
 
 impl Engine for Copier {
     fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError> {
         let Some(job) = queue.next_job() else { return Ok(queue.idle()) };
+        if self.outlet.flush(queue, job)? {
+            return Ok(Step::Moved);
+        }
         match job.part {
-            Part::Header(header) => queue.send_header(job, header),
+            Part::Header(header) => self.outlet.send_header(queue, job, header),
             Part::Log(piece) => self.copy(queue, job, piece),
         }
     }
@@ -87,13 +96,8 @@ impl Copier {
             None => self.fill(queue, job.lane, piece)?,
         };
         let more = job.more || (filled.len() as u64) < piece.len_bytes;
-        match sys::send(&queue.calls, job.sink, &self.buffer[filled], more) {
-            Ok(sent) => {
-                self.residue.sent(sent);
-                queue.advance(job.lane, sent as u64);
-            }
-            Err(errno) => return queue.refuse(job.lane, "send", errno),
-        }
+        let taken = self.outlet.send(queue, job, &self.buffer[filled], more)?;
+        self.residue.sent(taken);
         Ok(Step::Moved)
     }
 

@@ -19,7 +19,8 @@
 
 use crate::{
     CallError, Calls, Disturbance, Engine, Hop, Job, LaneId, Mover, OpenError, OptionKind,
-    OptionSpec, Part, Path, Piece, Place, Queue, Residue, Route, Setup, Step, Strategy, sys,
+    OptionSpec, Outlet, Part, Path, Piece, Place, Queue, Residue, Route, Setup, Step, Strategy,
+    sys,
 };
 use nix::errno::Errno;
 use std::ops::Range;
@@ -62,6 +63,10 @@ impl Strategy for UncachedWrite {
         Disturbance::PageCache
     }
 
+    fn transforms(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
         for segment in setup.segments {
             let end = segment.len.0;
@@ -73,6 +78,7 @@ impl Strategy for UncachedWrite {
             log: setup.segments.iter().map(|segment| segment.file.as_raw_fd()).collect(),
             buffer: vec![0; len as usize],
             residue: Residue::default(),
+            outlet: Outlet::open(setup, len as usize)?,
         }))
     }
 }
@@ -83,13 +89,17 @@ struct Copier {
     log: Vec<RawFd>,
     buffer: Vec<u8>,
     residue: Residue,
+    outlet: Outlet,
 }
 
 impl Engine for Copier {
     fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError> {
         let Some(job) = queue.next_job() else { return Ok(queue.idle()) };
+        if self.outlet.flush(queue, job)? {
+            return Ok(Step::Moved);
+        }
         match job.part {
-            Part::Header(header) => queue.send_header(job, header),
+            Part::Header(header) => self.outlet.send_header(queue, job, header),
             Part::Log(piece) => self.copy(queue, job, piece),
         }
     }
@@ -102,13 +112,8 @@ impl Copier {
             None => self.fill(queue, job.lane, piece)?,
         };
         let more = job.more || (filled.len() as u64) < piece.len_bytes;
-        match sys::send(&queue.calls, job.sink, &self.buffer[filled], more) {
-            Ok(sent) => {
-                self.residue.sent(sent);
-                queue.advance(job.lane, sent as u64);
-            }
-            Err(errno) => return queue.refuse(job.lane, "send", errno),
-        }
+        let taken = self.outlet.send(queue, job, &self.buffer[filled], more)?;
+        self.residue.sent(taken);
         Ok(Step::Moved)
     }
 

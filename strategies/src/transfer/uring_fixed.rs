@@ -22,6 +22,7 @@
 use super::uring_read_send::slots;
 use crate::chains::{Chains, Links, Work, ring_entries};
 use crate::ring::Ring;
+use crate::transform::CHAINED;
 use crate::{
     Engine, Hop, Mover, OpenError, OptionKind, OptionSpec, Path, Place, Route, Setup, Strategy,
 };
@@ -73,6 +74,10 @@ impl Strategy for UringFixed {
 
     fn options(&self) -> &'static [OptionSpec] {
         OPTIONS
+    }
+
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err(CHAINED)
     }
 
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {

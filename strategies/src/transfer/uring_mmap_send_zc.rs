@@ -19,6 +19,7 @@
 //!
 //! Timed: every `io_uring_enter`. Not timed: the ring, the mappings.
 
+use super::mmap_write::UNSEEN;
 use crate::chains::{Chains, Links, Work, header_room, ring_entries};
 use crate::memory::Slots;
 use crate::ring::Ring;
@@ -68,6 +69,10 @@ impl Strategy for UringMmapSendZc {
 
     fn options(&self) -> &'static [OptionSpec] {
         OPTIONS
+    }
+
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err(UNSEEN)
     }
 
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {

@@ -20,6 +20,7 @@
 use crate::chains::{Chains, Links, Work, header_room, ring_entries};
 use crate::memory::Slots;
 use crate::ring::Ring;
+use crate::transform::CHAINED;
 use crate::{
     Engine, Hop, Mover, OpenError, OptionKind, OptionSpec, Path, Place, Route, Setup, Strategy,
 };
@@ -66,6 +67,10 @@ impl Strategy for UringReadSend {
 
     fn options(&self) -> &'static [OptionSpec] {
         OPTIONS
+    }
+
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err(CHAINED)
     }
 
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {

@@ -21,6 +21,7 @@
 use super::uring_read_send::{ReadSend, slots};
 use crate::chains::{Chains, ring_entries};
 use crate::ring::Ring;
+use crate::transform::CHAINED;
 use crate::{
     Disturbance, Engine, Hop, Mover, OpenError, OptionKind, OptionSpec, Path, Place, Route, Setup,
     Strategy,
@@ -80,6 +81,10 @@ impl Strategy for UringSqpoll {
 
     fn options(&self) -> &'static [OptionSpec] {
         OPTIONS
+    }
+
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err(CHAINED)
     }
 
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {

@@ -84,6 +84,10 @@ impl Strategy for VmspliceSplice {
         OPTIONS
     }
 
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err("needs user space: it hands on the log's own pages, or pages that it gives away")
+    }
+
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
         let pipes = Pipes::open(setup, setup.options.number("pipe"))?;
         let source = if setup.options.word("source") == "gift" {

@@ -4,8 +4,8 @@
 //! (`strace`) checks the counters of a whole sender in the harness.
 
 use crate::far_end::{FarEnd, Manner};
-use crate::world::{Log, Set, drive, fetch, fetch_for, fill, open, piece};
-use zclab_strategies::{Call, OptionValue, Queue, SinkKind, find};
+use crate::world::{Log, Set, drive, fetch, fetch_for, fill, open, piece, say};
+use zclab_strategies::{Call, OptionValue, Queue, SinkKind, Zerocopy, find};
 
 const FETCHES: u64 = 5;
 
@@ -152,4 +152,46 @@ fn corks() {
     drive(&mut *engine, &mut queue).unwrap();
     let due = [(Call::Send, 1), (Call::Sendfile, 3), (Call::Setsockopt, 4)];
     assert_eq!(queue.calls.counts().collect::<Vec<_>>(), due);
+}
+
+/// Every send of pinned pages is answered once the engine has come to rest, and over loopback the
+/// answer is that it was copied.
+#[test]
+fn the_kernel_answers_every_send_of_pinned_pages() {
+    let word =
+        |name: &str, word: &str| Set::from([(name.to_owned(), OptionValue::Word(word.into()))]);
+    for (name, set) in [
+        ("msg-zerocopy", Set::new()),
+        ("msg-zerocopy", word("source", "buffer")),
+        ("uring-send-zc", Set::new()),
+        ("uring-send-zc", word("buffers", "plain")),
+        ("uring-mmap-send-zc", Set::new()),
+        ("direct-send-zc", Set::new()),
+    ] {
+        let log = Log::new(&[1 << 20]);
+        let far = FarEnd::open(SinkKind::TcpLoopback, Manner::PLAIN, log.dir.path(), 0);
+        let sinks = [far.sink];
+        let fetches = vec![fetch_for("head", &[piece(0, 8192, 64 << 10)], &[0]); 20];
+        let mut queue = Queue::new(&sinks);
+        let Some(mut engine) = open(find(name).unwrap(), &log, &sinks, &fetches, &set) else {
+            continue;
+        };
+        for _ in 0..2 {
+            queue.clear();
+            fill(&mut queue, &fetches);
+            drive(&mut *engine, &mut queue).unwrap();
+            let before = queue.calls.total();
+            engine.rest(&queue);
+            assert_eq!(queue.calls.total(), before, "{name}: calls at rest are not counted");
+            let Zerocopy { sends, answered, copied } = queue.calls.zerocopy();
+            assert!(sends >= 20, "{name}: {sends} sends");
+            if answered == 0 && name != "msg-zerocopy" {
+                say(&format!("SKIPPED: {name}: the kernel's answers (Linux 6.2)"));
+                continue;
+            }
+            assert_eq!((answered, copied), (sends, sends), "{name} {set:?}");
+        }
+        drop(engine);
+        drop(far.received());
+    }
 }

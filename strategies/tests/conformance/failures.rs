@@ -232,7 +232,7 @@ fn a_file_system_that_cannot() {
         return skipped("tmpfs", &OpenError::unsupported("stat(/dev/shm)", Errno::ENOENT));
     }
     let log = Log::inside(parent, &[10_000]);
-    for name in ["direct-write", "direct-sendfile", "uncached-write"] {
+    for name in ["direct-write", "direct-sendfile", "direct-send-zc", "uncached-write"] {
         let (call, errno) = refused_to_open(name, &log, SinkKind::Null);
         let named = ["O_DIRECT", "DIOALIGN", "DONTCACHE"].iter().any(|what| call.contains(what));
         assert!(named, "{name}: {call}: {errno}");
@@ -263,6 +263,7 @@ fn refused_to_open(name: &str, log: &Log, kind: SinkKind) -> (&'static str, Errn
         options: &Options::new(strategy.options(), &Set::new()),
         fetch_bytes_max: Bytes(1000),
         header_bytes_max: Bytes(0),
+        transform: None,
     };
     match strategy.open(&setup).map(|_| ()) {
         Err(OpenError::Unsupported { call, errno, .. }) => (call, errno),

@@ -55,7 +55,7 @@ enum Behind {
 impl FarEnd {
     pub fn open(kind: SinkKind, manner: Manner, dir: &Path, id: usize) -> FarEnd {
         let (near, behind): (OwnedFd, Behind) = match kind {
-            SinkKind::TcpLoopback => {
+            SinkKind::TcpLoopback | SinkKind::TcpRemote => {
                 let (near, far) = tcp_pair(manner.tiny);
                 (near.into(), Behind::Reader(reader(far, manner.pace)))
             }

@@ -18,4 +18,5 @@ mod random;
 mod ranges;
 mod refusals;
 mod segments;
+mod transforms;
 mod world;

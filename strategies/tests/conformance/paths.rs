@@ -33,14 +33,16 @@ const COPIES: &[(&str, [f64; 6])] = &[
     ("splice-tee", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("vmsplice-splice", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("copy-file-range", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
+    // One copy less on a device that gathers; over loopback it is put off until delivery.
+    ("msg-zerocopy", [1.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("uring-read-send", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
     ("uring-fixed", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
     ("uring-sqpoll", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
     ("uring-splice", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
-    // One copy less on a device that gathers; over loopback it is put off until delivery.
     ("uring-send-zc", [2.0, 2.0, 2.0, 1.0, 2.0, 1.0]),
     ("uring-mmap-send-zc", [1.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("direct-write", [1.0, 2.0, 1.0, 1.0, 1.0, 0.0]),
+    ("direct-send-zc", [1.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("direct-sendfile", [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
     ("uncached-write", [2.0, 3.0, 2.0, 2.0, 2.0, 1.0]),
 ];
@@ -61,7 +63,20 @@ fn every_route() -> Vec<Route> {
     let with = |cache| routes().map(|route| Route { cache, ..route });
     let mut all: Vec<Route> = states.into_iter().flat_map(with).collect();
     all.push(Route { receiver_copies: false, ..TCP });
+    all.push(Route { sink: SinkKind::TcpRemote, ..TCP });
     all
+}
+
+#[test]
+fn another_host_costs_the_sender_what_a_device_like_loopback_does() {
+    for strategy in ALL {
+        for route in [TCP, Route { scatter_gather: false, ..TCP }] {
+            let remote = Route { sink: SinkKind::TcpRemote, ..route };
+            let copies = |route| strategy.path(&route).sender_copies_per_byte();
+            // Where loopback makes a deferred copy of shared pages, a device makes none.
+            assert!(copies(remote) <= copies(route), "{}", strategy.name());
+        }
+    }
 }
 
 #[test]
@@ -72,8 +87,10 @@ fn hops_follow_each_other_from_the_log_to_the_far_end() {
             let what = format!("{} on {route:?}: {hops:#?}", strategy.name());
             assert!(hops.windows(2).all(|pair| pair[0].to == pair[1].from), "{what}");
             let end = match route.sink {
-                SinkKind::TcpLoopback if !route.receiver_copies => Place::Nowhere,
-                SinkKind::TcpLoopback | SinkKind::UnixStream => Place::Receiver,
+                tcp if tcp.is_tcp() && !route.receiver_copies => Place::Nowhere,
+                SinkKind::TcpLoopback | SinkKind::TcpRemote | SinkKind::UnixStream => {
+                    Place::Receiver
+                }
                 SinkKind::File => Place::SinkPageCache,
                 SinkKind::Null => Place::Nowhere,
             };
@@ -97,7 +114,7 @@ fn the_device_brings_what_the_cache_lacks() {
             let path = strategy.path(&route);
             let (to, share) = match *name {
                 "null" => (Place::Nowhere, 0.0),
-                "direct-write" => (Place::UserBuffer, 1.0),
+                "direct-write" | "direct-send-zc" => (Place::UserBuffer, 1.0),
                 "direct-sendfile" => (Place::Pipe, 1.0),
                 // The null device never makes anybody touch the mapping.
                 "mmap-write" | "mmap-write-each" | "mmap-writev"

@@ -30,6 +30,7 @@ const REFUSALS: &[Refusal] = &[
     ("splice", None, libc::SYS_splice, "splice(log, pipe)"),
     ("uring-read-send", None, libc::SYS_io_uring_setup, "io_uring_setup"),
     ("uring-read-send", None, libc::SYS_io_uring_enter, "io_uring_enter"),
+    ("msg-zerocopy", None, libc::SYS_setsockopt, "setsockopt(SO_ZEROCOPY)"),
     ("uring-fixed", None, libc::SYS_io_uring_register, "io_uring_register(BUFFERS)"),
     ("uring-fixed", None, libc::SYS_io_uring_enter, "io_uring_enter"),
     ("uring-sqpoll", None, libc::SYS_io_uring_setup, "io_uring_setup"),
@@ -38,6 +39,7 @@ const REFUSALS: &[Refusal] = &[
     ("uring-send-zc", None, libc::SYS_io_uring_setup, "io_uring_setup"),
     ("uring-mmap-send-zc", None, libc::SYS_io_uring_setup, "io_uring_setup"),
     ("direct-write", None, libc::SYS_pread64, "pread(O_DIRECT)"),
+    ("direct-send-zc", None, libc::SYS_io_uring_setup, "io_uring_setup"),
     ("direct-write", Some(("depth", 4)), libc::SYS_io_uring_setup, "io_uring_setup"),
     ("direct-write", Some(("depth", 4)), libc::SYS_io_uring_enter, "io_uring_enter"),
 ];
@@ -67,6 +69,7 @@ pub fn play(id: usize) {
         options: &options,
         fetch_bytes_max: Bytes(100_000),
         header_bytes_max: Bytes(0),
+        transform: None,
     };
     let mut queue = Queue::new(&sinks);
     fill(&mut queue, &fetches);

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 use zclab_strategies::{
     Bytes, Call, CallError, Disturbance, Engine, LaneId, OpenError, OptionKind, OptionSpec,
-    OptionValue, Options, Piece, Queue, Segment, Setup, Sink, SinkKind, Step, Strategy,
+    OptionValue, Options, Piece, Queue, Segment, Setup, Sink, SinkKind, Step, Strategy, transform,
 };
 
 /// No single transfer of this suite takes this long unless something hangs.
@@ -151,6 +151,18 @@ pub fn open(
     fetches: &[Fetch],
     set: &Set,
 ) -> Option<Box<dyn Engine>> {
+    open_with(strategy, log, sinks, fetches, set, None)
+}
+
+/// The same, with something that is done to the bytes.
+pub fn open_with(
+    strategy: &dyn Strategy,
+    log: &Log,
+    sinks: &[Sink],
+    fetches: &[Fetch],
+    set: &Set,
+    transform: Option<&transform::Factory>,
+) -> Option<Box<dyn Engine>> {
     let payload = |fetch: &Fetch| fetch.pieces.iter().map(|piece| piece.len_bytes).sum::<u64>();
     let setup = Setup {
         segments: &log.segments,
@@ -158,8 +170,9 @@ pub fn open(
         options: &options_of(strategy, set),
         fetch_bytes_max: Bytes(fetches.iter().map(payload).max().unwrap_or(0)),
         header_bytes_max: Bytes(fetches.iter().map(|f| f.header.len()).max().unwrap_or(0) as u64),
+        transform,
     };
-    match strategy.open(&setup) {
+    match transform::open(strategy, &setup) {
         Ok(engine) => Some(engine),
         Err(error @ (OpenError::Unsupported { .. } | OpenError::Refused { .. })) => {
             skipped(strategy.name(), &error);
@@ -245,7 +258,7 @@ pub fn transfer(
     }
 }
 
-fn check_queue(what: &str, queue: &Queue, fetches: &[Fetch], calls: bool) {
+pub fn check_queue(what: &str, queue: &Queue, fetches: &[Fetch], calls: bool) {
     assert_eq!(queue.remaining(), Bytes(0), "{what}");
     assert_eq!(queue.blocked().count(), 0, "{what}: a lane is still blocked");
     let lanes = fetches.iter().flat_map(|fetch| &fetch.lanes).max().map_or(0, |&lane| lane + 1);

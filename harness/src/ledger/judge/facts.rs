@@ -1,8 +1,12 @@
 //! How many bytes were seen to take each hop that a sink lets be seen?
 
+mod pinned;
+
 use super::super::counts::{Classes, Counts};
 use super::super::moves::End;
 use super::Case;
+use pinned::Pinned;
+use std::collections::BTreeMap;
 use zclab_strategies::{Mover, Place, SinkKind};
 
 /// A hop of other size than claimed by more than this share of the payload contradicts.
@@ -13,6 +17,11 @@ const SLACK_BYTES: u64 = 16;
 const DIRECT: &str =
     "private pages of splices from an O_DIRECT descriptor, matched by device bytes";
 const GIVEN: &str = "bytes returned by vmsplice";
+/// What a kernel does not show, and why, by purpose.
+pub type Gaps = BTreeMap<&'static str, String>;
+
+/// Why a receiver that `--to` named is not seen.
+const ELSEWHERE: &str = "the receiver is on another host";
 
 /// Bytes that were seen to take a hop, or why nobody can say.
 pub struct Fact {
@@ -27,6 +36,11 @@ pub struct Fact {
 }
 
 impl Fact {
+    /// Whether it is out of sight, on another host.
+    pub fn is_elsewhere(&self) -> bool {
+        self.bytes.as_ref().is_err_and(|why| why == ELSEWHERE)
+    }
+
     /// Whether it is of this hop.
     pub fn is(&self, from: Place, to: Place, by: Mover) -> bool {
         self.from == from && self.to == to && self.by == by
@@ -79,8 +93,18 @@ impl Case<'_> {
                 "bytes returned by reads of the log",
             ),
         ];
+        facts.extend(self.changed.map(|changed| Fact {
+            from: Place::UserBuffer,
+            to: Place::UserBuffer,
+            by: Mover::CpuCopy,
+            bytes: Ok(changed.taken_bytes.saturating_sub(self.header_bytes)),
+            evidence: "counted by the strategy's outlet: bytes given to the transform",
+            least: None,
+        }));
         match self.route.sink {
-            SinkKind::TcpLoopback | SinkKind::UnixStream => self.through_a_socket(&mut facts),
+            SinkKind::TcpLoopback | SinkKind::TcpRemote | SinkKind::UnixStream => {
+                self.through_a_socket(&mut facts)
+            }
             SinkKind::File => self.into(&mut facts, Place::SinkPageCache, End::File),
             SinkKind::Null => self.into(&mut facts, Place::Nowhere, End::Other),
         }
@@ -102,7 +126,7 @@ impl Case<'_> {
         let plain =
             |m: &super::super::moves::Move| m.from == End::User && m.to == end && !m.zerocopy;
         let all = self.calls_are_counted().map(|()| self.counts.moved(plain));
-        let payload = all.map(|bytes| bytes.saturating_sub(self.header_bytes));
+        let payload = all.map(|bytes| bytes.saturating_sub(self.headers_apart()));
         (payload, self.calls_are_counted().map(|()| self.counts.spliced_to(end)))
     }
 
@@ -157,7 +181,7 @@ impl Case<'_> {
     fn through_a_socket(&self, facts: &mut Vec<Fact>) {
         let counts = self.counts;
         let (plain, spliced) = self.sent(End::Socket);
-        let tcp = self.route.sink == SinkKind::TcpLoopback;
+        let tcp = self.route.sink.is_tcp();
         let (pages, evidence) = if tcp {
             let seen = self.seen_by("queue").and_then(|()| self.whole(counts.queued, "queued"));
             (seen, "pages of the log in packets at net_dev_queue")
@@ -171,11 +195,16 @@ impl Case<'_> {
         // What plain calls copied lies in private pages or linear parts; what else does was spliced
         // from pages that somebody copied (or a device filled, for an O_DIRECT descriptor).
         let copied = pages.clone().and_then(|pages| {
-            let plain = plain.clone()? + self.header_bytes;
+            let plain = plain.clone()? + self.headers_apart();
             Ok((pages.private + pages.linear).saturating_sub(plain))
         });
-        let shared = pages.clone().map(|pages| pages.log);
-        let given = pages.map(|pages| pages.anon);
+        let pinned = self.pinned(&pages, &copied);
+        let left = |bytes: u64, of: fn(&Pinned) -> u64| {
+            pinned.clone().map(|pinned| bytes.saturating_sub(of(&pinned)))
+        };
+        let shared = pages.clone().and_then(|pages| left(pages.log, |pinned| pinned.log));
+        let given = pages.and_then(|pages| left(pages.anon, |pinned| pinned.anon));
+        let copied = copied.and_then(|bytes| left(bytes, |pinned| pinned.copied));
         let (device, copied) = self.device_filled(copied);
         let made = "private pages of splicing sends that no device filled";
         if self.encrypts() {
@@ -192,6 +221,7 @@ impl Case<'_> {
         push(Place::Disk, Place::Pipe, Mover::Device, device, DIRECT);
         let source = self.source(Place::SocketBuffer, Mover::CpuCopy);
         push(source, Place::SocketBuffer, Mover::CpuCopy, plain, "bytes returned by plain sends");
+        pinned::push(&pinned, &mut push);
         push(
             Place::Pipe,
             Place::SocketBuffer,
@@ -199,24 +229,35 @@ impl Case<'_> {
             spliced,
             "bytes returned by splicing calls",
         );
-        if tcp {
-            self.over_the_wire(&mut push);
-        }
+        let deferred = if tcp { self.over_the_wire(&mut push) } else { Ok(0) };
         let last = if tcp { Place::Wire } else { Place::SocketBuffer };
-        let received = if self.route.receiver_copies {
+        let received = if self.far_host() {
+            Err(ELSEWHERE.to_owned())
+        } else if self.route.receiver_copies {
             self.seen_by("receive")
                 .and_then(|()| self.all(counts.single("received_bytes"), "copied"))
-                .map(|bytes| bytes.saturating_sub(self.header_bytes))
+                .map(|bytes| bytes.saturating_sub(self.headers_apart()))
         } else {
             Err("the receiver drops its bytes, and no tracepoint fires".to_owned())
         };
-        push(last, Place::Receiver, Mover::CpuCopy, received, "skb_copy_datagram_iovec");
+        // What was copied on the way lies in the kernel's pages when the receiver copies it again.
+        let (received, of_copies) = match (received, deferred) {
+            (Ok(bytes), Ok(deferred)) => {
+                (Ok(bytes.saturating_sub(deferred)), Ok(bytes.min(deferred)))
+            }
+            (received, Err(why)) => (received, Err(why)),
+            (Err(why), Ok(_)) => (Err(why.clone()), Err(why)),
+        };
+        let evidence = "skb_copy_datagram_iovec";
+        push(last, Place::Receiver, Mover::CpuCopy, received, evidence);
+        push(Place::KernelPages, Place::Receiver, Mover::CpuCopy, of_copies, evidence);
     }
 
+    /// The hops from the queue to the wire and on; how many bytes were copied at delivery.
     fn over_the_wire(
         &self,
         push: &mut impl FnMut(Place, Place, Mover, Result<u64, String>, &'static str),
-    ) {
+    ) -> Result<u64, String> {
         let Counts { queued, wire, received, .. } = *self.counts;
         let whole = self
             .seen_by("transmit")
@@ -225,7 +266,7 @@ impl Case<'_> {
         let linearised = whole.clone().map(|wire| wire.linear.saturating_sub(queued.linear));
         let referred = whole.and_then(|wire| {
             let linear = linearised.clone()?;
-            Ok((wire.total() - linear).saturating_sub(self.header_bytes))
+            Ok((wire.total() - linear).saturating_sub(self.headers_apart()))
         });
         let (from, to) = (Place::SocketBuffer, Place::Wire);
         push(from, to, Mover::Reference, referred, "fragments at net_dev_start_xmit");
@@ -236,21 +277,28 @@ impl Case<'_> {
             linearised,
             "bytes that became linear between net_dev_queue and net_dev_start_xmit",
         );
-        let deferred = if !self.route.receiver_copies {
-            // Nobody looks at the bytes on that side, so there is no copy to be seen either.
-            Ok(0)
-        } else {
-            self.seen_by("receive")
+        if self.far_host() {
+            // A copy that is made after the device has the packet is made on the other host.
+            return Ok(0);
+        }
+        let deferred = match (self.route.receiver_copies, self.pinned_sends()) {
+            (true, _) => self
+                .seen_by("receive")
                 .and_then(|()| self.whole(received, "copied"))
-                .map(|received| wire.shared().saturating_sub(received.shared()))
+                .map(|received| wire.shared().saturating_sub(received.shared())),
+            // Only pinned pages are copied at delivery, and nobody looks at the bytes on that side.
+            (false, Ok(0)) => Ok(0),
+            (false, Ok(_)) => Err("the receiver drops its bytes, and no tracepoint fires".into()),
+            (false, Err(why)) => Err(why),
         };
         push(
             Place::Wire,
             Place::KernelPages,
             Mover::CpuCopy,
-            deferred,
+            deferred.clone(),
             "shared at net_dev_start_xmit, private at skb_copy_datagram_iovec",
         );
+        deferred
     }
 
     /// Private pages of a splice from a descriptor with O_DIRECT count as filled by a device only when
@@ -279,24 +327,18 @@ impl Case<'_> {
         (Ok(bytes), Ok(0))
     }
 
+    /// Whether the receiver's side is out of sight.
+    fn far_host(&self) -> bool {
+        self.route.sink == SinkKind::TcpRemote
+    }
+
     fn seen_by(&self, purpose: &str) -> Result<(), String> {
-        match self.gaps.get(purpose) {
-            Some(why) => Err(why.clone()),
-            None => Ok(()),
-        }
+        seen_by(self.gaps, purpose)
     }
 
     /// Every call that moves bytes was seen.
     pub fn calls_are_counted(&self) -> Result<(), String> {
-        self.seen_by("enter")?;
-        self.seen_by("leave")?;
-        if self.counts.single("uring_submitted") > 0 {
-            self.seen_by("complete")?;
-        }
-        if self.counts.single("lost") > 0 {
-            return Err(format!("{} events found no room in a map", self.counts.single("lost")));
-        }
-        Ok(())
+        calls_are_counted(self.gaps, self.counts)
     }
 
     /// The classes of a stage at which every byte was seen.
@@ -306,15 +348,54 @@ impl Case<'_> {
 
     /// As many bytes as were delivered, or the observation has holes.
     fn all(&self, counted: u64, what: &str) -> Result<u64, String> {
-        let wanted = self.payload_bytes + self.header_bytes;
+        let wanted = self.handed_bytes();
         if counted.abs_diff(wanted) <= self.slack(wanted) {
             return Ok(counted);
         }
         Err(format!("{counted} of {wanted} bytes were seen {what}"))
     }
 
+    /// As many bytes as the sinks were handed, headers included.
+    pub fn handed_bytes(&self) -> u64 {
+        match self.changed {
+            Some(changed) => changed.sent_bytes,
+            None => self.payload_bytes + self.header_bytes,
+        }
+    }
+
+    /// Header bytes that can be told from the payload behind them: none once both were transformed.
+    fn headers_apart(&self) -> u64 {
+        if self.changed.is_some() { 0 } else { self.header_bytes }
+    }
+
     /// How far two counts of so many bytes may differ.
     pub fn slack(&self, bytes: u64) -> u64 {
-        ((bytes as f64 * SLACK_SHARE) as u64).max(SLACK_BYTES)
+        slack(bytes)
     }
+}
+
+/// How far two counts of so many bytes may differ.
+pub fn slack(bytes: u64) -> u64 {
+    ((bytes as f64 * SLACK_SHARE) as u64).max(SLACK_BYTES)
+}
+
+/// Whether this kernel shows what serves a purpose.
+pub fn seen_by(gaps: &Gaps, purpose: &str) -> Result<(), String> {
+    match gaps.get(purpose) {
+        Some(why) => Err(why.clone()),
+        None => Ok(()),
+    }
+}
+
+/// Whether every call that moves bytes was seen.
+pub fn calls_are_counted(gaps: &Gaps, counts: &Counts) -> Result<(), String> {
+    seen_by(gaps, "enter")?;
+    seen_by(gaps, "leave")?;
+    if counts.single("uring_submitted") > 0 {
+        seen_by(gaps, "complete")?;
+    }
+    if counts.single("lost") > 0 {
+        return Err(format!("{} events found no room in a map", counts.single("lost")));
+    }
+    Ok(())
 }

@@ -2,10 +2,12 @@
 
 use super::super::counts::{Classes, Counts};
 use super::super::moves::Move;
-use super::{Case, Judgement, judge};
+use super::{Case, Changed, Judgement, judge};
 use std::collections::BTreeMap;
 use zclab_report::record::Agreement;
-use zclab_strategies::{CacheState, OptionValue, Options, Path, Route, SinkKind, find};
+use zclab_strategies::{
+    CacheState, Hop, Mover, OptionValue, Options, Path, Place, Route, SinkKind, find,
+};
 
 const MIB: u64 = 1 << 20;
 const USER: u8 = 1;
@@ -45,6 +47,7 @@ fn case(
         route,
         payload_bytes,
         header_bytes,
+        changed: None,
         missing_bytes,
         counts,
         gaps: &gaps,
@@ -182,8 +185,10 @@ fn a_cold_range_has_to_be_filled_and_one_that_recurs_only_once() {
         let (counts, gaps) = (&seen, &BTreeMap::new());
         let (payload_bytes, header_bytes, route) = (MIB, 0, &cold);
         let path = &path;
-        judge(&Case { path, route, payload_bytes, header_bytes, missing_bytes, counts, gaps })
-            .agreement
+        let changed = None;
+        let case =
+            Case { path, route, payload_bytes, header_bytes, changed, missing_bytes, counts, gaps };
+        judge(&case).agreement
     };
     assert_eq!(judged(MIB, None), Agreement::Agrees);
     assert_eq!(judged(9 * MIB, Some(MIB)), Agreement::Agrees, "read-ahead overshoots");
@@ -205,6 +210,69 @@ fn what_full_sinks_left_is_read_again_where_nobody_waits_for_one_alone() {
     assert_eq!((again.agreement, again.copies.observed), (Agreement::Agrees, Some(4.0)));
     assert_eq!(judged(3 * MIB, "poll").agreement, Agreement::Contradicts);
     assert_eq!(judged(MIB / 2, "epoll_wait").agreement, Agreement::Contradicts);
+}
+
+/// What the kernel shows of a cell whose megabyte became so many bytes, of which the outlet says that
+/// it handed over `said`.
+fn compressed(shown: u64, said: u64) -> Judgement {
+    let tcp = route(SinkKind::TcpLoopback, true);
+    let all = private(shown);
+    let seen = counts(&[(READ, LOG, USER, MIB), (WRITE, USER, SOCKET, shown)], all, all, all);
+    let mut path = find("read-write").unwrap().path(&tcp);
+    let share = said as f64 / MIB as f64;
+    path.hops[1..].iter_mut().for_each(|hop| hop.share = share);
+    let changes = Hop::new(Place::UserBuffer, Place::UserBuffer, Mover::CpuCopy, "lz4");
+    path.hops.insert(1, changes);
+    judge(&Case {
+        path: &path,
+        route: &tcp,
+        payload_bytes: MIB,
+        header_bytes: 700,
+        changed: Some(Changed { taken_bytes: MIB + 700, sent_bytes: said }),
+        missing_bytes: None,
+        counts: &seen,
+        gaps: &BTreeMap::new(),
+    })
+}
+
+#[test]
+fn hops_behind_a_transform_have_the_bytes_that_the_outlet_handed_over() {
+    let judged = compressed(MIB / 2, MIB / 2);
+    assert_eq!(judged.agreement, Agreement::Agrees, "{:?}", judged.reason);
+    assert_eq!(judged.copies.observed, Some(2.5), "in, through, and half of it out");
+    assert!(judged.hops[1].evidence.contains("counted by the strategy's outlet"));
+    assert_eq!(judged.hops[1].observed_bytes, Some(MIB), "headers are no payload");
+    // More or less than the outlet says: it lies, or something else sent.
+    for shown in [MIB / 2 - MIB / 50, MIB / 2 + MIB / 50, MIB] {
+        let judged = compressed(shown, MIB / 2);
+        assert_eq!(judged.agreement, Agreement::Contradicts, "{shown}");
+        assert!(judged.reason.unwrap().contains("user-buffer → socket-buffer"), "{shown}");
+    }
+    // Of a tenth, a hundredth of the payload is a tenth: the slack shrinks with what is sent.
+    let judged = compressed(MIB / 10 + MIB / 200, MIB / 10);
+    assert_eq!(judged.agreement, Agreement::Contradicts);
+}
+
+#[test]
+fn another_host_is_judged_by_what_leaves_this_one() {
+    let remote = route(SinkKind::TcpRemote, true);
+    let sent = [(SENDFILE, LOG, SOCKET, MIB)];
+    let seen = counts(&sent, log(MIB), log(MIB), Classes::default());
+    let judged = case("sendfile", &remote, &seen, &[]);
+    assert_eq!((judged.agreement, judged.reason), (Agreement::Agrees, None));
+    assert_eq!(judged.copies.observed, Some(0.0));
+    let last = judged.hops.last().unwrap();
+    assert_eq!((last.to.as_str(), last.observed_bytes), ("receiver", None));
+    assert!(last.evidence.contains("on another host"), "{}", last.evidence);
+    // What this host does is judged as ever: here the packets were linearised, and nobody said so.
+    let seen = counts(&sent, log(MIB), linear(MIB), Classes::default());
+    assert_eq!(case("sendfile", &remote, &seen, &[]).agreement, Agreement::Contradicts);
+    let route = Route { scatter_gather: false, ..remote };
+    assert_eq!(case("sendfile", &route, &seen, &[]).agreement, Agreement::Agrees);
+    // On this host the same receiver that was not seen leaves it open.
+    let near = Route { sink: SinkKind::TcpLoopback, ..remote };
+    let seen = counts(&sent, log(MIB), log(MIB), Classes::default());
+    assert_eq!(case("sendfile", &near, &seen, &[]).agreement, Agreement::Unobserved);
 }
 
 /// A copy that the process makes by itself is never agreed to; a read that is made instead of it is
@@ -255,10 +323,79 @@ fn a_gift_is_anonymous_on_the_wire() {
         let (gaps, missing_bytes) = (BTreeMap::new(), None);
         let (payload_bytes, header_bytes, counts) = (MIB, 0, &counts);
         let (path, route, gaps) = (&path, &tcp, &gaps);
-        judge(&Case { path, route, payload_bytes, header_bytes, missing_bytes, counts, gaps })
+        let changed = None;
+        judge(&Case {
+            path,
+            route,
+            payload_bytes,
+            header_bytes,
+            changed,
+            missing_bytes,
+            counts,
+            gaps,
+        })
     };
     let given = judged(Classes { anon: MIB, ..Classes::default() });
     assert_eq!(given.agreement, Agreement::Agrees, "{:?}", given.reason);
     assert_eq!(given.copies.observed, Some(1.0));
     assert_eq!(judged(private(MIB)).agreement, Agreement::Contradicts);
+}
+
+fn anon(bytes: u64) -> Classes {
+    Classes { anon: bytes, ..Classes::default() }
+}
+
+/// Counts of sends whose pages were to be pinned.
+fn pinned(reads: bool, queued: Classes, wire: Classes, got: Classes) -> Counts {
+    const SEND_ZC: u16 = 1024 + 47;
+    const ZEROCOPY: u8 = 2;
+    let read = [(READ, LOG, USER, MIB)];
+    let mut counts = counts(if reads { &read } else { &[] }, queued, wire, got);
+    counts.moves.push(Move::of(SEND_ZC, [USER, SOCKET, ZEROCOPY], 1, MIB));
+    counts
+}
+
+/// Pinned pages leave as they are and are copied at delivery; shared at both ends would contradict.
+#[test]
+fn pinned_pages_are_copied_at_delivery() {
+    let tcp = route(SinkKind::TcpLoopback, true);
+    for (strategy, reads, pages, copies) in
+        [("uring-send-zc", true, anon(MIB), 2.0), ("uring-mmap-send-zc", false, log(MIB), 1.0)]
+    {
+        let judged = |got| case(strategy, &tcp, &pinned(reads, pages, pages, got), &[]);
+        let seen = judged(private(MIB));
+        assert_eq!(seen.agreement, Agreement::Agrees, "{strategy}: {:?}", seen.reason);
+        assert_eq!(seen.copies.observed, Some(copies), "{strategy}");
+        assert_eq!(judged(pages).agreement, Agreement::Contradicts, "{strategy}");
+        // The send copied by itself: there is nothing left to put off.
+        let all = private(MIB);
+        let seen = case(strategy, &tcp, &pinned(reads, all, all, all), &[]);
+        assert_eq!(seen.agreement, Agreement::Contradicts, "{strategy}");
+        assert_eq!(seen.copies.observed, Some(copies), "{strategy}");
+    }
+}
+
+/// A device that cannot gather gets them linear: then nothing is put off.
+#[test]
+fn pinned_pages_that_were_linearised_are_not_copied_again() {
+    let no_gather = route(SinkKind::TcpLoopback, false);
+    let seen = pinned(false, log(MIB), linear(MIB), linear(MIB));
+    let judged = case("msg-zerocopy", &no_gather, &seen, &[]);
+    assert_eq!(judged.agreement, Agreement::Agrees, "{:?}", judged.reason);
+    assert_eq!(judged.copies.observed, Some(1.0));
+}
+
+/// Where the receiver drops its bytes nobody sees whether they were copied before; of bytes that
+/// were not pinned it is known that they were not.
+#[test]
+fn a_copy_at_delivery_is_unobserved_where_nobody_reads() {
+    let dropped = Route { receiver_copies: false, ..route(SinkKind::TcpLoopback, true) };
+    let seen = pinned(false, log(MIB), log(MIB), Classes::default());
+    let judged = case("msg-zerocopy", &dropped, &seen, &[]);
+    assert_eq!(judged.agreement, Agreement::Unobserved, "{:?}", judged.reason);
+    assert_eq!(judged.copies.observed, None);
+    let moves = [(SENDFILE, LOG, SOCKET, MIB)];
+    let seen = counts(&moves, log(MIB), log(MIB), Classes::default());
+    let judged = case("sendfile", &dropped, &seen, &[]);
+    assert_eq!(judged.copies.observed, Some(0.0), "{:?}", judged.reason);
 }

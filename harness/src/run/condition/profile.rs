@@ -5,6 +5,7 @@
 
 use super::{Measure, WARM_UP_SLICES};
 use crate::ledger::profile::{Profiler, Stacks, unavailable};
+use crate::run::claims::side;
 use crate::run::interrupt;
 use crate::trial::wire::{Order, Trouble};
 use std::time::{Duration, Instant};
@@ -29,7 +30,9 @@ impl Measure<'_> {
                 None => self.profile_one(at),
             };
             let id = self.entries[at].id.clone();
-            self.entries[at].profile = Some(line.unwrap_or_else(|why| unavailable(id, &why)));
+            let mut line = line.unwrap_or_else(|why| unavailable(id, &why));
+            line.side = side(self.condition.family).to_owned();
+            self.entries[at].profile = Some(line);
         }
     }
 

@@ -11,13 +11,16 @@ use crate::trial::fetches::Block;
 use crate::trial::opening::refusal;
 use crate::trial::schedule::{Arrival, Schedule, of_lane};
 use crate::trial::wire::Trouble;
-use std::sync::Arc;
+use nix::errno::Errno;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use zclab_report::record::Status;
-use zclab_strategies::{Bytes, Calls, OpenError, Options, Queue, Segment, Setup, Sink, Strategy};
+use zclab_strategies::{
+    Bytes, Calls, OpenError, Options, Queue, Segment, Setup, Sink, Strategy, transform,
+};
 
 /// A thread's stack: engines keep their buffers elsewhere.
 const STACK_BYTES: usize = 512 << 10;
@@ -50,6 +53,8 @@ pub struct Terms<'a> {
     pub fetch_bytes: u64,
     /// The longest header of a fetch.
     pub header_bytes: u64,
+    /// What is done to the bytes of each lane.
+    pub transform: Option<&'a transform::Factory<'a>>,
     /// How long a slice may take.
     pub patience: Duration,
 }
@@ -64,19 +69,20 @@ struct Work {
 enum Order {
     Fill(Arc<Work>),
     HandOver,
+    Rest,
 }
 
 enum Said {
     Opened(Result<(), OpenError>),
     Ready,
     Done(Box<Done>),
+    Rested(Box<Calls>),
 }
 
 /// What one thread did in a slice.
 struct Done {
     lane: u32,
     stamps: Vec<Stamp>,
-    calls: Calls,
     lane_bytes: usize,
     outcome: Result<(), DriveError>,
 }
@@ -115,7 +121,10 @@ impl Crew {
             let (order, orders) = mpsc::channel();
             let (shared, says) = (Arc::clone(&crew.shared), says.clone());
             let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
-            let work = move || serve(&shared, lane as u32, sink, &orders, &says);
+            // Made here, since their maker may not leave this thread; used there.
+            let made = terms.transform.map(|make| make(lane)).transpose().map_err(refusal)?;
+            let post = Post { lane: lane as u32, sink, made: Mutex::new(made) };
+            let work = move || serve(&shared, &post, &orders, &says);
             let thread = builder.spawn(work).map_err(|error| too_few(lane, sinks.len(), &error))?;
             crew.orders.push(order);
             crew.threads.push(thread);
@@ -168,14 +177,13 @@ impl Crew {
         }
     }
 
-    /// Gathers what the threads have stamped and counted; the memory of their queues.
+    /// Gathers what the threads have stamped; the memory of their queues.
     ///
     /// # Errors
     /// The first trouble that a thread had, as its drive says it.
     pub fn gather(
         &mut self,
         stamps: &mut Vec<Stamp>,
-        calls: &Calls,
     ) -> Result<Result<usize, DriveError>, Trouble> {
         for order in &self.orders {
             order.send(Order::HandOver).map_err(|_| gone())?;
@@ -186,11 +194,26 @@ impl Crew {
             let Said::Done(done) = self.hear()? else { continue };
             // Each thread has stamped for the only lane that it has.
             stamps.extend(done.stamps.iter().map(|stamp| Stamp { lane: done.lane, ..*stamp }));
-            calls.add(&done.calls);
             lane_bytes += done.lane_bytes;
             trouble = trouble.or(done.outcome.err());
         }
         Ok(trouble.map_or(Ok(lane_bytes), Err))
+    }
+
+    /// Lets each engine come to rest, and adds up what the threads have counted.
+    ///
+    /// # Errors
+    /// A thread that has gone.
+    pub fn rest(&mut self, calls: &Calls) -> Result<(), Trouble> {
+        for order in &self.orders {
+            order.send(Order::Rest).map_err(|_| gone())?;
+        }
+        for _ in 0..self.orders.len() {
+            if let Said::Rested(counted) = self.hear()? {
+                calls.add(&counted);
+            }
+        }
+        Ok(())
     }
 
     fn hear(&mut self) -> Result<Said, Trouble> {
@@ -226,17 +249,36 @@ fn too_few(had: usize, wanted: usize, error: &std::io::Error) -> Trouble {
     Trouble { status: Status::Skipped, call: Some("clone".into()), ..Trouble::failed(message) }
 }
 
+/// Where one thread stands.
+struct Post {
+    lane: u32,
+    sink: Sink,
+    /// What is done to the bytes of its lane, until its engine takes it.
+    made: Mutex<Option<Box<dyn transform::Transform>>>,
+}
+
+impl Post {
+    /// Gives the transform to the engine; there is no second one.
+    fn take(&self) -> transform::Made {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).take();
+        made.ok_or(OpenError::failed("taking a lane's transform twice", Errno::EBUSY))
+    }
+}
+
 /// One thread's life.
-fn serve(shared: &Shared, lane: u32, sink: Sink, orders: &Receiver<Order>, says: &Sender<Said>) {
-    let sinks = [sink];
+fn serve(shared: &Shared, post: &Post, orders: &Receiver<Order>, says: &Sender<Said>) {
+    let sinks = [post.sink];
+    let make = |_| post.take();
+    let transforms = post.made.lock().unwrap_or_else(PoisonError::into_inner).is_some();
     let setup = Setup {
         segments: &shared.segments,
         sinks: &sinks,
         options: &shared.options,
         fetch_bytes_max: shared.fetch_bytes_max,
         header_bytes_max: shared.header_bytes_max,
+        transform: if transforms { Some(&make) } else { None },
     };
-    let mut engine = match shared.strategy.open(&setup) {
+    let mut engine = match transform::open(shared.strategy, &setup) {
         Ok(engine) => engine,
         Err(error) => return drop(says.send(Said::Opened(Err(error)))),
     };
@@ -248,31 +290,38 @@ fn serve(shared: &Shared, lane: u32, sink: Sink, orders: &Receiver<Order>, says:
     // Kept until it is handed over, so that nothing is freed while others move bytes.
     let mut kept = None;
     while let Ok(order) = orders.recv() {
-        let Order::Fill(work) = order else {
-            let calls = Calls::default();
-            calls.add(&queue.calls);
-            let (stamps, outcome) =
-                (std::mem::take(&mut stamps), std::mem::replace(&mut outcome, Ok(())));
-            let lane_bytes = queue.lane_bytes();
-            drop(kept.take());
-            let _ =
-                says.send(Said::Done(Box::new(Done { lane, stamps, calls, lane_bytes, outcome })));
-            continue;
-        };
-        let mut schedule = Schedule::new(of_lane(&work.arrivals, lane));
-        work.block.fill(&mut queue, &work.header, &[0], !work.arrivals.is_empty());
-        stamps.reserve(work.block.fetches.len());
-        kept = Some(work);
-        let closed = shared.start.number();
-        let _ = says.send(Said::Ready);
-        if !shared.start.wait_while(closed, shared.patience) {
-            return;
+        match order {
+            Order::Fill(work) => {
+                let mut schedule = Schedule::new(of_lane(&work.arrivals, post.lane));
+                let held = !work.arrivals.is_empty();
+                work.block.fill(&mut queue, &work.header, &[0], held);
+                stamps.reserve(work.block.fetches.len());
+                kept = Some(work);
+                let closed = shared.start.number();
+                let _ = says.send(Said::Ready);
+                if !shared.start.wait_while(closed, shared.patience) {
+                    return;
+                }
+                schedule.begin(shared.start_ns.load(Ordering::Acquire));
+                let (engine, waits) = (engine.as_mut(), &mut Waits::Poll);
+                let (queue, schedule, into) = (&mut queue, &mut schedule, &mut stamps);
+                outcome = Drive { engine, queue, schedule, waits, stamps: into }.run();
+                shared.busy.arrive();
+            }
+            Order::HandOver => {
+                let (stamps, outcome) =
+                    (std::mem::take(&mut stamps), std::mem::replace(&mut outcome, Ok(())));
+                let (lane, lane_bytes) = (post.lane, queue.lane_bytes());
+                drop(kept.take());
+                let done = Done { lane, stamps, lane_bytes, outcome };
+                let _ = says.send(Said::Done(Box::new(done)));
+            }
+            Order::Rest => {
+                engine.rest(&queue);
+                let calls = Calls::default();
+                calls.add(&queue.calls);
+                let _ = says.send(Said::Rested(Box::new(calls)));
+            }
         }
-        schedule.begin(shared.start_ns.load(Ordering::Acquire));
-        let (engine, waits) = (engine.as_mut(), &mut Waits::Poll);
-        let (queue, schedule, into) = (&mut queue, &mut schedule, &mut stamps);
-        outcome = Drive { engine, queue, schedule, waits, stamps: into }.run();
-        shared.busy.arrive();
     }
-    drop(kept);
 }

@@ -2,8 +2,13 @@
 //!
 //! Sinks do not block, so an engine's step comes back from a full one at once, and one epoll says
 //! which sinks have room again. They are registered once, edge-triggered: epoll(7) reports a sink
-//! when it gets room after it was found full, and the loop makes no `epoll_ctl`. Before the clock
-//! starts the edges of connecting are taken, so that each edge in the loop means room.
+//! when it gets room after it was found full. Before the clock starts the edges of connecting are
+//! taken, so that each edge in the loop means room.
+//!
+//! An engine may pass a lane over for another reason than a full sink: one that sends the caller's own
+//! pages has only so many of them. Of such a sink no edge will come. So where none has come for
+//! [`EDGE`], epoll is asked to look at each of them anew (`EPOLL_CTL_MOD`), and reports those that have
+//! room; this is the only `epoll_ctl` in the loop.
 //!
 //! While some sinks have room the engine goes on with those; every [`STEPS`] steps the loop looks
 //! whether full ones have got room, so that a fast consumer cannot starve them. Files and /dev/null
@@ -21,6 +26,9 @@ use zclab_strategies::{Call, Calls, LaneId, Queue, Sink};
 
 /// Steps between two looks at full sinks.
 const STEPS: u32 = 64;
+
+/// So long an edge is waited for before each blocked sink is looked at.
+const EDGE: Duration = Duration::from_millis(10);
 
 /// At most so many sinks are reported at once.
 const EVENTS_MAX: usize = 512;
@@ -105,7 +113,23 @@ impl Reactor {
         due_ns: Option<u64>,
     ) -> Result<(), DriveError> {
         self.steps = 0;
-        let limit = bound(due_ns);
+        if self.wait_for(queue, due_ns, bound(due_ns).min(EDGE))? != Some(0) {
+            return Ok(());
+        }
+        self.look_anew(queue)?;
+        match self.wait_for(queue, due_ns, bound(due_ns))? {
+            Some(0) => nothing_had_room(queue, due_ns),
+            _ => Ok(()),
+        }
+    }
+
+    /// One wait, as fine as it has to be; how many sinks had room, unless a signal came first.
+    fn wait_for(
+        &mut self,
+        queue: &mut Queue,
+        due_ns: Option<u64>,
+        limit: Duration,
+    ) -> Result<Option<usize>, DriveError> {
         let (call, ready) = match due_ns {
             Some(_) => ("epoll_pwait2", self.counted_finely(&queue.calls, limit)),
             None => {
@@ -113,10 +137,21 @@ impl Reactor {
                 ("epoll_wait", self.wait(limit))
             }
         };
-        match self.unblock(queue, call, ready)? {
-            Some(0) => nothing_had_room(queue, due_ns),
-            _ => Ok(()),
+        self.unblock(queue, call, ready)
+    }
+
+    /// Has epoll report those blocked sinks that have room, whether or not they were ever full.
+    fn look_anew(&self, queue: &Queue) -> Result<(), DriveError> {
+        for (lane, sink) in queue.blocked() {
+            let interest = (libc::EPOLLOUT | libc::EPOLLET) as u32;
+            let mut event = libc::epoll_event { events: interest, u64: lane as u64 };
+            queue.calls.count(Call::EpollCtl);
+            let (epoll, how) = (self.fd(), libc::EPOLL_CTL_MOD);
+            // SAFETY: `event` lives on this stack frame for the whole call, which only reads it.
+            let answer = unsafe { libc::epoll_ctl(epoll, how, sink.fd, &raw mut event) };
+            Errno::result(answer).map_err(|errno| DriveError::Wait("epoll_ctl", errno))?;
         }
+        Ok(())
     }
 
     fn counted_finely(&mut self, calls: &Calls, limit: Duration) -> Result<usize, Errno> {

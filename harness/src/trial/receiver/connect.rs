@@ -1,19 +1,53 @@
 //! How does a consumer come to its connection, and from how many bytes on is it told of them?
 
 use super::SILENCE;
-use crate::trial::wire::ReceiverSpec;
-use anyhow::Context;
+use crate::trial::wire::{INHERITED, ReceiverSpec};
+use anyhow::{Context, bail};
 use nix::sys::socket::{setsockopt, sockopt};
 use std::io::Write;
 use std::net::TcpStream;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 
-/// Connects, and says which connection this is.
+/// The CPU of a receiver whose sender is on another host and knows nothing of this one's.
+pub(super) fn own_cpu(spec: &ReceiverSpec) -> anyhow::Result<Option<usize>> {
+    let cpu = crate::trial::pins().map(|(_, receiver)| receiver);
+    if spec.spins && cpu.is_none() {
+        bail!("a spinning receiver needs a CPU of its own, and the sink's host has only one");
+    }
+    Ok(cpu)
+}
+
+/// Connections that were made before this process began.
+pub(super) fn inherited() -> anyhow::Result<Vec<OwnedFd>> {
+    let list = std::env::var(INHERITED).with_context(|| format!("the variable {INHERITED}"))?;
+    let numbers = list.split(',').filter(|number| !number.is_empty());
+    let numbers: Vec<RawFd> =
+        numbers.map(str::parse).collect::<Result<_, _>>().context("a list of descriptors")?;
+    let take = |number| {
+        // SAFETY: the sink left this descriptor open for this process and nobody else here knows of it.
+        let connection = unsafe { OwnedFd::from_raw_fd(number) };
+        let stream = TcpStream::from(connection);
+        stream.set_read_timeout(Some(SILENCE)).context("SO_RCVTIMEO")?;
+        Ok(OwnedFd::from(stream))
+    };
+    numbers.into_iter().map(take).collect()
+}
+
+/// A connection with buffers as the cell has them.
 pub(super) fn connect(spec: &ReceiverSpec, index: u32) -> anyhow::Result<OwnedFd> {
+    connect_with(&spec.address, index, spec.socket_buffer_bytes)
+}
+
+/// A connection that begins with its index, with buffers as the kernel likes them.
+pub(in crate::trial) fn connect_to(address: &str, index: u32) -> anyhow::Result<OwnedFd> {
+    connect_with(address, index, 0)
+}
+
+fn connect_with(address: &str, index: u32, receive_buffer_bytes: u64) -> anyhow::Result<OwnedFd> {
     let hello = index.to_le_bytes();
-    if let Some(name) = spec.address.strip_prefix('@') {
+    if let Some(name) = address.strip_prefix('@') {
         let address = SocketAddr::from_abstract_name(name).context("abstract address")?;
         let mut stream = UnixStream::connect_addr(&address).context("connect(unix)")?;
         stream.set_read_timeout(Some(SILENCE)).context("SO_RCVTIMEO")?;
@@ -28,11 +62,11 @@ pub(super) fn connect(spec: &ReceiverSpec, index: u32) -> anyhow::Result<OwnedFd
         None,
     )
     .context("socket")?;
-    let bytes = spec.socket_buffer_bytes as usize;
+    let bytes = receive_buffer_bytes as usize;
     if bytes > 0 {
         setsockopt(&socket, sockopt::RcvBuf, &bytes).context("setsockopt(SO_RCVBUF)")?;
     }
-    let address: std::net::SocketAddrV4 = spec.address.parse().context("address")?;
+    let address: std::net::SocketAddrV4 = address.parse().context("address")?;
     let address = nix::sys::socket::SockaddrIn::from(address);
     nix::sys::socket::connect(socket.as_fd().as_raw_fd(), &address).context("connect")?;
     let mut stream = TcpStream::from(socket);

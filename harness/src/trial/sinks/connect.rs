@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::Instant;
 
 /// Accepts as many connections as there are consumers, in the order of the index that each begins with.
-pub(super) fn accept_all<S: Read, L: AsRawFd>(
+pub(in crate::trial) fn accept_all<S: Read, L: AsRawFd>(
     listener: &L,
     count: u32,
     receiver: &mut Receiver,
@@ -54,7 +54,7 @@ fn wait_for_connection<L: AsRawFd>(
             let patience = receiver.patience;
             return Err(Trouble::failed(format!("the receiver did not connect in {patience:?}")));
         }
-        if let Ok(Some(status)) = receiver.process.try_wait() {
+        if let Ok(Some(status)) = receiver.try_wait() {
             // Its last words, if it had any, say more than its exit status.
             receiver.next()?;
             return Err(Trouble::failed(format!("the receiver ended: {status}")));
@@ -70,7 +70,8 @@ pub(super) fn deepen_backlog<L: AsRawFd>(listener: &L, consumers: u32) -> Result
     Errno::result(answer).map(drop).map_err(|errno| Trouble::call("listen", "listener", errno))
 }
 
-/// Asks for an unpaced congestion control on a listening socket, from which connections inherit it.
+/// Asks for an unpaced congestion control on a listening socket, from which connections inherit it, or
+/// on one that has yet to connect.
 /// Once a connection exists it is too late: one that began with bbr keeps the pacing that bbr switched on
 /// (`sk_pacing_status` in `net/ipv4/tcp_bbr.c`, which nothing resets), whatever is set afterwards, and
 /// pays for a timer with every burst. What came of it is read back from each connection.
@@ -118,7 +119,7 @@ pub(super) fn send_buffer<S: AsFd>(
     Ok(())
 }
 
-pub(super) fn random_bytes() -> Result<[u8; 16], Trouble> {
+pub(in crate::trial) fn random_bytes() -> Result<[u8; 16], Trouble> {
     let mut bytes = [0u8; 16];
     let mut source =
         File::open("/dev/urandom").map_err(|error| io("open", "/dev/urandom", &error))?;

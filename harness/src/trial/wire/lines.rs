@@ -5,7 +5,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 /// Reads lines from a pipe, each within a time limit.
@@ -81,6 +81,12 @@ impl<R: Read + AsFd> Lines<R> {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(()),
             Err(error) => Err(NoLine::Broken(format!("read: {error}"))),
         }
+    }
+}
+
+impl<R: AsFd> AsFd for Lines<R> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.from.as_fd()
     }
 }
 

@@ -12,7 +12,7 @@ use super::super::sinks::PATIENCE;
 use super::super::wire::Trouble;
 use super::super::wire::demand::Driver;
 use super::Worker;
-use zclab_strategies::{Bytes, Calls, Engine, LaneId, Setup};
+use zclab_strategies::{Bytes, Calls, Engine, LaneId, Setup, transform};
 
 /// See the module.
 pub enum Mover {
@@ -28,12 +28,16 @@ impl Worker {
     pub(in crate::trial) fn open_mover(&mut self) -> Result<(), Trouble> {
         // Whatever there was before lets go of its pages and pipes first.
         self.mover = None;
+        let make = |lane: LaneId| self.transforms.make(lane);
+        let factory: Option<&transform::Factory> =
+            if self.transforms.any() { Some(&make) } else { None };
         let setup = Setup {
             segments: &self.segments,
             sinks: &self.sinks.sinks,
             options: &self.options,
             fetch_bytes_max: Bytes(self.spec.fetch_bytes),
             header_bytes_max: Bytes(self.spec.header_bytes),
+            transform: factory,
         };
         self.mover = Some(if self.spec.bare {
             let bare = Bare::open(&self.spec.strategy, &setup).map_err(Trouble::failed)?;
@@ -45,11 +49,12 @@ impl Worker {
                 options: &self.options,
                 fetch_bytes: self.spec.fetch_bytes,
                 header_bytes: self.spec.header_bytes,
+                transform: factory,
                 patience: PATIENCE + limits::block(&self.spec),
             };
             Mover::Crew(Crew::open(&terms, &self.sinks.sinks)?)
         } else {
-            Mover::Engine(self.strategy.open(&setup).map_err(refusal)?)
+            Mover::Engine(transform::open(self.strategy, &setup).map_err(refusal)?)
         });
         Ok(())
     }
@@ -92,10 +97,20 @@ impl Worker {
         outcome.map_err(|error| error.trouble(&self.spec.segments))
     }
 
+    /// Lets the engine, or the engines, come to rest: the far end has everything. Not timed.
+    pub(super) fn rest(&mut self) -> Result<(), Trouble> {
+        match &mut self.mover {
+            Some(Mover::Engine(engine)) => engine.rest(&self.queue),
+            Some(Mover::Crew(crew)) => crew.rest(&self.queue.calls)?,
+            Some(Mover::Bare(_)) | None => {}
+        }
+        Ok(())
+    }
+
     /// What several threads did becomes what the worker did. Not timed.
     pub(super) fn gather(&mut self) -> Result<(), Trouble> {
         let Some(Mover::Crew(crew)) = &mut self.mover else { return Ok(()) };
-        let gathered = crew.gather(&mut self.stamps, &self.queue.calls)?;
+        let gathered = crew.gather(&mut self.stamps)?;
         let lane_bytes = gathered.map_err(|error| error.trouble(&self.spec.segments))?;
         self.lane_bytes = self.lane_bytes.max(lane_bytes);
         Ok(())

@@ -10,6 +10,7 @@ use super::super::look::Looks;
 use super::words::{all_conditions, copies, description, who};
 use super::{Seen, Way, claimed, name};
 use crate::record::{Agreement, Hop};
+use crate::study::Side;
 use std::fmt::Write;
 
 /// Places in the order in which a payload byte meets them, with the words on the page.
@@ -30,6 +31,9 @@ pub(super) const STATIONS: [(&str, &str); 10] = [
 /// of the number of copies in it), above and right of the columns, in CSS pixels.
 const ROW: f64 = 88.0;
 const SECOND: f64 = 54.0;
+/// How far a hop that ends where it began hangs down, and half its width.
+const LOOP: f64 = 46.0;
+const LOOP_SIDE: f64 = 46.0;
 const LEFT: f64 = 316.0;
 const COPIES: f64 = 168.0;
 const HEAD: f64 = 42.0;
@@ -57,20 +61,26 @@ struct Line {
     x1: f64,
     x2: f64,
     y: f64,
-    /// Height of the bow over stations that are passed; 0 for neighbours.
+    /// Height of the bow over stations that are passed; 0 for neighbours; below 0 for a hop that ends
+    /// where it began, which hangs below its station.
     lift: f64,
 }
 
 /// The drawing; empty where no way is known.
 #[must_use]
-pub fn svg(ways: &[Way], looks: &Looks) -> String {
+pub fn svg(ways: &[Way], looks: &Looks, side: Side) -> String {
     let stations = stations(ways);
     let Some(last) = stations.last() else { return String::new() };
     let column = if stations.len() > 1 { stations[1].x - stations[0].x } else { COLUMN_MIN };
     let width = (last.x + column / 2.0 + RIGHT).round();
     let heights: Vec<f64> = ways
         .iter()
-        .map(|way| ROW + SECOND * lanes(way).into_iter().max().unwrap_or(0) as f64)
+        .map(|way| {
+            let lanes = lanes(way).into_iter().max().unwrap_or(0) as f64;
+            let room =
+                if way.ledger.hops.iter().any(|hop| hop.from == hop.to) { LOOP } else { 0.0 };
+            ROW + room.max(SECOND * lanes)
+        })
         .collect();
     let height = HEAD + heights.iter().sum::<f64>() + 6.0;
     let mut out = format!(
@@ -98,8 +108,9 @@ pub fn svg(ways: &[Way], looks: &Looks) -> String {
         let _ =
             write!(out, "<line class=\"rail\" x1=\"{x}\" y1=\"34\" x2=\"{x}\" y2=\"{height}\"/>");
     }
+    let side = side.name();
     let _ =
-        write!(out, "<text class=\"station\" x=\"{COPIES}\" y=\"26\">sender’s CPU copies</text>");
+        write!(out, "<text class=\"station\" x=\"{COPIES}\" y=\"26\">{side}’s CPU copies</text>");
     let all = all_conditions(ways);
     let mut top = HEAD;
     for (way, height) in ways.iter().zip(heights) {
@@ -184,6 +195,12 @@ fn row(
         if let (Some(from), Some(to)) = (place(&hop.from), place(&hop.to)) {
             let forward = if to >= from { 1.0 } else { -1.0 };
             let span = from.abs_diff(to);
+            if from == to {
+                let (x, y) = (stations[from].x, y + 7.0);
+                let line = Line { x1: x - 5.0, x2: x + 5.0, y, lift: -LOOP };
+                arrow(out, hop, seen, claimed(hop, way.ledger), &line);
+                continue;
+            }
             let line = Line {
                 x1: stations[from].x + 9.0 * forward,
                 x2: stations[to].x - 9.0 * forward,
@@ -272,7 +289,11 @@ fn label(
 ) {
     let middle = (line.x1 + line.x2) / 2.0;
     let number = share.map_or(String::new(), |share| format!(" {share:.2}"));
-    let (above, below) = (line.y - line.lift - fat - 8.0, line.y - line.lift + fat + 16.0);
+    let (above, below) = match line.lift < 0.0 {
+        // The lowest point of a loop is at three quarters of its control points.
+        true => (line.y - 0.75 * line.lift + fat + 13.0, line.y - 0.75 * line.lift + fat + 28.0),
+        false => (line.y - line.lift - fat - 8.0, line.y - line.lift + fat + 16.0),
+    };
     let _ = write!(
         out,
         "<text class=\"mover {class}\" x=\"{middle}\" y=\"{above:.1}\" \
@@ -325,6 +346,10 @@ impl Line {
         let forward = if x2 >= x1 { 1.0 } else { -1.0 };
         if lift == 0.0 {
             return format!("M{x1},{y} L{:.1},{y}", x2 - short * forward);
+        }
+        if lift < 0.0 {
+            let (left, right, deep) = (x1 - LOOP_SIDE, x2 + LOOP_SIDE, y - lift);
+            return format!("M{x1},{y} C{left},{deep} {right},{deep} {x2},{:.1}", y + short);
         }
         let middle = (x1 + x2) / 2.0;
         // The last bit goes down along the tangent of the bow's end.

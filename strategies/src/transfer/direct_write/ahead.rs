@@ -3,18 +3,24 @@
 //! Every lane has a line of reads that cover its next bytes in order, without a gap; slots are
 //! handed out in the order in which lanes will have their turns. A full sink leaves its lane's
 //! reads where they are; a lane whose turn it is always gets a slot, if need be from the end of
-//! another's line.
+//! another's line. How a buffer is sent is not decided here; one whose pages the kernel has after
+//! that rests until its notices have come (`pinned`), and a lane may have its share of such.
+
+mod pinned;
 
 use super::{Blocks, File};
 use crate::memory::Slots;
-use crate::ring::Ring;
-use crate::{CallError, Cursor, Engine, Job, LaneId, OpenError, Part, Piece, Queue, Step, sys};
+use crate::ring::{Due, Ring};
+use crate::{CallError, Calls, Cursor, Job, LaneId, OpenError, Part, Piece, Queue};
 use io_uring::{opcode, types::Fd};
 use nix::errno::Errno;
 use std::collections::VecDeque;
 use std::os::fd::AsRawFd;
 
 const CALL: &str = "io_uring READ(O_DIRECT)";
+
+/// Operations are numbered by slot; sends have numbers of their own above it.
+const SLOT_BITS: u32 = 16;
 
 /// One buffer, and the read that fills it.
 #[derive(Clone, Copy)]
@@ -27,6 +33,9 @@ struct Read {
     /// Where in the slot those bytes begin.
     skip: usize,
     state: State,
+    due: Due,
+    /// It is free but for its notices.
+    resting: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -38,72 +47,105 @@ enum State {
     Over(i32),
 }
 
-struct Ahead {
+/// Bytes that were read and can be sent.
+pub(in crate::transfer) struct Filled {
+    pub(in crate::transfer) slot: usize,
+    /// Where in the slot they begin, and how many there are.
+    pub(in crate::transfer) skip: usize,
+    pub(in crate::transfer) usable: usize,
+}
+
+/// The reads of an engine.
+pub(in crate::transfer) struct Ahead {
     files: Vec<File>,
     blocks: Blocks,
-    ring: Ring,
+    pub(in crate::transfer) ring: Ring,
+    /// The slots are registered, each as the fixed buffer of its number.
+    fixed: bool,
     reads: Vec<Read>,
+    /// So many reads may be in flight or wait to be sent.
+    depth: usize,
+    lined_up: usize,
     free: Vec<usize>,
     lines: Vec<VecDeque<usize>>,
     /// Where each lane's next read begins; valid while its line is not empty.
     planned: Vec<Cursor>,
-}
-
-/// Makes the engine for a depth above 1.
-pub(super) fn open(
-    files: Vec<File>,
-    blocks: Blocks,
-    depth: usize,
-    slots: Slots,
-    lanes: usize,
-) -> Result<Box<dyn Engine>, OpenError> {
-    let unused = Read {
-        lane: 0,
-        at: Cursor::default(),
-        piece: Piece { segment: 0, offset_bytes: 0, len_bytes: 0 },
-        skip: 0,
-        state: State::Over(0),
-    };
-    Ok(Box::new(Ahead {
-        files,
-        blocks,
-        ring: Ring::open(depth, slots)?,
-        reads: vec![unused; depth],
-        free: (0..depth).collect(),
-        lines: (0..lanes).map(|_| VecDeque::with_capacity(depth)).collect(),
-        planned: vec![Cursor::default(); lanes],
-    }))
-}
-
-impl Engine for Ahead {
-    fn step(&mut self, queue: &mut Queue) -> Result<Step, CallError> {
-        let Some(job) = queue.next_job() else { return Ok(queue.idle()) };
-        self.plan(queue, job.lane)?;
-        match job.part {
-            Part::Header(header) => queue.send_header(job, header),
-            Part::Log(piece) => self.deliver(queue, job, piece),
-        }
-    }
+    /// Bytes of each lane that were read and taken on, but that its sink has not accepted.
+    pub(in crate::transfer) held_bytes: Vec<u64>,
+    pins: pinned::Pins,
 }
 
 impl Ahead {
+    /// Reads of such blocks, so many at a time, into the slots of a ring.
+    pub(in crate::transfer) fn open(
+        files: Vec<File>,
+        blocks: Blocks,
+        depth: usize,
+        slots: Slots,
+        lanes: usize,
+    ) -> Result<Ahead, OpenError> {
+        let unused = Read {
+            lane: 0,
+            at: Cursor::default(),
+            piece: Piece { segment: 0, offset_bytes: 0, len_bytes: 0 },
+            skip: 0,
+            state: State::Over(0),
+            due: Due::default(),
+            resting: false,
+        };
+        let count = slots.count();
+        Ok(Ahead {
+            files,
+            blocks,
+            // A send goes on top of the reads.
+            ring: Ring::open(depth + 1, slots)?,
+            fixed: false,
+            reads: vec![unused; count],
+            depth,
+            lined_up: 0,
+            free: (0..count).collect(),
+            lines: (0..lanes).map(|_| VecDeque::with_capacity(depth)).collect(),
+            planned: vec![Cursor::default(); lanes],
+            held_bytes: vec![0; lanes],
+            pins: pinned::Pins::default(),
+        })
+    }
+
+    /// Pins the slots once for all reads and sends.
+    pub(in crate::transfer) fn register(&mut self) -> Result<(), OpenError> {
+        self.fixed = true;
+        self.ring.register_slots()
+    }
+
     /// Starts reads in the slots that are free, half of them at a time so that few calls start
-    /// many.
-    fn plan(&mut self, queue: &Queue, lane: LaneId) -> Result<(), CallError> {
-        self.reap();
-        let starved = self.lines[lane].is_empty();
-        if !starved && self.free.len() < self.reads.len().div_ceil(2) {
-            return Ok(());
+    /// many. Whether the lane has what it needs: it has not when all slots rest.
+    pub(in crate::transfer) fn plan(
+        &mut self,
+        queue: &Queue,
+        lane: LaneId,
+    ) -> Result<bool, CallError> {
+        self.reap(&queue.calls);
+        let starved = self.lines[lane].is_empty() && self.next_read(queue, lane).is_some();
+        if starved && self.has_its_share(lane) {
+            return Ok(false);
         }
-        if starved && self.free.is_empty() && self.next_read(queue, lane).is_some() {
-            self.take_from_another(queue, lane)?;
+        if !starved && self.room() < self.depth.div_ceil(2) {
+            return Ok(true);
+        }
+        if starved && self.room() == 0 && !self.take_from_another(queue, lane)? {
+            return Ok(false);
         }
         let before = self.ring.in_flight();
         self.plan_turns(queue)?;
         if self.ring.in_flight() > before {
             self.enter(queue, lane, 0)?;
         }
-        Ok(())
+        Ok(!starved || !self.lines[lane].is_empty())
+    }
+
+    /// How many more reads could be started.
+    fn room(&self) -> usize {
+        self.free.len().min(self.depth - self.lined_up)
     }
 
     /// Walks the turns to come: the present fetch of each lane that can go on, then their next, and
@@ -119,7 +161,11 @@ impl Ahead {
                         further = true;
                         break;
                     }
-                    let Some(slot) = self.free.pop() else { return Ok(()) };
+                    if self.has_its_share(lane) {
+                        break;
+                    }
+                    let slot = if self.room() > 0 { self.free.pop() } else { None };
+                    let Some(slot) = slot else { return Ok(()) };
                     self.start(queue, slot, lane, at, piece)?;
                 }
             }
@@ -133,7 +179,8 @@ impl Ahead {
     /// The first bytes of the log on a lane that no read covers yet.
     fn next_read(&mut self, queue: &Queue, lane: LaneId) -> Option<(Cursor, Piece)> {
         if self.lines[lane].is_empty() {
-            self.planned[lane] = queue.cursor(lane);
+            let held_bytes = self.held_bytes[lane];
+            self.planned[lane] = queue.ahead(lane, queue.cursor(lane), held_bytes);
         }
         loop {
             let at = self.planned[lane];
@@ -154,22 +201,32 @@ impl Ahead {
     ) -> Result<(), CallError> {
         let window = self.blocks.window(piece);
         let file = Fd(self.files[piece.segment as usize].as_raw_fd());
-        let entry = opcode::Read::new(file, self.ring.slots.pointer(slot), window.len as u32)
-            .offset(window.offset)
-            .build()
-            .user_data(slot as u64);
-        // SAFETY: the read fills its own slot of this ring, which nobody borrows before the read is
-        // over.
+        let (memory, len) = (self.ring.slots.pointer(slot), window.len as u32);
+        let entry = if self.fixed {
+            opcode::ReadFixed::new(file, memory, len, slot as u16).offset(window.offset).build()
+        } else {
+            opcode::Read::new(file, memory, len).offset(window.offset).build()
+        };
+        let entry = entry.user_data(slot as u64);
+        // SAFETY: the read fills a slot of this ring, which nobody borrows before the read is over.
         unsafe { self.ring.push(&[entry]) }.map_err(|errno| queue.error(lane, CALL, errno))?;
         let piece = Piece { len_bytes: window.wanted, ..piece };
-        self.reads[slot] = Read { lane, at, piece, skip: window.skip, state: State::InFlight };
+        let read = Read { lane, at, piece, skip: window.skip, ..self.reads[slot] };
+        self.reads[slot] = Read { state: State::InFlight, ..read };
         self.lines[lane].push_back(slot);
+        self.lined_up += 1;
         self.planned[lane] = queue.ahead(lane, at, window.wanted);
         Ok(())
     }
 
-    /// Sends from the first buffer of the lane's line, once its read is over.
-    fn deliver(&mut self, queue: &mut Queue, job: Job, piece: Piece) -> Result<Step, CallError> {
+    /// The first buffer of the lane's line, once its read is over; nothing when that was
+    /// interrupted and has to be made again.
+    pub(in crate::transfer) fn first(
+        &mut self,
+        queue: &Queue,
+        job: Job,
+        piece: Piece,
+    ) -> Result<Option<Filled>, CallError> {
         let Some(&slot) = self.lines[job.lane].front() else {
             return Err(queue.error(job.lane, CALL, Errno::ENOBUFS));
         };
@@ -182,7 +239,7 @@ impl Ahead {
         }
         if result == -libc::EINTR {
             self.sent(job.lane, slot, 0, true);
-            return Ok(Step::Moved);
+            return Ok(None);
         }
         if result < 0 {
             return Err(queue.error(job.lane, CALL, Errno::from_raw(-result)));
@@ -191,23 +248,18 @@ impl Ahead {
         if usable == 0 {
             return Err(queue.error(job.lane, CALL, Errno::ENODATA));
         }
-        let more = job.more || (usable as u64) < piece.len_bytes;
-        // SAFETY: the slot's read is over, and the slot stays out of the free list until it is
-        // sent.
-        let bytes = &unsafe { self.ring.slots.bytes(slot) }[read.skip..read.skip + usable];
-        match sys::send(&queue.calls, job.sink, bytes, more) {
-            Ok(sent) => {
-                queue.advance(job.lane, sent as u64);
-                self.sent(job.lane, slot, sent, sent == usable);
-            }
-            Err(errno) => return queue.refuse(job.lane, "send", errno),
-        }
-        Ok(Step::Moved)
+        Ok(Some(Filled { slot, skip: read.skip, usable }))
     }
 
     /// Notes what was sent from a buffer. After a read that was shorter than asked for (or
     /// interrupted) the reads behind it are given up: they would leave a gap.
-    fn sent(&mut self, lane: LaneId, slot: usize, sent: usize, used_up: bool) {
+    pub(in crate::transfer) fn sent(
+        &mut self,
+        lane: LaneId,
+        slot: usize,
+        sent: usize,
+        used_up: bool,
+    ) {
         let read = &mut self.reads[slot];
         read.piece.offset_bytes += sent as u64;
         read.piece.len_bytes -= sent as u64;
@@ -217,7 +269,8 @@ impl Ahead {
         }
         let was_short = read.piece.len_bytes > 0;
         self.lines[lane].pop_front();
-        self.free.push(slot);
+        self.lined_up -= 1;
+        self.retire(slot);
         while was_short && let Some(slot) = self.lines[lane].pop_back() {
             self.abandon(slot);
         }
@@ -227,24 +280,24 @@ impl Ahead {
         if self.reads[slot].state == State::InFlight {
             self.reads[slot].state = State::Abandoned;
         } else {
-            self.free.push(slot);
+            self.lined_up -= 1;
+            self.retire(slot);
         }
     }
 
     /// Takes the last read of the longest line for a lane that has none; it will be made again.
-    fn take_from_another(&mut self, queue: &Queue, lane: LaneId) -> Result<(), CallError> {
+    /// Whether there was one.
+    fn take_from_another(&mut self, queue: &Queue, lane: LaneId) -> Result<bool, CallError> {
         let longest = (0..self.lines.len()).max_by_key(|&other| self.lines[other].len());
-        if let Some(other) = longest
-            && let Some(slot) = self.lines[other].pop_back()
-        {
-            self.planned[other] = self.reads[slot].at;
-            self.abandon(slot);
-        }
-        while self.free.is_empty() {
+        let Some(other) = longest else { return Ok(false) };
+        let Some(slot) = self.lines[other].pop_back() else { return Ok(self.room() > 0) };
+        self.planned[other] = self.reads[slot].at;
+        self.abandon(slot);
+        while self.reads[slot].state == State::Abandoned {
             self.enter(queue, lane, 1)?;
-            self.reap();
+            self.reap(&queue.calls);
         }
-        Ok(())
+        Ok(self.room() > 0)
     }
 
     fn await_read(&mut self, queue: &Queue, slot: usize) -> Result<i32, CallError> {
@@ -253,7 +306,7 @@ impl Ahead {
                 return Ok(result);
             }
             self.enter(queue, self.reads[slot].lane, 1)?;
-            self.reap();
+            self.reap(&queue.calls);
         }
     }
 
@@ -262,13 +315,19 @@ impl Ahead {
     }
 
     /// Takes the completions that have arrived.
-    fn reap(&mut self) {
+    pub(in crate::transfer) fn reap(&mut self, calls: &Calls) {
         while let Some(over) = self.ring.completion() {
-            let read = &mut self.reads[over.id as usize];
-            if read.state == State::Abandoned {
-                self.free.push(over.id as usize);
+            let slot = (over.id & ((1 << SLOT_BITS) - 1)) as usize;
+            if over.id >> SLOT_BITS != 0 {
+                self.of_a_send(over, slot, calls);
+                continue;
             }
-            read.state = State::Over(over.result);
+            let abandoned = self.reads[slot].state == State::Abandoned;
+            self.reads[slot].state = State::Over(over.result);
+            if abandoned {
+                self.lined_up -= 1;
+                self.retire(slot);
+            }
         }
     }
 }
