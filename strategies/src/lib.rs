@@ -138,7 +138,8 @@ pub enum Step {
     Moved,
     /// Every sink that still has bytes to come would block: wait for one of them, then step again.
     Blocked,
-    /// Every queued byte has been accepted by its sink.
+    /// Every byte that is due has been accepted by its sink. More may become due: see
+    /// [`Queue::release`].
     Done,
 }
 

@@ -162,7 +162,13 @@ pub fn finish(outcome: &Outcome, pages: bool) -> anyhow::Result<ExitCode> {
         .filter(|&(status, _)| count(status) > 0 || status == Status::Ok)
         .map(|(status, word)| format!("{} {word}", count(status)))
         .collect();
+    let record = super::report::read(&outcome.record)?;
     let mut out = std::io::stdout().lock();
+    for study in zclab_report::study::studies(&record) {
+        for statement in zclab_report::demand::statements(&study) {
+            writeln!(out, "{}: {statement}", study.scenario.scenario)?;
+        }
+    }
     let earlier = match outcome.over_before {
         0 => String::new(),
         count => format!(" ({count} of them before)"),

@@ -2,8 +2,8 @@
 //!
 //! What can be refused without trying, how many fetches a slice has, and the specification of the child.
 
-use super::claims;
 use super::logs::Ready;
+use super::{capacity, claims};
 use crate::remote::link::Link;
 use crate::scenario::ingest::Feed;
 use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
@@ -26,10 +26,14 @@ pub struct Ground<'a> {
     pub link: Option<&'a Link>,
 }
 
+/// A receiver of more connections than this sleeps unless it is told to spin: among so many some have
+/// always brought bytes, so that it is seldom woken, and looking at all of them would take long.
+const SPUN_MAX: u32 = 128;
+
 /// The condition in a few words, for the line of progress: the scenario and what it varies.
 #[must_use]
 pub fn words(cell: &Cell) -> String {
-    let params = cell.condition.key_params();
+    let params = cell.condition.params();
     let axes = cell.scenario.axes.iter().filter_map(|axis| {
         let value = params.get(&axis.name)?;
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -114,6 +118,9 @@ pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Troubl
     }
     if let Some(fits) = fits_in_memory(condition, log_bytes) {
         return trouble(Status::Refused, &fits);
+    }
+    if let Some(trouble) = capacity::refused(cell, ready.log.segments.len() as u64) {
+        return Some(trouble);
     }
     let Entry::Transfer(strategy) = cell.contender.strategy else { return None };
     if strategy.disturbs() == Disturbance::PageCache && !ready.owned {
@@ -249,7 +256,7 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
             Wait::Auto if condition.sink == SinkKind::TcpRemote => {
                 pin.is_some() && ground.link.is_some_and(Link::is_near)
             }
-            Wait::Auto => pin.is_some(),
+            Wait::Auto => pin.is_some() && condition.consumers <= SPUN_MAX,
             Wait::Spin => true,
             Wait::Sleep => false,
         },
@@ -262,6 +269,7 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
         link: condition.link.asked(),
         pin,
         markers: false,
+        demand: condition.demand,
         transform: match condition.transform {
             scenario::Transform::None => Transform::None,
             scenario::Transform::Crc32c => Transform::Crc32c,

@@ -207,9 +207,9 @@ impl<'a> Measure<'a> {
         self.sampled(&mut children, launch, verify(u64::from(launch) + 1), Pass::Verify)?;
         for (at, child) in children {
             match child.finish() {
-                Ok((histogram, setup)) => {
-                    self.entries[at].setup.extend(setup);
-                    self.histogram(at, launch, histogram)?;
+                Ok(finished) => {
+                    self.entries[at].setup.extend(finished.setup);
+                    self.histograms(at, launch, finished.histograms)?;
                 }
                 Err(trouble) => self.give_up(at, trouble),
             }
@@ -340,14 +340,18 @@ impl<'a> Measure<'a> {
         })])
     }
 
-    fn histogram(&mut self, at: usize, launch: u32, data: String) -> anyhow::Result<()> {
-        if data.is_empty() {
-            return Ok(());
+    fn histograms(
+        &mut self,
+        at: usize,
+        launch: u32,
+        histograms: Vec<(String, String)>,
+    ) -> anyhow::Result<()> {
+        for (what, data) in histograms {
+            let encoding = "hdr-v2-deflate".to_owned();
+            let cell = self.entries[at].id.clone();
+            (self.write)(&[Line::Histogram(Histogram { cell, launch, what, encoding, data })])?;
         }
-        let what = "fetch_latency_ns".to_owned();
-        let encoding = "hdr-v2-deflate".to_owned();
-        let cell = self.entries[at].id.clone();
-        (self.write)(&[Line::Histogram(Histogram { cell, launch, what, encoding, data })])
+        Ok(())
     }
 
     fn give_up(&mut self, at: usize, trouble: Trouble) {

@@ -4,6 +4,7 @@
 //! verdicts, pages, exports) is made from the record, by `zclab report` as well as at the end of a run.
 
 pub mod aliasing;
+pub mod capacity;
 pub mod cells;
 pub mod children;
 pub mod claims;

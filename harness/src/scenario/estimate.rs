@@ -109,6 +109,7 @@ fn of_cell(cell: &Cell) -> Estimate {
     if let Some(pressure) = &condition.pressure {
         return under_pressure(scenario, pressure, condition);
     }
+    slice_ns = slice_ns.max(asked_over(condition, fetches));
     let (samples, overhead_ns) = if rounds {
         // One launch is one round of each contender; the next launch goes through them backwards.
         (launches, launches.saturating_mul(ROUND_NS + hosts_ns))
@@ -122,6 +123,21 @@ fn of_cell(cell: &Cell) -> Estimate {
         log_bytes: 0,
         wall_ns: samples.saturating_mul(slice_ns).saturating_add(overhead_ns),
     }
+}
+
+/// How long consumers take to ask, or to read: a schedule, or a slow consumer's pace.
+fn asked_over(condition: &Condition, fetches: u64) -> u64 {
+    let demand = condition.demand;
+    let per_second = |count: u64, rate: u64| count.saturating_mul(1_000_000_000) / rate.max(1);
+    let due_ns = match demand.rate {
+        0 => 0,
+        rate => per_second(fetches.saturating_mul(condition.consumers.into()), rate),
+    };
+    let slow_ns = match demand.slow {
+        0 => 0,
+        _ => per_second(fetches.saturating_mul(condition.fetch_bytes), demand.slow_rate_bytes),
+    };
+    due_ns.max(slow_ns)
 }
 
 /// What a transform and its undoing add to each byte, roughly.

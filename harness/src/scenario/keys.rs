@@ -170,7 +170,7 @@ pub const HEADER: Key = Key::new(
 );
 /// Fan-out.
 pub const CONSUMERS: Key =
-    Key::new("matrix", "consumers", count(1, 1, 1024), "sinks that each fetch goes to");
+    Key::new("matrix", "consumers", count(1, 1, 20_000), "sinks that each fetch goes to");
 /// What the log lies on.
 pub const FILESYSTEM: Key = Key::new(
     "matrix",
@@ -220,7 +220,8 @@ pub const WAIT: Key = Key::new(
     "matrix",
     "wait",
     Values::Word { default: "auto", of: || words::names(words::WAITS) },
-    "how the far end waits: spin needs a CPU of its own, auto spins where there is one",
+    "how the far end waits: spin needs a CPU of its own, auto spins where there is one and at most \
+     128 consumers",
 );
 /// What is done to the bytes first.
 pub const TRANSFORM: Key = Key::new(
@@ -315,6 +316,38 @@ pub const AFTER_MS: Key = Key::new(
     "after_ms",
     count(1000, 100, 60_000),
     "milliseconds for which hot consumers are served after the scan",
+);
+
+/// Who serves the sinks.
+pub const DRIVER: Key = Key::new(
+    "matrix",
+    "driver",
+    Values::Word { default: "blocking", of: || words::names(words::DRIVERS) },
+    "who serves the sinks: one thread in turn, one thread with epoll, or a thread for each",
+);
+/// Slow consumers.
+pub const SLOW: Key =
+    Key::new("matrix", "slow", count(0, 0, 20_000), "so many of the consumers read slowly");
+/// Their pace.
+pub const SLOW_RATE: Key = Key::new(
+    "matrix",
+    "slow_rate",
+    bytes(MIB, KIB, GIB),
+    "bytes that each slow consumer reads in a second",
+);
+/// The rate of an open loop.
+pub const RATE: Key = Key::new(
+    "matrix",
+    "rate",
+    count(0, 0, 10_000_000),
+    "fetches that become due in a second, over all consumers; 0: all of a slice at once",
+);
+/// How its arrivals are spread.
+pub const ARRIVALS: Key = Key::new(
+    "matrix",
+    "arrivals",
+    Values::Word { default: "poisson", of: || words::names(words::ARRIVALS) },
+    "how they are spread over time: at random, or all gaps alike; without a rate it has no meaning",
 );
 
 /// Repetitions.
@@ -425,6 +458,11 @@ pub const ALL: &[Key] = &[
     SEGMENTATION,
     MTU,
     BANDWIDTH,
+    DRIVER,
+    SLOW,
+    SLOW_RATE,
+    RATE,
+    ARRIVALS,
     SOURCE,
     FEED,
     FSYNC,

@@ -3,9 +3,11 @@
 use super::document::{Item, Reader, Section, describe};
 use super::ingest::{FEEDS, FSYNCS, Feed, Fsync, Intake, SOURCES};
 use super::keys::{self, Key};
-use super::words::{self, FILESYSTEMS, RECEIVERS, SWITCHES, TRANSFORMS, WAITS};
+use super::words::{self, ARRIVALS, DRIVERS, FILESYSTEMS, RECEIVERS, SWITCHES, TRANSFORMS, WAITS};
 use super::{Access, Cache, Condition, FileSystem, Link, LogChoice, Receiver, Transform, Wait};
 use crate::log::kafka::MessageSize;
+use crate::trial::wire::Demand;
+use crate::trial::wire::demand::{Arrivals, Driver};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -39,6 +41,11 @@ pub(super) enum Setting {
     Segmentation(bool),
     Mtu(u32),
     Bandwidth(u64),
+    Driver(Driver),
+    Slow(u32),
+    SlowRate(u64),
+    Rate(u64),
+    Arrivals(Arrivals),
     Source(SinkKind),
     Feed(Feed),
     Fsync(Fsync),
@@ -80,6 +87,10 @@ impl Setting {
             Setting::Receiver(receiver) => json!(receiver.name()),
             Setting::Wait(wait) => json!(wait.name()),
             Setting::Transform(transform) => json!(transform.name()),
+            Setting::Driver(driver) => json!(driver.name()),
+            Setting::Slow(count) => json!(count),
+            Setting::SlowRate(number) | Setting::Rate(number) => json!(number),
+            Setting::Arrivals(arrivals) => json!(arrivals.name()),
             Setting::Source(source) => json!(source.name()),
             Setting::Feed(feed) => json!(words::name(FEEDS, feed)),
             Setting::Fsync(fsync) => json!(words::name(FSYNCS, fsync)),
@@ -109,10 +120,26 @@ impl Setting {
             Setting::Segmentation(on) => to.link.segmentation = Some(on),
             Setting::Mtu(bytes) => to.link.mtu_bytes = Some(bytes),
             Setting::Bandwidth(bytes) => to.link.bandwidth_bytes = Some(bytes),
+            Setting::Driver(driver) => to.demand.driver = driver,
+            Setting::Slow(slow) => to.demand.slow = slow,
+            Setting::SlowRate(bytes) => to.demand.slow_rate_bytes = bytes,
+            Setting::Rate(rate) => to.demand.rate = rate,
+            Setting::Arrivals(arrivals) => to.demand.arrivals = arrivals,
             Setting::Source(source) => to.intake.source = source,
             Setting::Feed(feed) => to.intake.feed = feed,
             Setting::Fsync(fsync) => to.intake.fsync = fsync,
             Setting::Readers(count) => to.readers = Some(count),
+        }
+    }
+}
+
+impl Setting {
+    fn tells_consumers_apart(&self) -> bool {
+        match *self {
+            Setting::Driver(driver) => driver != Driver::Blocking,
+            Setting::Slow(count) => count > 0,
+            Setting::Rate(rate) => rate > 0,
+            _ => false,
         }
     }
 }
@@ -140,8 +167,13 @@ impl Matrix {
         varied.map(axis).collect()
     }
 
-    /// Every combination of the values, the last axis fastest; the rest is as in `base`.
+    /// Every combination of the values, the last axis fastest; the rest is as in `base`. As soon as
+    /// one of them makes consumers unequal, all are looked at each for itself: latencies of one page
+    /// have to mean the same.
     pub fn conditions(&self, base: Condition) -> Vec<Condition> {
+        let mut settings = self.parameters.iter().flat_map(|parameter| &parameter.settings);
+        let each = settings.any(|(setting, _)| setting.tells_consumers_apart());
+        let base = Condition { demand: Demand { each, ..base.demand }, ..base };
         self.parameters.iter().fold(vec![base], |conditions, parameter| {
             let with = |condition: &Condition, setting: &Setting| {
                 let mut condition = condition.clone();
@@ -178,6 +210,7 @@ pub(super) fn base(log: LogChoice, family: Family) -> Condition {
         transform: Transform::None,
         socket_buffer_bytes: keys::SOCKET_BUFFER.values.default_number(),
         link: Link::default(),
+        demand: Demand::default(),
         family,
         intake: Intake::default(),
         readers: None,
@@ -250,6 +283,17 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
         "segmentation" => switch(reader, key, item).map(Setting::Segmentation),
         "mtu" => reader.number32(key, item).map(Setting::Mtu),
         "bandwidth" => reader.number(key, item).map(Setting::Bandwidth),
+        "driver" => {
+            let word = reader.word(key, item)?;
+            words::find(DRIVERS, word).map(Setting::Driver)
+        }
+        "slow" => reader.number32(key, item).map(Setting::Slow),
+        "slow_rate" => reader.number(key, item).map(Setting::SlowRate),
+        "rate" => reader.number(key, item).map(Setting::Rate),
+        "arrivals" => {
+            let word = reader.word(key, item)?;
+            words::find(ARRIVALS, word).map(Setting::Arrivals)
+        }
         "source" => {
             let word = reader.word(key, item)?;
             words::find(SOURCES, word).map(Setting::Source)

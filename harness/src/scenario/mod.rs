@@ -32,6 +32,7 @@ pub use problem::{BadScenario, Problem, Spot};
 pub use shipped::{names as shipped_names, text as shipped_text};
 
 use crate::log::kafka::MessageSize;
+use crate::trial::wire::Demand;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zclab_report::record;
@@ -108,6 +109,8 @@ pub struct Condition {
     pub socket_buffer_bytes: u64,
     /// The device between two hosts.
     pub link: Link,
+    /// How consumers ask for their fetches, and who serves them.
+    pub demand: Demand,
     /// Which family the strategies are of.
     pub family: Family,
     /// Where the bytes of ingest strategies come from, and where they have to end.

@@ -2,6 +2,7 @@
 
 use super::{Access, Cache, FileSystem, LogChoice, Receiver, Transform, Wait};
 use crate::log::kafka::{Codec, MessageSize};
+use crate::trial::wire::demand::{Arrivals, Driver};
 use serde_json::{Value, json};
 use zclab_strategies::OptionValue;
 
@@ -42,6 +43,14 @@ pub const FILESYSTEMS: &[(&str, FileSystem)] = &[
 
 /// What is on or off.
 pub const SWITCHES: &[(&str, bool)] = &[("on", true), ("off", false)];
+
+/// Who serves the sinks.
+pub const DRIVERS: &[(&str, Driver)] =
+    &[("blocking", Driver::Blocking), ("reactor", Driver::Reactor), ("threads", Driver::Threads)];
+
+/// How the moments at which fetches become due are spread.
+pub const ARRIVALS: &[(&str, Arrivals)] =
+    &[("poisson", Arrivals::Poisson), ("fixed", Arrivals::Fixed)];
 
 /// The words of a list.
 #[must_use]
@@ -100,6 +109,22 @@ impl Transform {
     #[must_use]
     pub fn name(self) -> &'static str {
         name(TRANSFORMS, &self)
+    }
+}
+
+impl Driver {
+    /// The word in scenario files and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name(DRIVERS, &self)
+    }
+}
+
+impl Arrivals {
+    /// The word in scenario files and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name(ARRIVALS, &self)
     }
 }
 

@@ -12,7 +12,7 @@
 use super::fetches::Block;
 use super::proof::Witness;
 use super::sinks::io;
-use super::wire::{Access, Aliased, Cache, ReadBack, Spec, Trouble};
+use super::wire::{Access, Aliased, Cache, Demand, ReadBack, Spec, Trouble};
 use super::worker::{Mover, Worker};
 use crate::cache::PAGE_BYTES;
 use nix::errno::Errno;
@@ -21,6 +21,7 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zclab_strategies::{Bytes, Engine, LaneId, Part, Piece, Queue, Segment, Step};
 
@@ -53,6 +54,8 @@ pub fn shape(spec: Spec) -> Spec {
         access: Access::Sequential,
         consumers: spec.consumers.min(SINKS_MAX),
         batches: spec.batches.into_iter().take(2).collect(),
+        // Which pages lie in a socket does not depend on who put them there.
+        demand: Demand::default(),
         ..spec
     }
 }
@@ -69,7 +72,7 @@ impl Worker {
             Ok(copy) => copy,
             Err(trouble) => return Ok(not_probed(trouble.message)),
         };
-        self.segments = vec![copy.segment()?];
+        self.segments = Arc::new(vec![copy.segment()?]);
         for sink in &self.sinks.sinks {
             never_wait(sink.fd)?;
         }

@@ -48,9 +48,10 @@ pub struct Sinks {
     owned: Vec<OwnedFd>,
     files: Vec<File>,
     receiver: Option<Receiver>,
+    /// What the receiver said last.
+    heard: Counted,
     /// The receiver's process where a sink of `--to` is on this very host.
     near: Option<u32>,
-    receive_buffer_bytes: u64,
     /// What was done to the bytes that files hold.
     undo: Undo,
     /// The encrypted connections, after their handshakes, until somebody takes them.
@@ -146,20 +147,9 @@ impl Sinks {
             setup.insert("receive_buffer_bytes".into(), json!(hello.receive_buffer_bytes));
         }
         let sinks = owned.iter().map(|fd| Sink { fd: fd.as_raw_fd(), kind }).collect();
-        let receive_buffer_bytes = hello.receive_buffer_bytes;
         let receiver = Some(receiver);
         let (files, undo, near) = (Vec::new(), Undo::Nothing, None);
-        Ok(Sinks {
-            sinks,
-            setup,
-            owned,
-            files,
-            receiver,
-            near,
-            receive_buffer_bytes,
-            undo,
-            encrypted,
-        })
+        Ok(Sinks { sinks, setup, owned, files, receiver, near, heard: hello, undo, encrypted })
     }
 
     fn files(spec: &Spec) -> Result<Sinks, Trouble> {
@@ -194,7 +184,7 @@ impl Sinks {
             files,
             receiver: None,
             near: None,
-            receive_buffer_bytes: 0,
+            heard: Counted::default(),
             undo: Undo::Nothing,
             encrypted: Vec::new(),
         }
@@ -210,11 +200,28 @@ impl Sinks {
         if let Ok(bytes) = getsockopt(first, sockopt::SndBuf) {
             buffers.insert("send_buffer_bytes".to_owned(), json!(bytes));
         }
-        if self.receive_buffer_bytes > 0 {
-            let bytes = json!(self.receive_buffer_bytes);
+        if self.heard.receive_buffer_bytes > 0 {
+            let bytes = json!(self.heard.receive_buffer_bytes);
             buffers.insert("receive_buffer_bytes".to_owned(), bytes);
         }
         buffers
+    }
+
+    /// The buffers as they are now, and what the far end holds.
+    #[must_use]
+    pub fn at_end(&self) -> BTreeMap<String, Value> {
+        let mut setup = self.buffers();
+        let Counted { peak_rss_bytes, descriptors, tcp_memory_bytes, .. } = self.heard;
+        for (name, value) in [
+            ("receiver_peak_rss_bytes", peak_rss_bytes),
+            ("receiver_descriptors", descriptors),
+            ("tcp_memory_peak_bytes", tcp_memory_bytes),
+        ] {
+            if value > 0 {
+                setup.insert(name.to_owned(), json!(value));
+            }
+        }
+        setup
     }
 
     /// What tells these connections from all others.
@@ -270,7 +277,9 @@ impl Sinks {
                 // It reads another host's clock.
                 counted.end_ns = crate::counters::now().0;
             }
-            self.receive_buffer_bytes = counted.receive_buffer_bytes;
+            // Sockets' memory is looked at while content is checked, and at no other time.
+            let tcp_memory_bytes = counted.tcp_memory_bytes.max(self.heard.tcp_memory_bytes);
+            self.heard = Counted { crcs: Vec::new(), tcp_memory_bytes, ..counted.clone() };
             return Ok(Some(counted));
         }
         if self.files.is_empty() {

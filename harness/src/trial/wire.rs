@@ -4,8 +4,10 @@
 //! in another language could join: the sender child reads [`Spec`] and then [`Order`]s from stdin and
 //! answers each with one [`Reply`] on stdout; the receiver reads [`ReceiverSpec`] and [`Expect`]s.
 
+pub mod demand;
 mod lines;
 
+pub use demand::Demand;
 pub use lines::{Lines, NoLine, say};
 
 use crate::net::Link;
@@ -66,6 +68,9 @@ pub struct Spec {
     pub pin: Option<(usize, usize)>,
     /// Make marker calls around the timed loop, for tracers.
     pub markers: bool,
+    /// How consumers ask, and who serves them.
+    #[serde(default)]
+    pub demand: Demand,
     /// Take bytes from a socket instead of sending them, and how.
     #[serde(default)]
     pub intake: Option<Intake>,
@@ -210,6 +215,9 @@ pub enum Reply {
     Finished {
         /// The encoded histogram.
         histogram: String,
+        /// The same of fast and of slow consumers, by name, where there are both.
+        #[serde(default)]
+        classes: BTreeMap<String, String>,
         /// What the kernel's tuning made of the setup meanwhile: `send_buffer_bytes`, ….
         setup: BTreeMap<String, Value>,
     },
@@ -349,6 +357,15 @@ pub struct ReceiverSpec {
     pub tls: bool,
     /// CPU to pin to.
     pub cpu: Option<usize>,
+    /// So many connections, the first ones, are read slowly.
+    #[serde(default)]
+    pub slow: u32,
+    /// Bytes that each of those may bring in a second.
+    #[serde(default)]
+    pub slow_rate_bytes: u64,
+    /// How long it waits for an order beyond what any child does.
+    #[serde(default)]
+    pub idling_ms: u64,
     /// What was done to the bytes, and has to be undone before they are counted.
     #[serde(default)]
     pub undo: Undo,
@@ -442,6 +459,15 @@ pub struct Counted {
     pub crcs: Vec<u32>,
     /// `SO_RCVBUF` as read back.
     pub receive_buffer_bytes: u64,
+    /// The most memory that the receiver has had resident so far; 0 where nobody can say.
+    #[serde(default)]
+    pub peak_rss_bytes: u64,
+    /// Its open descriptors.
+    #[serde(default)]
+    pub descriptors: u64,
+    /// The most memory that TCP's sockets were seen to hold while content was checked; 0 otherwise.
+    #[serde(default)]
+    pub tcp_memory_bytes: u64,
     /// Set instead of counts when it could not go on.
     pub error: Option<String>,
 }

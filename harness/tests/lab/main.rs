@@ -5,6 +5,7 @@ mod allocations;
 mod bad_input;
 mod counts;
 mod death;
+mod drivers;
 mod end_to_end;
 mod interrupted;
 mod liar;

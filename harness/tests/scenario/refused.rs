@@ -43,7 +43,7 @@ a/test.toml:5:1: matrix.consumer: unknown key; did you mean `consumers`?
        | ^^^^^^^^
        = expected one of message, fetch, header, consumers, filesystem, access, cache, sink, \
 receiver, wait, transform, socket_buffer, scatter_gather, checksum, segmentation, mtu, bandwidth, \
-source, feed, fsync, readers
+driver, slow, slow_rate, rate, arrivals, source, feed, fsync, readers
 a/test.toml:6:9: matrix.fetch: \"64 KB/s\": \"KB/s\" is no unit of size (B, kB, MB, GB, TB, KiB, \
 MiB, GiB, TiB)
      6 | fetch = \"64 KB/s\"
@@ -108,7 +108,7 @@ fn values_out_of_bounds_are_refused() {
     check("[matrix]\nfetch = -1\n", "matrix.fetch", 2, &["-1 is negative"]);
     check("[matrix]\nfetch = 99999999999999999999\n", "matrix.fetch", 2, &["exceeds 2^64 - 1"]);
     check("[matrix]\nfetch = \"99999999999 GiB\"\n", "matrix.fetch", 2, &["exceeds 2^64 - 1"]);
-    check("[matrix]\nconsumers = [1, 0]\n", "matrix.consumers[2]", 2, &["from 1 to 1024"]);
+    check("[matrix]\nconsumers = [1, 0]\n", "matrix.consumers[2]", 2, &["from 1 to 20000"]);
     check("[matrix]\naccess = { zipf = 0 }\n", "matrix.access.zipf", 2, &["above 0"]);
     check(
         "[matrix]\naccess = { zipf = nan }\n",

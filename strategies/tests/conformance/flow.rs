@@ -87,6 +87,20 @@ fn full_sockets_beside_free_ones() {
     }
 }
 
+/// Several fetches of each lane in one batch, and no sink that takes even one of them at once: what a
+/// broken chain leaves behind belongs to its lane, once.
+#[test]
+fn several_full_sockets_with_many_fetches_each() {
+    let log = log();
+    let lanes = [0, 1, 2, 3, 4];
+    let one = |at: u64| fetch_for("a header", &[piece(0, at * 4001, 70_001)], &lanes);
+    let fetches: Vec<_> = (0..8).map(one).collect();
+    let full = Manner { nonblocking: true, tiny: true, ..Manner::PLAIN };
+    for strategy in ALL {
+        transfer(*strategy, &log, &fetches, &[(SinkKind::TcpLoopback, full); 5], &Set::new());
+    }
+}
+
 /// A sink that nobody reads: the step that finds it full comes back, and every other sink gets all.
 #[test]
 fn a_dead_sink_holds_up_no_other() {

@@ -30,8 +30,8 @@ pub struct Fact {
     pub by: Mover,
     pub bytes: Result<u64, String>,
     pub evidence: &'static str,
-    /// Where it may exceed the claim, since read-ahead and alignment fetch more than was asked for: how
-    /// many bytes it has at least, if the claim is no smaller.
+    /// Where it may exceed the claim, since read-ahead and alignment fetch more than was asked for and
+    /// what a full sink left is fetched again: how many bytes it has at least, if the claim is no smaller.
     pub least: Option<u64>,
 }
 
@@ -51,6 +51,7 @@ impl Case<'_> {
     /// Everything that this sink lets be seen.
     pub fn facts(&self) -> Vec<Fact> {
         let counts = self.counts;
+        let again = self.fetches_again();
         let reads = |direct: bool| {
             self.calls_are_counted().map(|()| {
                 let from = |end| end == End::Log || (direct && end == End::File);
@@ -65,7 +66,7 @@ impl Case<'_> {
             evidence,
             least: match to {
                 Place::PageCache => Some(self.missing_bytes.unwrap_or(u64::MAX)),
-                _ => (by == Mover::Device).then_some(u64::MAX),
+                _ => (by == Mover::Device || again).then_some(u64::MAX),
             },
         };
         let fills = self.seen_by("cache-fill").map(|()| counts.single("cache_fill_bytes"));
@@ -112,6 +113,15 @@ impl Case<'_> {
             SinkKind::Null => self.into(&mut facts, Place::Nowhere, End::Other),
         }
         facts
+    }
+
+    /// Whether sinks were found full and not waited for: then an engine may have read bytes for one of
+    /// them, served others from the same buffer, and read those bytes again later. A sender that waits
+    /// for room in several sinks asks epoll.
+    fn fetches_again(&self) -> bool {
+        let waits = ["epoll_wait", "epoll_pwait2"];
+        let calls = self.counts.syscalls.keys();
+        calls.filter(|(of, _)| *of == "sender").any(|(_, call)| waits.contains(&call.as_str()))
     }
 
     /// Bytes that plain calls took from the process's memory, without the headers; and those that

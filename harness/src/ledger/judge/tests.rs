@@ -237,6 +237,21 @@ fn a_cold_range_has_to_be_filled_and_one_that_recurs_only_once() {
     assert_eq!(judged(0, None), Agreement::Contradicts);
 }
 
+#[test]
+fn what_full_sinks_left_is_read_again_where_nobody_waits_for_one_alone() {
+    let tcp = route(SinkKind::TcpLoopback, true);
+    let judged = |read_bytes, waits: &str| {
+        let moves = [(READ, LOG, USER, read_bytes), (WRITE, USER, SOCKET, MIB)];
+        let mut seen = counts(&moves, private(MIB), private(MIB), private(MIB));
+        seen.syscalls.insert(("sender", waits.to_owned()), 3);
+        case("read-write", &tcp, &seen, &[])
+    };
+    let again = judged(3 * MIB, "epoll_wait");
+    assert_eq!((again.agreement, again.copies.observed), (Agreement::Agrees, Some(4.0)));
+    assert_eq!(judged(3 * MIB, "poll").agreement, Agreement::Contradicts);
+    assert_eq!(judged(MIB / 2, "epoll_wait").agreement, Agreement::Contradicts);
+}
+
 /// What the kernel shows of a cell whose megabyte became so many bytes, of which the outlet says that
 /// it handed over `said`.
 fn compressed(shown: u64, said: u64) -> Judgement {

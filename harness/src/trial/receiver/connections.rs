@@ -4,10 +4,10 @@
 //! accepted already, and the reading ends of pipes. A pipe knows neither flags nor a time limit:
 //! reads of it never wait, so that a receiver that sleeps sleeps in `poll`.
 
-use super::{INHERITED, SILENCE};
+use super::SILENCE;
 use crate::trial::sinks::PIPES;
-use crate::trial::wire::ReceiverSpec;
-use anyhow::Context;
+use crate::trial::wire::{INHERITED, ReceiverSpec};
+use anyhow::{Context, bail};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt};
@@ -16,6 +16,15 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
+
+/// The CPU of a receiver whose sender is on another host and knows nothing of this one's.
+pub(super) fn own_cpu(spec: &ReceiverSpec) -> anyhow::Result<Option<usize>> {
+    let cpu = crate::trial::pins().map(|(_, receiver)| receiver);
+    if spec.spins && cpu.is_none() {
+        bail!("a spinning receiver needs a CPU of its own, and the sink's host has only one");
+    }
+    Ok(cpu)
+}
 
 /// Connections that were made before this process began.
 pub(super) fn inherited() -> anyhow::Result<Vec<OwnedFd>> {

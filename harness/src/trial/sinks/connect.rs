@@ -22,7 +22,7 @@ pub(in crate::trial) fn accept_all<S: Read, L: AsRawFd>(
     accept: impl Fn() -> std::io::Result<S>,
 ) -> Result<Vec<S>, Trouble> {
     let mut slots: Vec<Option<S>> = (0..count).map(|_| None).collect();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + receiver.patience;
     for _ in 0..count {
         wait_for_connection(listener, receiver, deadline)?;
         let mut stream = accept().map_err(|error| io("accept", "listener", &error))?;
@@ -51,7 +51,8 @@ fn wait_for_connection<L: AsRawFd>(
             return Ok(());
         }
         if Instant::now() > deadline {
-            return Err(Trouble::failed(format!("the receiver did not connect in {PATIENCE:?}")));
+            let patience = receiver.patience;
+            return Err(Trouble::failed(format!("the receiver did not connect in {patience:?}")));
         }
         if let Ok(Some(status)) = receiver.try_wait() {
             // Its last words, if it had any, say more than its exit status.

@@ -1,6 +1,7 @@
 //! How is the process at the far end started, told and heard?
 
 use super::{PATIENCE, io};
+use crate::trial::limits;
 use crate::trial::transform::{tls, tls::Broker, undo};
 use crate::trial::wire::{
     Counted, Lines, NoLine, ReceiverSpec, Spec, Transform, Trouble, Undo, say,
@@ -16,6 +17,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use zclab_strategies::FarEnd;
 
 /// A `zclab receive` or `zclab feed`, told and heard over pipes or a connection; ended when this is dropped.
@@ -26,6 +28,8 @@ pub(in crate::trial) struct Receiver {
     pub(in crate::trial) counts: Lines<File>,
     /// The broker that the consumers trust, where they want to be served by TLS.
     pub(super) broker: Option<Broker>,
+    /// How long its connections or its counts may take.
+    pub(super) patience: Duration,
 }
 
 impl Drop for Receiver {
@@ -43,6 +47,7 @@ impl Receiver {
     pub(super) fn tell(&mut self, spec: &Spec, address: &str) -> Result<(), Trouble> {
         let (broker, undo) = encryption(spec)?;
         self.broker = broker;
+        self.patience = patience(spec);
         let spec = ReceiverSpec {
             address: address.to_owned(),
             connections: spec.consumers,
@@ -52,6 +57,9 @@ impl Receiver {
             tls: decrypts(spec),
             cpu: spec.pin.map(|(_, receiver)| receiver),
             undo,
+            slow: spec.demand.slow,
+            slow_rate_bytes: spec.demand.slow_rate_bytes,
+            idling_ms: limits::idling(spec).as_millis() as u64,
         };
         say(&mut self.orders, &spec).map_err(|e| io("write", "the far end's pipe", &e))
     }
@@ -89,7 +97,8 @@ impl Receiver {
         };
         let orders = File::from(OwnedFd::from(orders));
         let counts = Lines::new(File::from(OwnedFd::from(counts)));
-        Ok(Receiver { process: Some(process), orders, counts, broker: None })
+        let patience = PATIENCE;
+        Ok(Receiver { process: Some(process), orders, counts, broker: None, patience })
     }
 
     /// The one that a sink on another host started for this connection.
@@ -101,7 +110,8 @@ impl Receiver {
         let counts = orders.try_clone().map_err(|e| io("dup", "the receiver's connection", &e))?;
         let (broker, undo) = encryption(spec)?;
         let counts = Lines::new(counts);
-        let mut receiver = Receiver { process: None, orders, counts, broker };
+        let patience = patience(spec);
+        let mut receiver = Receiver { process: None, orders, counts, broker, patience };
         let spec = ReceiverSpec {
             address: String::new(),
             connections: spec.consumers,
@@ -111,6 +121,9 @@ impl Receiver {
             tls: decrypts(spec),
             cpu: None,
             undo,
+            slow: spec.demand.slow,
+            slow_rate_bytes: spec.demand.slow_rate_bytes,
+            idling_ms: limits::idling(spec).as_millis() as u64,
         };
         say(&mut receiver.orders, &spec)
             .map_err(|e| io("write", "the receiver's connection", &e))?;
@@ -140,11 +153,16 @@ impl Receiver {
             Some(_) => "the far end",
             None => "the far end on the sink's host",
         };
-        self.counts.next(PATIENCE).map_err(|why| match why {
+        self.counts.next(self.patience).map_err(|why| match why {
             NoLine::Closed => Trouble::failed(format!("{whose} ended before its time")),
             other => Trouble::failed(format!("{whose}: {other}")),
         })
     }
+}
+
+/// How long the far end may take to connect, or to count.
+fn patience(spec: &Spec) -> Duration {
+    PATIENCE + limits::connecting(spec) + limits::block(spec)
 }
 
 /// Whether the receiver's kernel has to decrypt what this strategy sends.
