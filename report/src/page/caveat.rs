@@ -80,7 +80,6 @@ fn route(study: &Study) -> Vec<String> {
              than throughput does."
         ));
     }
-<<<<<<< HEAD
     if sinks.iter().any(|sink| sink.contains("veth")) {
         found.push(
             "Two hosts on one machine are no network: a veth pair has no DMA, and receives each \
@@ -92,9 +91,7 @@ fn route(study: &Study) -> Vec<String> {
     if sinks.iter().any(|sink| sink == "pipe") {
         found.push("A pipe has no network in it: what it costs is less than any network's.".into());
     }
-=======
     found.extend(put_off(study));
->>>>>>> s2
     if sinks.iter().any(|sink| sink.contains("unix")) {
         found.push(
             "A Unix socket has no TCP/IP in it: what it costs is less than any network's.".into(),

@@ -268,13 +268,6 @@ impl Case<'_> {
             spliced,
             "bytes returned by splicing calls",
         );
-<<<<<<< HEAD
-        let deferred = if tcp { self.over_the_wire(&mut push) } else { Ok(0) };
-        let last = if tcp { Place::Wire } else { Place::SocketBuffer };
-        let received = if self.far_host() {
-            Err(ELSEWHERE.to_owned())
-        } else if self.route.receiver_copies {
-=======
         let (last, deferred) = match tcp {
             true => (Place::Wire, self.over_the_wire(&mut push)),
             false => (Place::SocketBuffer, Ok(0)),
@@ -289,8 +282,9 @@ impl Case<'_> {
         deferred: Result<u64, String>,
         push: &mut impl FnMut(Place, Place, Mover, Result<u64, String>, &'static str),
     ) {
-        let received = if self.route.receiver_copies {
->>>>>>> s2
+        let received = if self.far_host() {
+            Err(ELSEWHERE.to_owned())
+        } else if self.route.receiver_copies {
             self.seen_by("receive")
                 .and_then(|()| self.all(self.counts.single("received_bytes"), "copied"))
                 .map(|bytes| bytes.saturating_sub(self.headers_apart()))
