@@ -58,7 +58,7 @@ fn exact_counts() {
         ("mmap-heap-write", &[], &[(Write, 2 * n)]),
         ("mmap-write-each", &[], &[(Write, 65 * n)]),
         ("mmap-writev", &[], &[(Writev, n)]),
-        ("mmap-writev", &[("message", "32")], &[(Writev, 3 * n)]),
+        ("mmap-writev", &[("chunk", "32")], &[(Writev, 3 * n)]),
         ("sendfile", &[], &[(Write, n), (Sendfile, n)]),
         ("splice", &[], &[(Write, n), (Splice, 2 * n)]),
         ("sendfile", &[("header", "plain")], &[(Write, n), (Sendfile, n)]),
