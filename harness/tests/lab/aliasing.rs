@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(300);
 const SMALL: &str = "launches = 1\nturns = 1\nslice = \"1 MiB\"";
-const SHARERS: [&str; 5] =
-    ["sendfile", "sendfile-dropbehind", "splice", "splice-tee", "vmsplice-splice"];
+const SHARERS: [&str; 6] =
+    ["sendfile", "sendfile-dropbehind", "splice", "splice-tee", "vmsplice-splice", "uring-splice"];
 
 fn movers() -> String {
     let names: Vec<_> = zclab_strategies::ALL.iter().map(|s| format!("\"{}\"", s.name())).collect();
