@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod ledger;
 pub mod log;
 pub mod machine;
+pub mod net;
 pub mod prove;
 pub mod remote;
 pub mod run;

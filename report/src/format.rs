@@ -146,6 +146,8 @@ pub fn parameter(name: &str, value: &Value) -> String {
     match value {
         Value::Number(number) => match number.as_f64() {
             Some(value) if BYTE_AXES.contains(&name) => bytes(value),
+            Some(0.0) if name == "bandwidth" => "unbounded".into(),
+            Some(value) if name == "bandwidth" => format!("{}/s", bytes(value)),
             _ => number.to_string(),
         },
         Value::String(text) => text.clone(),

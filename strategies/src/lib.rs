@@ -207,10 +207,14 @@ pub struct Sink {
 pub enum SinkKind {
     /// A TCP connection over the loopback device.
     TcpLoopback,
+    /// A TCP connection between two network namespaces over a veth pair.
+    TcpVeth,
     /// A TCP connection to a receiver on another host.
     TcpRemote,
     /// A connected Unix stream socket.
     UnixStream,
+    /// A pipe to the receiver.
+    Pipe,
     /// A regular file, written at its own position.
     File,
     /// `/dev/null`.
@@ -221,8 +225,10 @@ impl SinkKind {
     /// Every kind, in the order of lists and tables.
     pub const ALL: &'static [SinkKind] = &[
         SinkKind::TcpLoopback,
+        SinkKind::TcpVeth,
         SinkKind::TcpRemote,
         SinkKind::UnixStream,
+        SinkKind::Pipe,
         SinkKind::File,
         SinkKind::Null,
     ];
@@ -232,8 +238,10 @@ impl SinkKind {
     pub fn name(self) -> &'static str {
         match self {
             SinkKind::TcpLoopback => "tcp-loopback",
+            SinkKind::TcpVeth => "tcp-veth",
             SinkKind::TcpRemote => "tcp-remote",
             SinkKind::UnixStream => "unix-stream",
+            SinkKind::Pipe => "pipe",
             SinkKind::File => "file",
             SinkKind::Null => "null",
         }
@@ -245,16 +253,16 @@ impl SinkKind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
+    /// Whether it is a TCP connection, with TCP's options.
+    #[must_use]
+    pub fn is_tcp(self) -> bool {
+        matches!(self, SinkKind::TcpLoopback | SinkKind::TcpVeth | SinkKind::TcpRemote)
+    }
+
     /// Whether `send` and its flags apply.
     #[must_use]
     pub fn is_socket(self) -> bool {
         self.is_tcp() || self == SinkKind::UnixStream
-    }
-
-    /// Whether it is a TCP connection, with TCP's options, over whatever device.
-    #[must_use]
-    pub fn is_tcp(self) -> bool {
-        matches!(self, SinkKind::TcpLoopback | SinkKind::TcpRemote)
     }
 }
 

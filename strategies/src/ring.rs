@@ -14,6 +14,7 @@ mod due;
 mod polled;
 
 pub(crate) use due::Due;
+pub(crate) use polled::Polling;
 
 use crate::memory::Slots;
 use crate::zerocopy;

@@ -17,6 +17,10 @@ pub const NEEDS_USER_SPACE: &str = "needs user space: no byte passes through thi
 pub const CHAINED: &str =
     "needs user space: the linked send follows its read inside the kernel, unseen";
 
+/// Why strategies are refused that send the very pages that were read into.
+pub const KEPT: &str =
+    "needs user space: the kernel sends the pages that were read into, and keeps them meanwhile";
+
 /// Looks at the bytes of one lane, in order, and may change them. One for each lane, since some have
 /// a state that the far end follows.
 pub trait Transform: Send {

@@ -6,7 +6,7 @@
 
 use super::PROTOCOL;
 use super::greeting::{greet, mismatch, run};
-use crate::machine::{ETHTOOL_GSG, ETHTOOL_GTXCSUM, offload};
+use crate::net::ethtool::{self, Offload};
 use crate::trial::wire;
 use anyhow::{Context, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -14,10 +14,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::AsFd;
-
-/// `ETHTOOL_GTSO` and `ETHTOOL_GGSO` of `linux/ethtool.h`: who cuts a large send into packets?
-const ETHTOOL_GTSO: u32 = 0x1e;
-const ETHTOOL_GGSO: u32 = 0x23;
 
 /// A sink that serves this run.
 pub struct Link {
@@ -88,8 +84,8 @@ impl Link {
 
     /// An offload of the device; one that cannot be asked is taken to have it, as all do today.
     #[must_use]
-    pub fn offload(&self, command: u32) -> bool {
-        self.device.as_deref().map_or(true, |name| offload(name, command).unwrap_or(true))
+    pub fn offload(&self, offload: Offload) -> bool {
+        self.device.as_deref().map_or(true, |name| ethtool::get(name, offload).unwrap_or(true))
     }
 }
 
@@ -132,14 +128,14 @@ fn offloads(device: &Result<String, String>) -> BTreeMap<String, Value> {
         ("remote_device".to_owned(), json!(name)),
         ("remote_route".to_owned(), json!(route)),
     ]);
-    for (fact, command) in [
-        ("scatter_gather", ETHTOOL_GSG),
-        ("tx_checksum", ETHTOOL_GTXCSUM),
-        ("tso", ETHTOOL_GTSO),
-        ("gso", ETHTOOL_GGSO),
+    for (fact, offload) in [
+        ("scatter_gather", ethtool::SCATTER_GATHER),
+        ("tx_checksum", ethtool::TX_CHECKSUM),
+        ("tso", ethtool::TCP_SEGMENTATION),
+        ("gso", ethtool::GENERIC_SEGMENTATION),
     ] {
         let refused = |errno| json!(format!("unavailable: ioctl(SIOCETHTOOL): {errno}"));
-        let value = offload(name, command).map_or_else(refused, |on| json!(on));
+        let value = ethtool::get(name, offload).map_or_else(refused, |on| json!(on));
         facts.insert(format!("remote_device_{fact}"), value);
     }
     let mtu = crate::doctor::read(format!("{below}/mtu"));

@@ -25,7 +25,11 @@ pub fn not_probed(cell: &Cell, link: Option<&Link>) -> Option<&'static str> {
         SinkKind::TcpRemote if !link.is_some_and(Link::is_near) => {
             return Some("the device carries bytes away before the log's pages can be rewritten");
         }
-        SinkKind::TcpLoopback | SinkKind::TcpRemote | SinkKind::UnixStream => {}
+        SinkKind::TcpLoopback
+        | SinkKind::TcpVeth
+        | SinkKind::TcpRemote
+        | SinkKind::UnixStream
+        | SinkKind::Pipe => {}
     }
     if cell.condition.transform.changes() {
         return Some(
@@ -65,9 +69,10 @@ pub fn verdict(expected: Sharing, shared_bytes: u64, probed_bytes: u64) -> Agree
 
 /// The record's line of a cell.
 #[must_use]
-pub fn line(cell: &Cell, link: Option<&Link>, seen: Aliased) -> Aliasing {
+pub fn line(cell: &Cell, link: Option<&Link>, setup: &claims::Setup, seen: Aliased) -> Aliasing {
     let Aliased { shared_bytes, probed_bytes, reason } = seen;
-    let claim = || cell.contender.path(&claims::route(cell, link)).map(|path| expected(&path));
+    let route = claims::route(cell, link, setup);
+    let claim = || cell.contender.path(&route).map(|path| expected(&path));
     let expected = Some(probed_bytes).filter(|&bytes| bytes > 0).and_then(|_| claim());
     let verdict = expected
         .map_or(Agreement::Unobserved, |expected| verdict(expected, shared_bytes, probed_bytes));
@@ -89,7 +94,9 @@ mod tests {
     fn references_share_and_any_copy_does_not() {
         let unix = Route { sink: SinkKind::UnixStream, ..TCP };
         let cold = Route { cache: CacheState::Cold, ..TCP };
-        for route in [TCP, unix, cold] {
+        let veth = Route { sink: SinkKind::TcpVeth, ..TCP };
+        let pipe = Route { sink: SinkKind::Pipe, ..TCP };
+        for route in [TCP, veth, unix, pipe, cold] {
             for (strategy, sharing) in [
                 ("read-write", Sharing::Copied),
                 ("mmap-write", Sharing::Copied),

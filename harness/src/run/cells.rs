@@ -9,6 +9,7 @@ use crate::scenario::ingest::Feed;
 use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
 use crate::trial::wire::{Access, Cache, Spec, Transform, Trouble};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 use zclab_report::record::Status;
 use zclab_strategies::transform::NEEDS_USER_SPACE;
@@ -59,6 +60,23 @@ fn no_such_feed(condition: &Condition) -> Option<Trouble> {
     })
 }
 
+/// What the sink cannot be given, or its receiver not be asked for.
+fn refused_by_sink(cell: &Cell) -> Option<Trouble> {
+    let condition = cell.condition;
+    let trouble = |status, message: &str| Some(Trouble { status, ..Trouble::failed(message) });
+    if let Some(parameter) = condition.impossible_link() {
+        let sink = condition.sink.name();
+        let message = format!(
+            "{sink} has no device that zclab may change ({parameter}): only tcp-veth has one of its own"
+        );
+        return trouble(Status::Refused, &message);
+    }
+    if condition.receiver != Receiver::Discard {
+        return None;
+    }
+    cannot_discard(cell)
+}
+
 /// What can be refused without trying.
 #[must_use]
 pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Trouble> {
@@ -76,9 +94,7 @@ pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Troubl
             "the log lies on tmpfs, whose pages are nowhere else: none can be evicted (--logs DIR)",
         );
     }
-    if condition.receiver == Receiver::Discard
-        && let Some(trouble) = cannot_discard(cell)
-    {
+    if let Some(trouble) = refused_by_sink(cell) {
         return Some(trouble);
     }
     if let Some(why) = not_transformed(cell) {
@@ -114,7 +130,8 @@ pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Troubl
              it with --copy",
         );
     }
-    let path = strategy.path_with(&claims::route(cell, link), &cell.contender.complete_options());
+    let route = claims::route(cell, link, &BTreeMap::new());
+    let path = strategy.path_with(&route, &cell.contender.complete_options());
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
     if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
         return trouble(
@@ -132,16 +149,20 @@ fn cannot_discard(cell: &Cell) -> Option<Trouble> {
             Status::Unsupported,
             "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
         ),
+        (SinkKind::Pipe, _) => (
+            Status::Unsupported,
+            "a pipe has no recv(MSG_TRUNC): only TCP drops the bytes in the kernel",
+        ),
         (SinkKind::File | SinkKind::Null, _) => {
             (Status::Refused, "this sink has no receiver that could discard")
         }
-        (SinkKind::TcpLoopback | SinkKind::TcpRemote, Entry::Transfer(strategy))
-            if strategy.far_end() == FarEnd::KernelTls =>
+        (tcp, Entry::Transfer(strategy))
+            if tcp.is_tcp() && strategy.far_end() == FarEnd::KernelTls =>
         {
             let why = "the receiver has to decrypt, so its kernel cannot drop the bytes unseen";
             (Status::Refused, why)
         }
-        (SinkKind::TcpLoopback | SinkKind::TcpRemote, _) => return None,
+        _ => return None,
     };
     Some(Trouble { status, ..Trouble::failed(why) })
 }
@@ -245,6 +266,7 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
             scenario::Cache::Cold => Cache::Cold,
             scenario::Cache::Partial { resident } => Cache::Partial(resident),
         },
+        link: condition.link.asked(),
         pin,
         markers: false,
         demand: condition.demand,

@@ -129,23 +129,24 @@ impl Evidence {
         self.ledger = Err(error.to_string());
     }
 
-    /// The ledger line of a cell: its claim, and what was counted of it. Where nothing was, a sample
-    /// may still say how many bytes were sent for each byte of payload.
+    /// The ledger line of a cell: its claim for the route that its setup describes, and what was counted
+    /// of it. Where nothing was, a sample may still say how many bytes were sent for each byte of payload.
     #[must_use]
     pub fn ledger(
         &self,
         cell: &Cell,
         ground: Ground,
+        setup: &claims::Setup,
         counted: Option<&Counted>,
         sent_per_byte: Option<f64>,
     ) -> record::Ledger {
         let (counted, ledger) = match (counted, &self.ledger) {
             (Some(counted), Ok(ledger)) => (counted, ledger),
-            (_, Err(why)) => return claims::ledger(cell, ground, sent_per_byte, why),
+            (_, Err(why)) => return claims::ledger(cell, ground, setup, sent_per_byte, why),
             (None, Ok(_)) => {
                 let why = self.unlearnt.as_deref();
                 let why = why.unwrap_or("the cell was not counted");
-                return claims::ledger(cell, ground, sent_per_byte, why);
+                return claims::ledger(cell, ground, setup, sent_per_byte, why);
             }
         };
         let Counted { moved, counts } = counted;
@@ -153,7 +154,8 @@ impl Evidence {
         let judgement = match cell.contender.strategy {
             Entry::Transfer(one) => {
                 let outside_blocks = moved.outside_blocks_bytes as f64 / moved.bytes.max(1) as f64;
-                let route = Route { outside_blocks, ..claims::route(cell, ground.link) };
+                let route = claims::route(cell, ground.link, setup);
+                let route = Route { outside_blocks, ..route };
                 judge(&Case {
                     path: &claims::transfer_path(cell, one, &route, claims::sent_per_byte(moved)),
                     route: &route,

@@ -56,6 +56,7 @@ impl Condition {
         if self.filesystem != FileSystem::Here {
             params.insert("filesystem".to_owned(), json!(self.filesystem.name()));
         }
+        params.extend(self.link_params());
         if let Some(readers) = self.readers {
             params.insert("readers".to_owned(), json!(readers));
         }

@@ -3,6 +3,7 @@
 //! The parser reads by these entries, `zclab list params` prints them, and a test holds
 //! `scenarios/README.md` to them, so that a key cannot be accepted without being documented.
 
+pub use super::link::{BANDWIDTH, CHECKSUM, MTU, SCATTER_GATHER, SEGMENTATION};
 pub use super::values::Values;
 use super::{ingest, words};
 use zclab_strategies::SinkKind;
@@ -21,7 +22,7 @@ pub struct Key {
 }
 
 impl Key {
-    const fn new(
+    pub(super) const fn new(
         table: &'static str,
         name: &'static str,
         values: Values,
@@ -37,7 +38,7 @@ impl Key {
     }
 }
 
-const fn bytes(default: u64, min: u64, max: u64) -> Values {
+pub(super) const fn bytes(default: u64, min: u64, max: u64) -> Values {
     Values::Bytes { default: Some(default), min, max }
 }
 
@@ -47,7 +48,8 @@ const fn count(default: u64, min: u64, max: u64) -> Values {
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
+pub(super) const GIB: u64 = 1 << 30;
+
 /// No message is longer: it has to fit a batch, whose length Kafka keeps in 31 bits.
 const MESSAGE_MAX: u64 = 64 * MIB;
 
@@ -233,7 +235,8 @@ pub const SOCKET_BUFFER: Key = Key::new(
     "matrix",
     "socket_buffer",
     bytes(0, 0, GIB),
-    "SO_SNDBUF and SO_RCVBUF asked for, 0 leaves them to the kernel; what came of it is in the record",
+    "SO_SNDBUF and SO_RCVBUF (or a pipe's size) asked for, 0 leaves them to the kernel; what came of \
+     it is in the record",
 );
 /// Where bytes come from.
 pub const SOURCE: Key = Key::new(
@@ -450,6 +453,11 @@ pub const ALL: &[Key] = &[
     WAIT,
     TRANSFORM,
     SOCKET_BUFFER,
+    SCATTER_GATHER,
+    CHECKSUM,
+    SEGMENTATION,
+    MTU,
+    BANDWIDTH,
     DRIVER,
     SLOW,
     SLOW_RATE,

@@ -3,8 +3,8 @@
 use super::document::{Item, Reader, Section, describe};
 use super::ingest::{FEEDS, FSYNCS, Feed, Fsync, Intake, SOURCES};
 use super::keys::{self, Key};
-use super::words::{self, ARRIVALS, DRIVERS, FILESYSTEMS, RECEIVERS, TRANSFORMS, WAITS};
-use super::{Access, Cache, Condition, FileSystem, LogChoice, Receiver, Transform, Wait};
+use super::words::{self, ARRIVALS, DRIVERS, FILESYSTEMS, RECEIVERS, SWITCHES, TRANSFORMS, WAITS};
+use super::{Access, Cache, Condition, FileSystem, Link, LogChoice, Receiver, Transform, Wait};
 use crate::log::kafka::MessageSize;
 use crate::trial::wire::Demand;
 use crate::trial::wire::demand::{Arrivals, Driver};
@@ -36,6 +36,11 @@ pub(super) enum Setting {
     Wait(Wait),
     Transform(Transform),
     SocketBuffer(u64),
+    ScatterGather(bool),
+    Checksum(bool),
+    Segmentation(bool),
+    Mtu(u32),
+    Bandwidth(u64),
     Driver(Driver),
     Slow(u32),
     SlowRate(u64),
@@ -68,8 +73,14 @@ impl Setting {
             Setting::Fetch(bytes) | Setting::Header(bytes) | Setting::SocketBuffer(bytes) => {
                 json!(bytes)
             }
-            Setting::Consumers(count) | Setting::Readers(count) => json!(count),
             Setting::FileSystem(filesystem) => json!(filesystem.name()),
+            Setting::Bandwidth(bytes) => json!(bytes),
+            Setting::Mtu(count) | Setting::Consumers(count) | Setting::Readers(count) => {
+                json!(count)
+            }
+            Setting::ScatterGather(on) | Setting::Checksum(on) | Setting::Segmentation(on) => {
+                json!(words::switch(*on))
+            }
             Setting::Access(access) => json!(access.name()),
             Setting::Cache(cache) => json!(cache.name()),
             Setting::Sink(sink) => json!(sink.name()),
@@ -104,6 +115,11 @@ impl Setting {
             Setting::Wait(wait) => to.wait = wait,
             Setting::Transform(transform) => to.transform = transform,
             Setting::SocketBuffer(bytes) => to.socket_buffer_bytes = bytes,
+            Setting::ScatterGather(on) => to.link.scatter_gather = Some(on),
+            Setting::Checksum(on) => to.link.checksum = Some(on),
+            Setting::Segmentation(on) => to.link.segmentation = Some(on),
+            Setting::Mtu(bytes) => to.link.mtu_bytes = Some(bytes),
+            Setting::Bandwidth(bytes) => to.link.bandwidth_bytes = Some(bytes),
             Setting::Driver(driver) => to.demand.driver = driver,
             Setting::Slow(slow) => to.demand.slow = slow,
             Setting::SlowRate(bytes) => to.demand.slow_rate_bytes = bytes,
@@ -193,6 +209,7 @@ pub(super) fn base(log: LogChoice, family: Family) -> Condition {
         wait: Wait::Auto,
         transform: Transform::None,
         socket_buffer_bytes: keys::SOCKET_BUFFER.values.default_number(),
+        link: Link::default(),
         demand: Demand::default(),
         family,
         intake: Intake::default(),
@@ -261,6 +278,11 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
             words::find(TRANSFORMS, word).map(Setting::Transform)
         }
         "socket_buffer" => reader.number(key, item).map(Setting::SocketBuffer),
+        "scatter_gather" => switch(reader, key, item).map(Setting::ScatterGather),
+        "checksum" => switch(reader, key, item).map(Setting::Checksum),
+        "segmentation" => switch(reader, key, item).map(Setting::Segmentation),
+        "mtu" => reader.number32(key, item).map(Setting::Mtu),
+        "bandwidth" => reader.number(key, item).map(Setting::Bandwidth),
         "driver" => {
             let word = reader.word(key, item)?;
             words::find(DRIVERS, word).map(Setting::Driver)
@@ -287,6 +309,11 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
         "readers" => reader.number32(key, item).map(Setting::Readers),
         _ => None,
     }
+}
+
+fn switch<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Option<bool> {
+    let word = reader.word(key, item)?;
+    words::find(SWITCHES, word)
 }
 
 fn access<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Option<Access> {

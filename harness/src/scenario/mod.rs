@@ -11,6 +11,7 @@ mod document;
 mod estimate;
 pub mod ingest;
 pub mod keys;
+mod link;
 mod load;
 mod matrix;
 mod parse;
@@ -23,6 +24,7 @@ pub mod words;
 pub use check::SEGMENTS_MAX;
 pub use contenders::BARE;
 pub use estimate::Estimate;
+pub use link::Link;
 pub use load::{load, load_shipped, load_with_origin};
 pub use parse::{CELLS_MAX, parse, parse_bytes};
 pub use pressure::Pressure;
@@ -105,6 +107,8 @@ pub struct Condition {
     pub transform: Transform,
     /// `SO_SNDBUF` and `SO_RCVBUF` asked for, in bytes.
     pub socket_buffer_bytes: u64,
+    /// The device between two hosts.
+    pub link: Link,
     /// How consumers ask for their fetches, and who serves them.
     pub demand: Demand,
     /// Which family the strategies are of.

@@ -41,6 +41,9 @@ pub const FILESYSTEMS: &[(&str, FileSystem)] = &[
     ("tmpfs", FileSystem::Tmpfs),
 ];
 
+/// What is on or off.
+pub const SWITCHES: &[(&str, bool)] = &[("on", true), ("off", false)];
+
 /// Who serves the sinks.
 pub const DRIVERS: &[(&str, Driver)] =
     &[("blocking", Driver::Blocking), ("reactor", Driver::Reactor), ("threads", Driver::Threads)];
@@ -69,6 +72,12 @@ pub(super) fn name<T: PartialEq>(list: &[(&'static str, T)], value: &T) -> &'sta
 #[must_use]
 pub fn codec(codec: Codec) -> &'static str {
     name(CODECS, &codec)
+}
+
+/// The word for what is on or off.
+#[must_use]
+pub fn switch(on: bool) -> &'static str {
+    name(SWITCHES, &on)
 }
 
 impl Receiver {

@@ -238,6 +238,7 @@ pub(super) mod tests {
             spins: false,
             socket_buffer_bytes: 0,
             cache: Cache::Warm,
+            link: crate::net::Link::default(),
             pin: None,
             markers: false,
             demand: Demand::default(),

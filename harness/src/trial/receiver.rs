@@ -10,23 +10,24 @@
 //! spins: it asks `poll` (which takes no socket lock) until a worthwhile amount has come, and what it
 //! reports as its CPU time is the time inside the calls that brought bytes.
 
-mod connect;
+mod connections;
 pub mod decode;
 mod pace;
 
 use super::footprint;
+use super::sinks::PIPES;
 use super::wire::{
     Ask, Content, Counted, Echo, Expect, Lines, ReadBack, ReceiverSpec, UNTIL_CLOSED, say,
 };
 use crate::counters::{Usage, now};
 use anyhow::{Context, bail};
 use base64::Engine as _;
-pub(super) use connect::connect_to;
-use connect::{connect, inherited, own_cpu, set_low_water};
+pub(super) use connections::connect_to;
+use connections::{connect, has_bytes, inherited, own_cpu, receive, set_low_water};
 use decode::Decoder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::socket::{MsgFlags, recv, sockopt};
+use nix::sys::socket::{MsgFlags, sockopt};
 use pace::Pace;
 use std::io::{IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -111,6 +112,8 @@ struct Receiver {
     slow: Vec<Pace>,
     epoll: Option<Epoll>,
     flags: MsgFlags,
+    /// They are pipes, which know `read` alone.
+    pipes: bool,
     spins: bool,
     /// TLS has yet to be laid over the connections.
     sealed: bool,
@@ -155,6 +158,7 @@ impl Receiver {
             slow: vec![Pace::new(spec.slow_rate_bytes); slow],
             epoll,
             flags: if spec.discard { MsgFlags::MSG_TRUNC } else { MsgFlags::empty() },
+            pipes: spec.address.starts_with(PIPES),
             spins: spec.spins,
             sealed: spec.tls,
             buffer: vec![0; BUFFER_BYTES],
@@ -239,10 +243,11 @@ impl Receiver {
             let mut bytes = vec![0; wanted.read_back_bytes as usize];
             let mut read = 0;
             while read < bytes.len() {
-                match recv(connection.as_raw_fd(), &mut bytes[read..], MsgFlags::empty()) {
+                match receive(connection, self.pipes, &mut bytes[read..], MsgFlags::empty()) {
                     Ok(0) => bail!("the sender closed the connection after {read} bytes"),
                     Ok(got) => read += got,
                     Err(nix::errno::Errno::EINTR) => {}
+                    Err(nix::errno::Errno::EAGAIN) if self.pipes && has_bytes(connection) => {}
                     Err(nix::errno::Errno::EAGAIN) => bail!("no byte came for {SILENCE:?}"),
                     Err(errno) => bail!("recv: {errno}"),
                 }
@@ -367,7 +372,7 @@ impl Receiver {
     /// Tells the socket how many bytes are worth a `POLLIN`: never more than are still to come.
     fn settle_for(&mut self, index: usize) -> anyhow::Result<()> {
         let worthwhile = self.left_bytes[index].clamp(1, WORTHWHILE_BYTES);
-        if self.low_water_bytes[index] == worthwhile {
+        if self.low_water_bytes[index] == worthwhile || self.pipes {
             return Ok(());
         }
         self.low_water_bytes[index] = worthwhile;
@@ -401,9 +406,10 @@ impl Receiver {
         // Bytes that are to be checked have to be copied out, whatever the mode.
         let flags = if counted.crcs.is_empty() { self.flags } else { MsgFlags::empty() };
         let flags = if waits { flags } else { flags | MsgFlags::MSG_DONTWAIT };
-        let got = match recv(connection.as_raw_fd(), &mut self.buffer[..want], flags) {
+        let got = match receive(connection, self.pipes, &mut self.buffer[..want], flags) {
             Err(nix::errno::Errno::EINTR) => return Ok(()),
             Err(nix::errno::Errno::EAGAIN) if !waits => return Ok(()),
+            Err(nix::errno::Errno::EAGAIN) if self.pipes && has_bytes(connection) => return Ok(()),
             Err(nix::errno::Errno::EAGAIN) => bail!("no byte came for {SILENCE:?}"),
             other => other.context("recv")?,
         };

@@ -4,9 +4,12 @@
 //! no receiver; a file's length, and on demand its content, is read back.
 
 pub(super) mod connect;
+mod pipe;
 pub(super) mod receiver;
 mod remote;
+mod veth;
 
+pub use pipe::PIPES;
 pub use receiver::die_with_parent;
 
 use super::receiver::decode;
@@ -64,22 +67,35 @@ impl Sinks {
         let kind = SinkKind::parse(&spec.sink)
             .ok_or_else(|| Trouble::failed(format!("unknown sink {}", spec.sink)))?;
         match kind {
-            SinkKind::TcpLoopback => Sinks::tcp(spec),
             SinkKind::TcpRemote => Sinks::remote(spec),
+            SinkKind::TcpLoopback => Sinks::loopback(spec),
+            SinkKind::TcpVeth => Sinks::veth(spec),
             SinkKind::UnixStream => Sinks::unix(spec),
+            SinkKind::Pipe => Sinks::pipes(spec),
             SinkKind::File => Sinks::files(spec),
             SinkKind::Null => Sinks::null(spec),
         }
     }
 
-    fn tcp(spec: &Spec) -> Result<Sinks, Trouble> {
-        let listener = TcpListener::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))
-            .map_err(|error| io("bind", "127.0.0.1", &error))?;
+    fn loopback(spec: &Spec) -> Result<Sinks, Trouble> {
+        let receiver = Receiver::spawn("receive")?;
+        Sinks::tcp(spec, SinkKind::TcpLoopback, Ipv4Addr::LOCALHOST, receiver, BTreeMap::new())
+    }
+
+    /// Listens on an address, lets the receiver connect to it, and tunes what it connects.
+    fn tcp(
+        spec: &Spec,
+        kind: SinkKind,
+        address: Ipv4Addr,
+        mut receiver: Receiver,
+        mut setup: BTreeMap<String, Value>,
+    ) -> Result<Sinks, Trouble> {
+        let listener = TcpListener::bind(SocketAddrV4::new(address, 0))
+            .map_err(|error| io("bind", &address.to_string(), &error))?;
         let address = listener.local_addr().map_err(|e| io("getsockname", "listener", &e))?;
         ask_for_congestion(&listener);
         deepen_backlog(&listener, spec.consumers)?;
-        let mut receiver = Receiver::start(spec, &address.to_string())?;
-        let mut setup = BTreeMap::new();
+        receiver.tell(spec, &address.to_string())?;
         let accept = || listener.accept().map(|(stream, _)| stream);
         let streams = accept_all(&listener, spec.consumers, &mut receiver, accept)?;
         let mut owned = Vec::new();
@@ -87,7 +103,7 @@ impl Sinks {
             tune(&stream, spec, &mut setup)?;
             owned.push(OwnedFd::from(stream));
         }
-        Sinks::connected(owned, SinkKind::TcpLoopback, spec.spins, receiver, setup)
+        Sinks::connected(owned, kind, spec.spins, receiver, setup)
     }
 
     fn unix(spec: &Spec) -> Result<Sinks, Trouble> {
@@ -97,7 +113,8 @@ impl Sinks {
         let listener =
             UnixListener::bind_addr(&address).map_err(|e| io("bind", "unix stream", &e))?;
         deepen_backlog(&listener, spec.consumers)?;
-        let mut receiver = Receiver::start(spec, &format!("@{name}"))?;
+        let mut receiver = Receiver::spawn("receive")?;
+        receiver.tell(spec, &format!("@{name}"))?;
         let accept = || listener.accept().map(|(stream, _)| stream);
         let streams = accept_all(&listener, spec.consumers, &mut receiver, accept)?;
         let mut setup = BTreeMap::new();
@@ -126,7 +143,9 @@ impl Sinks {
         if let Some(first) = encrypted.first().and_then(|first| first.lock().ok()) {
             setup.insert("tls".into(), json!(tls::agreed(&first)));
         }
-        setup.insert("receive_buffer_bytes".into(), json!(hello.receive_buffer_bytes));
+        if hello.receive_buffer_bytes > 0 {
+            setup.insert("receive_buffer_bytes".into(), json!(hello.receive_buffer_bytes));
+        }
         let sinks = owned.iter().map(|fd| Sink { fd: fd.as_raw_fd(), kind }).collect();
         let receiver = Some(receiver);
         let (files, undo, near) = (Vec::new(), Undo::Nothing, None);

@@ -10,6 +10,7 @@ mod lines;
 pub use demand::Demand;
 pub use lines::{Lines, NoLine, say};
 
+use crate::net::Link;
 use crate::scenario::ingest::Intake;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
@@ -56,10 +57,13 @@ pub struct Spec {
     pub discard: bool,
     /// The receiver spins instead of sleeping.
     pub spins: bool,
-    /// `SO_SNDBUF` and `SO_RCVBUF` to ask for; 0 leaves them to the kernel's tuning.
+    /// `SO_SNDBUF` and `SO_RCVBUF` (or a pipe's size) to ask for; 0 leaves them to the kernel's tuning.
     pub socket_buffer_bytes: u64,
     /// Which pages are cached when a round begins.
     pub cache: Cache,
+    /// The device between two hosts, where the sink is on another one.
+    #[serde(default)]
+    pub link: Link,
     /// CPUs to pin to: sender, receiver.
     pub pin: Option<(usize, usize)>,
     /// Make marker calls around the timed loop, for tracers.
@@ -337,8 +341,8 @@ pub const INHERITED: &str = "ZCLAB_CONNECTIONS";
 /// Everything that a receiver has to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReceiverSpec {
-    /// Where to connect: `127.0.0.1:port`, or `@name` in the abstract Unix namespace; empty for one
-    /// that inherits its connections.
+    /// Where to connect: `127.0.0.1:port`, or `@name` in the abstract Unix namespace; `inherited:` and
+    /// the numbers of the descriptors for pipes; empty for one that inherits its connections.
     pub address: String,
     /// How many connections to make; each begins with its index, four bytes little endian.
     pub connections: u32,

@@ -12,5 +12,6 @@ mod liar;
 mod pressure;
 mod profile;
 mod readers;
+mod routes;
 mod support;
 mod transforms;

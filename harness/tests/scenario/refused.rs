@@ -42,8 +42,8 @@ a/test.toml:5:1: matrix.consumer: unknown key; did you mean `consumers`?
      5 | consumer = 3
        | ^^^^^^^^
        = expected one of message, fetch, header, consumers, filesystem, access, cache, sink, \
-receiver, wait, transform, socket_buffer, driver, slow, slow_rate, rate, arrivals, source, feed, \
-fsync, readers
+receiver, wait, transform, socket_buffer, scatter_gather, checksum, segmentation, mtu, bandwidth, \
+driver, slow, slow_rate, rate, arrivals, source, feed, fsync, readers
 a/test.toml:6:9: matrix.fetch: \"64 KB/s\": \"KB/s\" is no unit of size (B, kB, MB, GB, TB, KiB, \
 MiB, GiB, TiB)
      6 | fetch = \"64 KB/s\"
@@ -139,6 +139,11 @@ fn unknown_words_are_refused() {
         2,
         &["did you mean `tcp-loopback`?"],
     );
+    check("[matrix]\nmtu = 100\n", "matrix.mtu", 2, &["576 B", "65535 B"]);
+    check("[matrix]\nchecksum = true\n", "matrix.checksum", 2, &["on, off"]);
+    check("[matrix]\nscater_gather = \"on\"\n", "matrix.scater_gather", 2, &["`scatter_gather`?"]);
+    check("[matrix]\nsink = \"veth\"\n", "matrix.sink", 2, &["expected one of", "tcp-veth"]);
+    check("[matrix]\nsink = \"tcp-vet\"\n", "matrix.sink", 2, &["did you mean `tcp-veth`?"]);
     check("[matrix]\naccess = \"randon\"\n", "matrix.access", 2, &["did you mean `random`?"]);
     check("[matrix]\ncache = \"hot\"\n", "matrix.cache", 2, &["\"hot\" is unknown", "\"warm\""]);
     check("[matrix]\nreceiver = \"drop\"\n", "matrix.receiver", 2, &["one of copy, discard"]);

@@ -80,6 +80,18 @@ fn route(study: &Study) -> Vec<String> {
              than throughput does."
         ));
     }
+    if sinks.iter().any(|sink| sink.contains("veth")) {
+        found.push(
+            "Two hosts on one machine are no network: a veth pair has no DMA, and receives each \
+            packet on the account of who sent it. What its offloads decide about copies holds for \
+            a network card; its times do not."
+                .to_owned(),
+        );
+    }
+    if sinks.iter().any(|sink| sink == "pipe") {
+        found.push("A pipe has no network in it: what it costs is less than any network's.".into());
+    }
+    found.extend(put_off(study));
     if sinks.iter().any(|sink| sink.contains("unix")) {
         found.push(
             "A Unix socket has no TCP/IP in it: what it costs is less than any network's.".into(),
@@ -94,6 +106,27 @@ fn route(study: &Study) -> Vec<String> {
         ));
     }
     found
+}
+
+/// Contenders whose copy is put off until delivery on this route, and would not be made on another.
+fn put_off(study: &Study) -> Option<String> {
+    let copies = |row: &&crate::study::Row| {
+        let hops = row.measured.and_then(|m| m.ledger.as_ref()).map(|ledger| &ledger.hops);
+        hops.into_iter().flatten().any(|hop| {
+            let way = (hop.from.as_str(), hop.to.as_str(), hop.by.as_str());
+            way == ("wire", "kernel-pages", "cpu-copy") && hop.predicted_bytes > 0
+        })
+    };
+    let of = |label: &&String| study.rows().any(|row| row.label == **label && copies(&row));
+    let labels: Vec<&String> = study.scenario.contenders.iter().filter(of).collect();
+    (!labels.is_empty()).then(|| {
+        format!(
+            "Pages that the sender may still change are copied when this kernel delivers a packet \
+             itself. A network card would save {} that copy, which is made here at delivery, on \
+             top of pinning and notices: how they rank on a card is not to be read from this page.",
+            format::list(&labels)
+        )
+    })
 }
 
 fn machine(record: &Record, study: &Study) -> Vec<String> {

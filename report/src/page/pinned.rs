@@ -36,17 +36,17 @@ pub fn statements(study: &Study) -> Vec<Statement> {
 }
 
 fn words(sends: u64, answered: u64, copied: u64) -> Option<String> {
-    let number = |count: u64| format::number(count as f64);
+    let count = |sends: u64| format::significant(sends as f64, 1);
     match (sends, answered) {
         (0, 0) => None,
         (sends, 0) => Some(format!(
             "the kernel has not said whether it copied any of {} zero-copy sends",
-            number(sends)
+            count(sends)
         )),
         (_, answered) => Some(format!(
             "the kernel says that it copied {} of {} zero-copy sends",
-            number(copied),
-            number(answered)
+            count(copied),
+            count(answered)
         )),
     }
 }
@@ -60,6 +60,7 @@ mod tests {
         assert_eq!(words(0, 0, 0), None);
         let said = words(70, 64, 64).unwrap();
         assert_eq!(said, "the kernel says that it copied 64 of 64 zero-copy sends");
+        assert!(words(4736, 4736, 0).unwrap().contains("copied 0 of 4,736"));
         assert!(words(70, 0, 0).unwrap().contains("has not said"));
     }
 }

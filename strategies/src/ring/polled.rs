@@ -18,17 +18,30 @@ use std::time::Duration;
 const NAP: Duration = Duration::from_millis(1);
 const NAPS_MAX: u32 = 200;
 
+/// How a polling thread is to work.
+pub(crate) struct Polling {
+    /// It falls asleep after so long without work.
+    pub(crate) idle_ms: u32,
+    /// The CPU that it is bound to; without one it has the affinity of whoever made it, since Linux
+    /// 6.12, and none before.
+    pub(crate) cpu: Option<u32>,
+    /// So many looks are taken at the completions before this thread sleeps until they come.
+    pub(crate) spins: u32,
+}
+
 impl Ring {
-    /// A ring with a polling thread that falls asleep after `idle_ms` without work, and of whose
-    /// completions so many looks are taken before this thread sleeps until they come.
+    /// A ring with a polling thread.
     pub(crate) fn open_polled(
         entries: usize,
         slots: Slots,
-        idle_ms: u32,
-        spins: u32,
+        polling: &Polling,
     ) -> Result<Ring, OpenError> {
         let mut builder = IoUring::builder();
-        Self::build(builder.setup_sqpoll(idle_ms), entries, slots, Some(spins))
+        builder.setup_sqpoll(polling.idle_ms);
+        if let Some(cpu) = polling.cpu {
+            builder.setup_sqpoll_cpu(cpu);
+        }
+        Self::build(&mut builder, entries, slots, Some(polling.spins))
     }
 
     /// As [`enter`](Self::enter): no call at all while the thread is awake and quick enough.

@@ -24,6 +24,7 @@
 
 use super::direct_write::ahead::{Ahead, Filled};
 use super::direct_write::open_direct;
+use crate::transform::KEPT;
 use crate::zerocopy;
 use crate::{
     CallError, Engine, Hop, Job, Mover, OpenError, OptionKind, OptionSpec, Part, Path, Piece,
@@ -70,6 +71,10 @@ impl Strategy for DirectSendZc {
 
     fn options(&self) -> &'static [OptionSpec] {
         OPTIONS
+    }
+
+    fn transforms(&self) -> Result<(), &'static str> {
+        Err(KEPT)
     }
 
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {

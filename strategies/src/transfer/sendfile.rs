@@ -20,7 +20,7 @@
 
 use crate::{
     CallError, Engine, Hop, Job, Mover, OpenError, OptionKind, OptionSpec, Part, Path, Piece,
-    Place, Queue, Route, Setup, Step, Strategy, sys,
+    Place, Queue, Route, Setup, SinkKind, Step, Strategy, sys,
 };
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, RawFd};
@@ -71,6 +71,12 @@ impl Strategy for Sendfile {
 /// The way of bytes that `sendfile` takes out of the page cache.
 pub(super) fn by_references(on: &Route) -> Path {
     let mut hops = on.fill();
+    if on.sink == SinkKind::Pipe {
+        // A pipe as the target takes the place of the task's own (`splice_file_to_pipe`).
+        let why = "sendfile puts page references into the sink itself";
+        hops.extend(on.into_sink(Place::PageCache, Mover::Reference, why));
+        return Path { hops };
+    }
     let why = "sendfile puts page references into the task's own pipe";
     hops.push(Hop::new(Place::PageCache, Place::Pipe, Mover::Reference, why));
     let why = "the socket's queue takes over the page references";

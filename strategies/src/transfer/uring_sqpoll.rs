@@ -7,7 +7,11 @@
 //!
 //! It wins where calls are dear and a core has nothing else to do; it loses where there is none to
 //! spare, for it takes two cores' time to do one core's work, and the bytes cross from one to the
-//! other. The polling thread stays awake for a while after its last operation (option `idle`), so
+//! other. Since Linux 6.12 the thread has the affinity of whoever made it: a sender that is bound to
+//! a core would share that core with it, each waiting for the other to be scheduled away. So it is
+//! bound to another one (option `cpu`), which on a machine with two is the receiver's.
+//!
+//! The polling thread stays awake for a while after its last operation (option `idle`), so
 //! an idle sender still keeps a core busy: it gets rounds of its own, and lets its thread fall
 //! asleep before it goes.
 //!
@@ -20,12 +24,13 @@
 
 use super::uring_read_send::{ReadSend, slots};
 use crate::chains::{Chains, ring_entries};
-use crate::ring::Ring;
+use crate::ring::{Polling, Ring};
 use crate::transform::CHAINED;
 use crate::{
     Disturbance, Engine, Hop, Mover, OpenError, OptionKind, OptionSpec, Path, Place, Route, Setup,
-    Strategy,
+    Strategy, sys,
 };
+use nix::errno::Errno;
 
 /// See the module. Its operations are those of [`ReadSend`].
 pub struct UringSqpoll;
@@ -45,6 +50,12 @@ const OPTIONS: &[OptionSpec] = &[
         name: "idle",
         what: "milliseconds without work after which the polling thread falls asleep",
         kind: OptionKind::Number { default: 1, min: 1, max: 100 },
+    },
+    OptionSpec {
+        name: "cpu",
+        what: "the polling thread's CPU: the last but one of those that are not the sender's (the \
+               last is for receivers), or the sender's own",
+        kind: OptionKind::Choice { default: "other", of: &["other", "own"] },
     },
     OptionSpec {
         name: "spins",
@@ -90,8 +101,54 @@ impl Strategy for UringSqpoll {
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
         let depth = setup.options.number("depth").max(1) as usize;
         let [idle_ms, spins] = ["idle", "spins"].map(|name| setup.options.number(name) as u32);
-        let ring =
-            Ring::open_polled(ring_entries(depth), slots(setup, depth)?, idle_ms.max(1), spins)?;
+        let other = setup.options.word("cpu") == "other";
+        let polling = Polling { idle_ms: idle_ms.max(1), cpu: Some(cpu(other)?), spins };
+        let ring = Ring::open_polled(ring_entries(depth), slots(setup, depth)?, &polling)?;
         Chains::open(setup, depth, ring, ReadSend::of(setup))
+    }
+}
+
+/// The CPU that this thread is on, or the last but one of the others that are online; the only other
+/// one, if it is.
+fn cpu(other: bool) -> Result<u32, OpenError> {
+    const ONLINE: &str = "/sys/devices/system/cpu/online";
+    // SAFETY: the call takes nothing and touches no memory of this process.
+    let own = Errno::result(unsafe { libc::sched_getcpu() })
+        .map_err(|errno| OpenError::failed("sched_getcpu", errno))? as u32;
+    if !other {
+        return Ok(own);
+    }
+    let online = std::fs::read_to_string(ONLINE).map_err(|error| {
+        OpenError::failed("read(/sys/devices/system/cpu/online)", sys::errno_of(error))
+    })?;
+    let cpus: Vec<u32> = listed(&online).filter(|&cpu| cpu != own).collect();
+    let cpu =
+        if cpus.len() > 1 { cpus[cpus.len() - 2] } else { cpus.first().copied().unwrap_or(own) };
+    if cpu == own {
+        let why = "there is no other CPU for the polling thread";
+        return Err(OpenError::Refused { why });
+    }
+    Ok(cpu)
+}
+
+/// The numbers in a list like `0-1,3`.
+fn listed(text: &str) -> impl Iterator<Item = u32> + '_ {
+    text.trim().split(',').flat_map(|range| {
+        let mut ends = range.split('-').filter_map(|number| number.parse::<u32>().ok());
+        let first = ends.next();
+        let last = ends.next_back().or(first);
+        first.into_iter().flat_map(move |first| first..=last.unwrap_or(first))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::listed;
+
+    #[test]
+    fn lists_of_cpus_are_numbers_and_ranges() {
+        assert_eq!(listed("0-1,3\n").collect::<Vec<_>>(), [0, 1, 3]);
+        assert_eq!(listed("5").collect::<Vec<_>>(), [5]);
+        assert_eq!(listed("").count(), 0);
     }
 }

@@ -1,5 +1,7 @@
 //! The judge on counts as kernels were seen to give them.
 
+mod holes;
+
 use super::super::counts::{Classes, Counts};
 use super::super::moves::Move;
 use super::{Case, Changed, Judgement, judge};
@@ -13,6 +15,7 @@ const MIB: u64 = 1 << 20;
 const USER: u8 = 1;
 const LOG: u8 = 2;
 const FILE: u8 = 3;
+const PIPE: u8 = 4;
 const SOCKET: u8 = 5;
 const READ: u16 = 0;
 const WRITE: u16 = 1;
@@ -120,6 +123,43 @@ fn a_device_that_cannot_gather_costs_a_copy_that_the_claim_must_name() {
     let plain = case("read-write", &route(SinkKind::TcpLoopback, false), &seen, &[]);
     assert_eq!(plain.agreement, Agreement::Agrees, "{:?}", plain.reason);
     assert_eq!(plain.copies.observed, Some(3.0));
+}
+
+#[test]
+fn headers_that_become_linear_are_no_payload() {
+    let header = MIB / 16;
+    let moves = [(WRITE, USER, SOCKET, header), (SENDFILE, LOG, SOCKET, MIB)];
+    let queued = Classes { private: header, ..log(MIB) };
+    let seen = counts(&moves, queued, linear(MIB + header), linear(MIB + header));
+    let route = route(SinkKind::TcpVeth, false);
+    let path = find("sendfile").unwrap().path(&route);
+    let gaps = BTreeMap::new();
+    let (path, route, gaps, missing_bytes) = (&path, &route, &gaps, None);
+    let (payload_bytes, header_bytes, counts) = (MIB, header, &seen);
+    let changed = None;
+    let case =
+        Case { path, route, payload_bytes, header_bytes, changed, missing_bytes, counts, gaps };
+    let judged = judge(&case);
+    assert_eq!(judged.agreement, Agreement::Agrees, "{:?}", judged.reason);
+    assert_eq!(judged.copies.observed, Some(1.0));
+}
+
+#[test]
+fn a_pipe_shows_writes_and_hides_what_a_splice_put_into_it() {
+    let pipe = route(SinkKind::Pipe, true);
+    let nothing = Classes::default();
+    let seen = |moves: &[_]| counts(moves, nothing, nothing, nothing);
+    let moves = [(READ, LOG, USER, MIB), (WRITE, USER, PIPE, MIB)];
+    let copied = case("read-write", &pipe, &seen(&moves), &[]);
+    assert_eq!(copied.agreement, Agreement::Agrees, "{:?}", copied.reason);
+    assert_eq!(copied.copies.observed, Some(2.0));
+    let unseen = case("sendfile", &pipe, &seen(&[(SENDFILE, LOG, PIPE, MIB)]), &[]);
+    assert_eq!((unseen.agreement, unseen.copies.observed), (Agreement::Unobserved, None));
+    // Who claims to splice and writes instead is found out all the same.
+    let lied = case("sendfile", &pipe, &seen(&moves), &[]);
+    assert_eq!(lied.agreement, Agreement::Contradicts);
+    let half = [(READ, LOG, USER, MIB), (WRITE, USER, PIPE, MIB / 2)];
+    assert_eq!(case("read-write", &pipe, &seen(&half), &[]).agreement, Agreement::Contradicts);
 }
 
 #[test]
@@ -302,6 +342,10 @@ fn encryption_is_seen_as_a_copy_into_the_kernels_pages() {
     assert!(judged.reason.unwrap().contains("encrypted"));
     let copies = judged.copies.observed.unwrap();
     assert!((copies - 1.0).abs() < 0.01, "{copies}");
+    // The receiver's kernel decrypts into packets that it uses again: their pages say nothing.
+    let again = counts(&moves, sealed, sealed, private(MIB / 7));
+    let judged = case("ktls-sendfile", &tcp, &again, &[]);
+    assert!(judged.copies.observed.is_some_and(|copies| copies > 0.99), "{:?}", judged.copies);
     // Clear pages of the log on the wire would be no encryption at all.
     let judged = case("ktls-sendfile", &tcp, &counts(&moves, log(MIB), log(MIB), log(MIB)), &[]);
     assert_eq!(judged.agreement, Agreement::Contradicts);

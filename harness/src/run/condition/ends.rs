@@ -51,7 +51,7 @@ pub fn without(
 
 fn end(entry: Entry, evidence: &Evidence, ground: Ground, lines: &mut Vec<Line>) -> Status {
     let (counted, sent) = (entry.counted.as_ref(), entry.sent_per_byte);
-    lines.push(Line::Ledger(evidence.ledger(&entry.cell, ground, counted, sent)));
+    lines.push(Line::Ledger(evidence.ledger(&entry.cell, ground, &entry.setup, counted, sent)));
     lines.extend(entry.aliasing.map(Line::Aliasing));
     lines.extend(entry.profile.map(Line::Profile));
     let status = entry.trouble.as_ref().map_or(Status::Ok, |trouble| trouble.status);

@@ -57,7 +57,8 @@ impl Measure<'_> {
             };
             match seen {
                 Ok(seen) => {
-                    let line = aliasing::line(&self.entries[at].cell, self.ground.link, seen);
+                    let (entry, link) = (&self.entries[at], self.ground.link);
+                    let line = aliasing::line(&entry.cell, link, &entry.setup, seen);
                     self.entries[at].aliasing = Some(line);
                 }
                 Err(trouble) => self.give_up(at, trouble),

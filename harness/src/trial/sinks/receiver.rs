@@ -43,11 +43,11 @@ impl Drop for Receiver {
 }
 
 impl Receiver {
-    pub(super) fn start(spec: &Spec, address: &str) -> Result<Receiver, Trouble> {
+    /// Tells a receiver where to connect, and how to receive.
+    pub(super) fn tell(&mut self, spec: &Spec, address: &str) -> Result<(), Trouble> {
         let (broker, undo) = encryption(spec)?;
-        let mut receiver = Receiver::spawn("receive")?;
-        receiver.broker = broker;
-        receiver.patience = patience(spec);
+        self.broker = broker;
+        self.patience = patience(spec);
         let spec = ReceiverSpec {
             address: address.to_owned(),
             connections: spec.consumers,
@@ -61,8 +61,7 @@ impl Receiver {
             slow_rate_bytes: spec.demand.slow_rate_bytes,
             idling_ms: limits::idling(spec).as_millis() as u64,
         };
-        say(&mut receiver.orders, &spec).map_err(|e| io("write", "the far end's pipe", &e))?;
-        Ok(receiver)
+        say(&mut self.orders, &spec).map_err(|e| io("write", "the far end's pipe", &e))
     }
 
     /// Shakes hands on each of these connections, where the consumers want to be served by TLS.
@@ -85,7 +84,8 @@ impl Receiver {
         Ok(connections)
     }
 
-    /// Starts the far end that this hidden subcommand is; it has been told nothing yet.
+    /// Starts the far end that this hidden subcommand is, in the network namespace in which this thread
+    /// is now; it has been told nothing yet.
     pub(in crate::trial) fn spawn(role: &str) -> Result<Receiver, Trouble> {
         let parent = nix::unistd::getpid();
         let mut command = Command::new(crate::trial::SELF);

@@ -1,9 +1,16 @@
-//! How does a consumer come to its connection, and from how many bytes on is it told of them?
+//! How does a receiver come to its connections, and what does each kind of them want?
+//!
+//! It connects to the sender, or inherits what its parent has: sockets of a sink on another host,
+//! accepted already, and the reading ends of pipes. A pipe knows neither flags nor a time limit:
+//! reads of it never wait, so that a receiver that sleeps sleeps in `poll`.
 
 use super::SILENCE;
+use crate::trial::sinks::PIPES;
 use crate::trial::wire::{INHERITED, ReceiverSpec};
 use anyhow::{Context, bail};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt};
 use std::io::Write;
 use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -35,8 +42,39 @@ pub(super) fn inherited() -> anyhow::Result<Vec<OwnedFd>> {
     numbers.into_iter().map(take).collect()
 }
 
-/// A connection with buffers as the cell has them.
+/// Bytes of a connection: `recv` of a socket, `read` of a pipe, which does not wait.
+pub(super) fn receive(
+    from: &OwnedFd,
+    pipe: bool,
+    to: &mut [u8],
+    flags: MsgFlags,
+) -> nix::Result<usize> {
+    if pipe { nix::unistd::read(from, to) } else { recv(from.as_raw_fd(), to, flags) }
+}
+
+/// Waits for bytes of a pipe, or its end; false when neither came.
+pub(super) fn has_bytes(pipe: &OwnedFd) -> bool {
+    let mut wait = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+    let limit = PollTimeout::try_from(SILENCE).unwrap_or(PollTimeout::MAX);
+    // An interrupted wait is followed by another look.
+    !matches!(poll(&mut wait, limit), Ok(0))
+}
+
+/// A pipe that the sender left open for this process.
+fn inherited_pipe(numbers: &str, index: u32) -> anyhow::Result<OwnedFd> {
+    let number = numbers.split(',').nth(index as usize).context("no such pipe")?;
+    let number = number.parse().context("the number of a pipe")?;
+    // SAFETY: the sender left this descriptor open for this process alone, whose address names each
+    // number once, so that nobody else here owns it.
+    let pipe: OwnedFd = unsafe { OwnedFd::from_raw_fd(number) };
+    fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context("fcntl(F_SETFL)")?;
+    Ok(pipe)
+}
+
 pub(super) fn connect(spec: &ReceiverSpec, index: u32) -> anyhow::Result<OwnedFd> {
+    if let Some(numbers) = spec.address.strip_prefix(PIPES) {
+        return inherited_pipe(numbers, index);
+    }
     connect_with(&spec.address, index, spec.socket_buffer_bytes)
 }
 
