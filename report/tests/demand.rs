@@ -86,8 +86,8 @@ fn classes_and_crowds_are_said_apart() {
                    slow consumers p50 5.00 ms, p99 5.00 ms, max 5.00 ms";
     assert_eq!(of("read-write", "consumers 1"), [classes], "one consumer is no crowd");
     let crowd = "1000 consumers held: sender 1011 descriptors, 10 MiB at most; receiver 1006 \
-                 descriptors, 6 MiB at most; TCP sockets of the system 40 KiB before, 3 GiB at most; \
-                 queue 112 B for each";
+                 descriptors, 6 MiB at most; TCP sockets of the system 40 KiB before, 3 GiB at \
+                 most; queue 112 B for each";
     assert_eq!(of("read-write", "consumers 1000"), [classes, crowd]);
 }
 

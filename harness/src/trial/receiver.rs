@@ -13,15 +13,13 @@
 mod connections;
 pub mod decode;
 mod pace;
+mod read_back;
 
 use super::footprint;
 use super::sinks::PIPES;
-use super::wire::{
-    Ask, Content, Counted, Echo, Expect, Lines, ReadBack, ReceiverSpec, UNTIL_CLOSED, say,
-};
+use super::wire::{Ask, Counted, Echo, Expect, Lines, ReceiverSpec, UNTIL_CLOSED, say};
 use crate::counters::{Usage, now};
 use anyhow::{Context, bail};
-use base64::Engine as _;
 pub(super) use connections::connect_to;
 use connections::{connect, has_bytes, inherited, own_cpu, receive, set_low_water};
 use decode::Decoder;
@@ -231,36 +229,6 @@ impl Receiver {
         let pending: usize = self.decoders.iter().map(Decoder::pending_bytes).sum();
         anyhow::ensure!(pending == 0, "{pending} bytes came beyond the last whole chunk");
         Ok(())
-    }
-
-    /// Reads what was queued so far: the aliasing probe's end. Nothing here is timed.
-    fn read_back(&mut self, wanted: ReadBack) -> Content {
-        let unsealed = self.unseal();
-        let read = || -> anyhow::Result<Vec<u8>> {
-            unsealed?;
-            let connection = self.connections.get(wanted.connection as usize);
-            let connection = connection.context("no such connection")?;
-            let mut bytes = vec![0; wanted.read_back_bytes as usize];
-            let mut read = 0;
-            while read < bytes.len() {
-                match receive(connection, self.pipes, &mut bytes[read..], MsgFlags::empty()) {
-                    Ok(0) => bail!("the sender closed the connection after {read} bytes"),
-                    Ok(got) => read += got,
-                    Err(nix::errno::Errno::EINTR) => {}
-                    Err(nix::errno::Errno::EAGAIN) if self.pipes && has_bytes(connection) => {}
-                    Err(nix::errno::Errno::EAGAIN) => bail!("no byte came for {SILENCE:?}"),
-                    Err(errno) => bail!("recv: {errno}"),
-                }
-            }
-            Ok(bytes)
-        };
-        match read() {
-            Ok(bytes) => {
-                let data = base64::engine::general_purpose::STANDARD.encode(bytes);
-                Content { data, error: None }
-            }
-            Err(error) => Content { data: String::new(), error: Some(format!("{error:#}")) },
-        }
     }
 
     fn read_one(&mut self, counted: &mut Counted) -> anyhow::Result<()> {

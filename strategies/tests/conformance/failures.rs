@@ -92,7 +92,7 @@ fn movers() -> impl Iterator<Item = (&'static dyn Strategy, Set)> {
     let movers = ALL.iter().copied().filter(|strategy| strategy.moves_the_log());
     movers.flat_map(|strategy| {
         let sizes = |set: &Set| {
-            !["buffer", "pipe", "message", "every"].iter().any(|name| set.contains_key(*name))
+            !["buffer", "pipe", "chunk", "every"].iter().any(|name| set.contains_key(*name))
         };
         let has = |name| strategy.options().iter().any(|spec| spec.name == name);
         let several = (has("depth") && has("buffer")).then(|| {

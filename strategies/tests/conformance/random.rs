@@ -54,7 +54,7 @@ proptest! {
             // Two bytes at a time over a slow socket prove nothing more and take for ever.
             let mut variants = variants(*strategy);
             let small = |value: &OptionValue| *value < OptionValue::Number(64);
-            let drips = |set: &Set| ["buffer", "message"].iter().any(|n| set.get(*n).is_some_and(small));
+            let drips = |set: &Set| ["buffer", "chunk"].iter().any(|n| set.get(*n).is_some_and(small));
             variants.retain(|set| !drips(set));
             let set = variants.get(variant.index(variants.len().max(1))).cloned();
             transfer(*strategy, &log, &fetches, &ends, &set.unwrap_or_else(Set::new));
