@@ -78,7 +78,9 @@ impl Condition {
     #[must_use]
     pub fn params(&self) -> BTreeMap<String, Value> {
         let mut params = self.key_params();
-        params.extend(demand(&self.demand));
+        if self.family == Family::Transfer {
+            params.extend(demand(&self.demand));
+        }
         if let LogChoice::Kafka(spec) = &self.log {
             params.extend([
                 ("log_size".to_owned(), json!(spec.total_bytes)),

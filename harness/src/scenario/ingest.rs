@@ -9,6 +9,7 @@ use super::matrix::{Matrix, Setting};
 use super::parse::Tables;
 use super::words;
 use super::{Access, Cache, Link, Receiver};
+use crate::trial::wire::Demand;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -99,7 +100,7 @@ impl Intake {
 }
 
 /// The keys that say something about sinks and the page cache of a log that is read.
-pub(super) const OF_TRANSFERS: [&str; 13] = [
+pub(super) const OF_TRANSFERS: [&str; 18] = [
     "header",
     "consumers",
     "access",
@@ -113,6 +114,11 @@ pub(super) const OF_TRANSFERS: [&str; 13] = [
     "segmentation",
     "mtu",
     "bandwidth",
+    "driver",
+    "slow",
+    "slow_rate",
+    "rate",
+    "arrivals",
 ];
 
 /// Whether the setting is what a file that is silent has anyway.
@@ -127,6 +133,11 @@ fn is_default(setting: &Setting) -> bool {
         Setting::ScatterGather(on) | Setting::Checksum(on) | Setting::Segmentation(on) => on,
         Setting::Mtu(bytes) => bytes == Link::default().asked().mtu_bytes,
         Setting::Bandwidth(bytes) => bytes == 0,
+        Setting::Driver(driver) => driver == Demand::default().driver,
+        Setting::Slow(count) => count == 0,
+        Setting::SlowRate(bytes) => bytes == Demand::default().slow_rate_bytes,
+        Setting::Rate(rate) => rate == 0,
+        Setting::Arrivals(arrivals) => arrivals == Demand::default().arrivals,
         Setting::Source(source) => source == Intake::default().source,
         Setting::Feed(feed) => feed == Intake::default().feed,
         Setting::Fsync(fsync) => fsync == Intake::default().fsync,

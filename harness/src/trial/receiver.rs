@@ -418,7 +418,7 @@ impl Receiver {
         let now_ns = now().0;
         if now_ns.saturating_sub(self.looked_ns) >= LOOK_NS {
             self.looked_ns = now_ns;
-            let held_bytes = footprint::tcp_memory_bytes().unwrap_or(0);
+            let held_bytes = footprint::tcp_memory_bytes();
             counted.tcp_memory_bytes = counted.tcp_memory_bytes.max(held_bytes);
         }
     }

@@ -213,13 +213,11 @@ impl Sinks {
         let mut setup = self.buffers();
         let Counted { peak_rss_bytes, descriptors, tcp_memory_bytes, .. } = self.heard;
         for (name, value) in [
-            ("receiver_peak_rss_bytes", peak_rss_bytes),
-            ("receiver_descriptors", descriptors),
+            ("receiver_peak_rss_bytes", Some(peak_rss_bytes).filter(|&bytes| bytes > 0)),
+            ("receiver_descriptors", Some(descriptors).filter(|&count| count > 0)),
             ("tcp_memory_peak_bytes", tcp_memory_bytes),
         ] {
-            if value > 0 {
-                setup.insert(name.to_owned(), json!(value));
-            }
+            setup.extend(value.map(|value| (name.to_owned(), json!(value))));
         }
         setup
     }

@@ -60,7 +60,7 @@ fn compare(
         "strategy": strategy, "bare": false, "options": {},
         "segments": [[dir.join("log"), 4u64 << 20]], "batches": [[0, 0, 1]],
         "fetch_bytes": fetch_bytes, "header_bytes": 70, "fetches": 16, "access": "sequential",
-        "seed": 1, "consumers": consumers, "sink": "tcp-loopback", "scratch": dir,
+        "seed": 1, "consumers": consumers, "sink": "tcp-loopback", "scratch": dir, "beside": dir,
         "discard": false, "spins": false, "socket_buffer_bytes": 65536, "cache": "warm", "pin": null,
         "markers": true, "demand": demand,
     });

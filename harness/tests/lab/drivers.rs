@@ -149,7 +149,7 @@ fn world() -> World {
     let spec = json!({
         "strategy": "", "bare": false, "options": {}, "segments": [], "batches": [],
         "fetch_bytes": FETCH_BYTES, "header_bytes": 0, "fetches": FETCHES, "access": "sequential",
-        "seed": 1, "consumers": 2, "sink": "unix-stream", "scratch": ".", "discard": false,
+        "seed": 1, "consumers": 2, "sink": "unix-stream", "scratch": ".", "beside": ".", "discard": false,
         "spins": false, "socket_buffer_bytes": 0, "cache": "warm", "pin": null, "markers": false,
     });
     World {

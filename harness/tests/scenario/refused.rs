@@ -291,6 +291,18 @@ fn what_is_not_toml_is_refused_where_it_breaks() {
 }
 
 #[test]
+fn drivers_and_rates_say_nothing_to_those_who_receive() {
+    for (key, value) in [("driver", "\"threads\""), ("slow", "1"), ("rate", "9")] {
+        let text = format!(
+            "question = \"?\"\nbaseline = \"recv-write\"\nstrategies = [\"recv-write\"]\n[matrix]\n\
+             {key} = {value}\n"
+        );
+        let bad = parse("test", "a/test.toml", &text).expect_err(key).to_string();
+        assert!(bad.contains("says nothing to strategies of the family ingest"), "{bad}");
+    }
+}
+
+#[test]
 fn pressure_that_would_be_none_is_refused() {
     check("[pressure]\nmemmory = 1\n", "pressure.memmory", 2, &["did you mean `memory`?"]);
     let fits = &["no pressure", "less than the log's size, 256 MiB"];
@@ -299,7 +311,13 @@ fn pressure_that_would_be_none_is_refused() {
     let near = &["\"sendfil\" is unknown", "did you mean `sendfile`?"];
     check("[pressure]\nhot_strategy = \"sendfil\"\n", "pressure.hot_strategy", 2, near);
     check("[pressure]\nhot_strategy = \"null\"\n", "pressure.hot_strategy", 2, &["is unknown"]);
-    for (key, value) in [("cache", "\"warm\""), ("access", "\"random\""), ("consumers", "2")] {
+    for (key, value) in [
+        ("cache", "\"warm\""),
+        ("access", "\"random\""),
+        ("consumers", "2"),
+        ("driver", "\"reactor\""),
+        ("rate", "9"),
+    ] {
         let rest = format!("[matrix]\n{key} = {value}\n[pressure]\n");
         check(&rest, &format!("matrix.{key}"), 2, &["[pressure] decides it"]);
     }

@@ -133,9 +133,10 @@ pub struct Counted {
     /// Its open descriptors.
     #[serde(default)]
     pub descriptors: u64,
-    /// The most memory that TCP's sockets were seen to hold while content was checked; 0 otherwise.
+    /// The most memory that TCP's sockets were seen to hold while content was checked; none at
+    /// other times.
     #[serde(default)]
-    pub tcp_memory_bytes: u64,
+    pub tcp_memory_bytes: Option<u64>,
     /// Set instead of counts when it could not go on.
     pub error: Option<String>,
 }
