@@ -72,7 +72,21 @@ pub fn verdict(expected: Sharing, shared_bytes: u64, probed_bytes: u64) -> Agree
 pub fn line(cell: &Cell, link: Option<&Link>, setup: &claims::Setup, seen: Aliased) -> Aliasing {
     let Aliased { shared_bytes, probed_bytes, reason } = seen;
     let route = claims::route(cell, link, setup);
-    let claim = || cell.contender.path(&route).map(|path| expected(&path));
+    let path = cell.contender.path(&route);
+    // Pinned pages are shared until they are delivered: bytes that still waited for that say nothing.
+    let copied_late = path.as_ref().is_some_and(|path| {
+        path.hops.iter().any(|hop| (hop.from, hop.to) == (Place::Wire, Place::KernelPages))
+    });
+    if copied_late && 0 < shared_bytes && shared_bytes < probed_bytes {
+        let reason = format!(
+            "{shared_bytes} of {probed_bytes} bytes had not been delivered, which is when they are \
+             copied, before they were rewritten"
+        );
+        let (shared_bytes, probed_bytes, expected) = (0, 0, None);
+        let (verdict, reason) = (Agreement::Unobserved, Some(reason));
+        return Aliasing { cell: cell.id(), shared_bytes, probed_bytes, expected, verdict, reason };
+    }
+    let claim = || path.as_ref().map(expected);
     let expected = Some(probed_bytes).filter(|&bytes| bytes > 0).and_then(|_| claim());
     let verdict = expected
         .map_or(Agreement::Unobserved, |expected| verdict(expected, shared_bytes, probed_bytes));
