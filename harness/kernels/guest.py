@@ -14,11 +14,11 @@ import subprocess
 import tarfile
 
 HERE = pathlib.Path(__file__).parent
-MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "crc32c_intel", "ext4", "tcp_cubic",
+MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "crc32c_intel", "ext4", "tcp_cubic", "veth",
            # Kernel TLS, and the cipher that it is asked for.
            "aesni_intel", "ctr", "ghash_generic", "gcm", "tls"]
 # Seconds: the guest's own watchdog, then QEMU's end.
-LIMIT, PATIENCE = 240, 300
+LIMIT, PATIENCE = 420, 480
 CONSOLE_LINES = 12
 
 

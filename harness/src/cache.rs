@@ -254,6 +254,8 @@ impl Watched {
 pub struct Device {
     /// Its name under `/sys/class/block`, such as `vda`.
     pub name: String,
+    /// The loop device above it, which reads past its file's cache.
+    pub loops: Option<String>,
     stat: PathBuf,
 }
 
@@ -261,11 +263,20 @@ impl Device {
     /// The device under a path.
     ///
     /// # Errors
-    /// Why there is none that could be asked: tmpfs, overlayfs and btrfs have anonymous devices.
+    /// Why there is none that could be asked: tmpfs, overlayfs and a btrfs of several devices have
+    /// anonymous ones.
     pub fn under(path: &Path) -> Result<Device, String> {
         let status = nix::sys::stat::stat(path).map_err(|e| format!("stat: {e}"))?;
         let (major, minor) =
             (nix::sys::stat::major(status.st_dev), nix::sys::stat::minor(status.st_dev));
+        if Path::new(&format!("/sys/dev/block/{major}:{minor}")).exists() {
+            return Device::lowest(major, minor);
+        }
+        let (major, minor) = only_device_of_btrfs(path).unwrap_or((major, minor));
+        Device::lowest(major, minor)
+    }
+
+    fn lowest(major: u64, minor: u64) -> Result<Device, String> {
         let link = PathBuf::from(format!("/sys/dev/block/{major}:{minor}"));
         let mut node = std::fs::canonicalize(&link)
             .map_err(|_| format!("device {major}:{minor} is not a block device"))?;
@@ -276,9 +287,10 @@ impl Device {
         let name = node.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let backing = node.join("loop/backing_file");
         if backing.exists() {
-            return Err(format!("{name} is a loop device: its file's own cache may answer"));
+            let (major, minor) = crate::volume::below(&name)?;
+            return Device::lowest(major, minor).map(|d| Device { loops: Some(name), ..d });
         }
-        Ok(Device { name, stat: node.join("stat") })
+        Ok(Device { name, loops: None, stat: node.join("stat") })
     }
 
     /// Bytes read from it so far, by anybody: sectors of 512 bytes in its `stat` file
@@ -304,6 +316,21 @@ impl Device {
         let files = [below(node), below(node.parent()?)];
         files.into_iter().find(|file| file.exists())
     }
+}
+
+/// A btrfs may have many devices, and shows files on one that is none of them. One that has a single
+/// device has its bytes from there.
+fn only_device_of_btrfs(path: &Path) -> Option<(u64, u64)> {
+    let mount = crate::machine::mount_row(path).ok()?;
+    let source = std::fs::canonicalize(mount.source).ok()?;
+    let name = source.file_name().filter(|_| mount.filesystem == "btrfs")?;
+    let all = std::fs::read_dir("/sys/fs/btrfs").ok()?.flatten();
+    let mut devices = all.map(|one| one.path().join("devices"));
+    let devices = devices.find(|devices| devices.join(name).exists())?;
+    only_entry(&devices)?;
+    let numbers = std::fs::read_to_string(devices.join(name).join("dev")).ok()?;
+    let (major, minor) = numbers.trim().split_once(':')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 fn only_entry(dir: &Path) -> Option<PathBuf> {

@@ -5,10 +5,9 @@
 
 use crate::cache::Device;
 use crate::doctor;
-use nix::errno::Errno;
+use crate::net::ethtool;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
@@ -162,22 +161,39 @@ fn storage(set: &mut impl FnMut(&str, Value) -> Option<Value>, logs: &Path) {
 /// # Errors
 /// Why the mount cannot be found.
 pub(crate) fn mount_of(path: &Path) -> Result<(String, String), String> {
+    mount_row(path).map(|row| (row.filesystem, row.options))
+}
+
+/// A mount, as the kernel's table has it.
+pub(crate) struct Mount {
+    /// The type of its file system.
+    pub filesystem: String,
+    /// What is mounted: a device's node, where it has one.
+    pub source: String,
+    options: String,
+}
+
+/// The mount that holds a path.
+///
+/// # Errors
+/// Why it cannot be found.
+pub(crate) fn mount_row(path: &Path) -> Result<Mount, String> {
     let path = std::fs::canonicalize(path)
         .map_err(|error| doctor::failed(&path.display().to_string(), &error))?;
     let table = doctor::read("/proc/self/mountinfo")?;
-    let row = |line: &str| -> Option<(usize, String, String)> {
+    let row = |line: &str| -> Option<(usize, Mount)> {
         let (left, right) = line.split_once(" - ")?;
         let left: Vec<&str> = left.split(' ').collect();
         // The kernel writes spaces in paths as \040; such mounts are compared in that form.
         let point = left.get(4)?.replace("\\040", " ");
         path.starts_with(&point).then_some(())?;
-        let filesystem = right.split(' ').next()?;
-        Some((point.len(), filesystem.to_owned(), (*left.get(5)?).to_owned()))
+        let mut right = right.split(' ').map(str::to_owned);
+        let (filesystem, source) = (right.next()?, right.next()?);
+        Some((point.len(), Mount { filesystem, source, options: (*left.get(5)?).to_owned() }))
     };
     // Of mounts on the same point the last one is on top.
-    let best = table.lines().filter_map(row).max_by_key(|(len, ..)| *len);
-    best.map(|(_, filesystem, options)| (filesystem, options))
-        .ok_or_else(|| format!("no mount holds {}", path.display()))
+    let best = table.lines().filter_map(row).max_by_key(|(len, _)| *len);
+    best.map(|(_, mount)| mount).ok_or_else(|| format!("no mount holds {}", path.display()))
 }
 
 fn network(set: &mut impl FnMut(&str, Value) -> Option<Value>) {
@@ -185,52 +201,12 @@ fn network(set: &mut impl FnMut(&str, Value) -> Option<Value>) {
     set("congestion_default", text(read(format!("{ipv4}/tcp_congestion_control"))));
     set("send_buffer_limit_bytes", number(read("/proc/sys/net/core/wmem_max")));
     set("receive_buffer_limit_bytes", number(read("/proc/sys/net/core/rmem_max")));
-    for (name, command) in
-        [("loopback_scatter_gather", ETHTOOL_GSG), ("loopback_tx_checksum", ETHTOOL_GTXCSUM)]
-    {
+    for offload in [ethtool::SCATTER_GATHER, ethtool::TX_CHECKSUM] {
         let reason = |errno| json!(format!("unavailable: ioctl(SIOCETHTOOL): {errno}"));
-        set(name, offload("lo", command).map_or_else(reason, |on| json!(on)));
+        let name = format!("loopback_{}", offload.name);
+        set(&name, ethtool::get("lo", offload).map_or_else(reason, |on| json!(on)));
     }
     set("loopback_mtu", number(read("/sys/class/net/lo/mtu")));
-}
-
-/// `ETHTOOL_GTXCSUM` of `linux/ethtool.h`: does the device fill in checksums?
-pub const ETHTOOL_GTXCSUM: u32 = 0x16;
-/// `ETHTOOL_GSG` of `linux/ethtool.h`: does the device gather fragments?
-pub const ETHTOOL_GSG: u32 = 0x18;
-
-/// A socket to ask about devices by. It is not bound, since a new namespace's loopback is down.
-///
-/// # Errors
-/// What the kernel said.
-pub(crate) fn control_socket() -> Result<OwnedFd, Errno> {
-    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
-    socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
-}
-
-/// Reads one offload of a device back, by the `SIOCETHTOOL` ioctl.
-///
-/// # Errors
-/// What the kernel said.
-pub fn offload(device: &str, command: u32) -> Result<bool, Errno> {
-    #[repr(C)]
-    struct Request {
-        name: [u8; libc::IFNAMSIZ],
-        data: *mut [u32; 2],
-        // The rest of union ifr_ifru.
-        room: [u8; 16],
-    }
-    const SIOCETHTOOL: libc::c_ulong = 0x8946;
-    let socket = control_socket()?;
-    let mut value = [command, 0];
-    let mut request = Request { name: [0; libc::IFNAMSIZ], data: &raw mut value, room: [0; 16] };
-    for (to, from) in request.name.iter_mut().zip(device.bytes().take(libc::IFNAMSIZ - 1)) {
-        *to = from;
-    }
-    // SAFETY: `request` is a struct ifreq whose data pointer leads to a struct ethtool_value (two u32);
-    // both live on this stack frame and the kernel uses them only during the call.
-    let answer = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &raw mut request) };
-    Errno::result(answer).map(|_| value[1] != 0)
 }
 
 /// Whether the kernel accounts for softirq time apart, from its configuration.
@@ -279,12 +255,6 @@ mod tests {
         }
         assert!(facts["cpus"].as_u64().unwrap() >= 1);
         assert!(!facts["filesystem"].as_str().unwrap().starts_with("unavailable"));
-    }
-
-    #[test]
-    fn loopback_gathers_and_needs_no_checksum() {
-        assert_eq!(offload("lo", ETHTOOL_GSG), Ok(true));
-        assert_eq!(offload("no-such-device", ETHTOOL_GSG), Err(Errno::ENODEV));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use serde_json::Value;
 pub const NONE: &str = "–";
 
 /// Parameters whose numbers are bytes.
-const BYTE_AXES: [&str; 7] =
-    ["fetch", "message", "header", "socket_buffer", "batch", "segment", "log_size"];
+const BYTE_AXES: [&str; 8] =
+    ["fetch", "message", "header", "socket_buffer", "slow_rate", "batch", "segment", "log_size"];
 
 /// A size in bytes with a binary unit: `128 B`, `64 KiB`, `1.5 MiB`.
 #[must_use]
@@ -146,6 +146,8 @@ pub fn parameter(name: &str, value: &Value) -> String {
     match value {
         Value::Number(number) => match number.as_f64() {
             Some(value) if BYTE_AXES.contains(&name) => bytes(value),
+            Some(0.0) if name == "bandwidth" => "unbounded".into(),
+            Some(value) if name == "bandwidth" => format!("{}/s", bytes(value)),
             _ => number.to_string(),
         },
         Value::String(text) => text.clone(),

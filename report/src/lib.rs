@@ -6,6 +6,7 @@
 //! [`kernels`] lays the records of several kernels side by side, which [`page::kernels`] shows, and
 //! [`lesson`] takes the strategies' own documentation apart, which [`page::lessons`] shows.
 
+pub mod demand;
 pub mod format;
 pub mod hot;
 pub mod kernels;

@@ -8,6 +8,7 @@ mod export;
 
 pub use export::{cmp_csv, cmp_json};
 
+use crate::demand;
 use crate::format::{self, NONE};
 use crate::metric::Metric;
 use crate::record::Record;
@@ -61,6 +62,9 @@ fn scenario(study: &Study) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
         out += &format!("{table}\n");
+    }
+    for statement in demand::statements(study) {
+        out += &format!("{statement}\n");
     }
     for note in answer.notes {
         out += &format!("note: {note}\n");

@@ -49,6 +49,9 @@ calls! {
     Setsockopt "setsockopt",
     Poll "poll",
     EpollWait "epoll_wait",
+    EpollPwait2 "epoll_pwait2",
+    EpollCtl "epoll_ctl",
+    ClockNanosleep "clock_nanosleep",
     Recv "recvfrom",
     Pwrite "pwrite64",
     Fdatasync "fdatasync",
@@ -164,6 +167,22 @@ impl Calls {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.counts.iter().map(Cell::get).sum()
+    }
+
+    /// Adds what another thread counted.
+    pub fn add(&self, other: &Calls) {
+        for (sum, count) in self.counts.iter().zip(&other.counts) {
+            sum.set(sum.get() + count.get());
+        }
+        self.short_writes.set(self.short_writes.get() + other.short_writes());
+        self.looked(other.looked_bytes() as usize);
+        self.handed(other.handed_bytes() as usize);
+        let (own, more) = (self.zerocopy(), other.zerocopy());
+        self.zerocopy.set(Zerocopy {
+            sends: own.sends + more.sends,
+            answered: own.answered + more.answered,
+            copied: own.copied + more.copied,
+        });
     }
 
     /// Sets every count to zero.

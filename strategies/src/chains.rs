@@ -73,6 +73,8 @@ pub(crate) struct Work {
     pub(crate) more: bool,
     /// For a send: whatever else it needs.
     pub(crate) flags: i32,
+    /// For a write into a pipe that must not wait: see [`sys::pipe_nowait`].
+    pipe_nowait: i32,
 }
 
 impl Work {
@@ -88,6 +90,7 @@ impl Work {
         match self.sink.kind {
             SinkKind::File | SinkKind::Null => 0,
             _ if waits => 0,
+            SinkKind::Pipe => self.pipe_nowait,
             _ => libc::RWF_NOWAIT,
         }
     }
@@ -147,6 +150,7 @@ pub(crate) struct Chains<L> {
     /// Each slot begins with room for a header; the bytes of the log follow.
     header_room: usize,
     nonblocking: Vec<bool>,
+    pipe_nowait: i32,
     depth: usize,
     items: Vec<Item>,
     entries: Vec<squeue::Entry>,
@@ -180,6 +184,7 @@ impl<L: Links + 'static> Chains<L> {
             nonblocking: nonblocking
                 .collect::<Result<_, _>>()
                 .map_err(|errno| OpenError::failed("fcntl(F_GETFL)", errno))?,
+            pipe_nowait: sys::pipe_nowait().map_err(|errno| OpenError::failed("pipe2", errno))?,
             depth,
             items: Vec::with_capacity(depth),
             entries: Vec::with_capacity(ring_entries(depth)),
@@ -420,6 +425,7 @@ impl<L: Links> Chains<L> {
             sink: item.sink,
             more,
             flags: libc::MSG_NOSIGNAL | libc::MSG_WAITALL | wait | more_flag,
+            pipe_nowait: self.pipe_nowait,
         }
     }
 }

@@ -138,7 +138,8 @@ pub enum Step {
     Moved,
     /// Every sink that still has bytes to come would block: wait for one of them, then step again.
     Blocked,
-    /// Every queued byte has been accepted by its sink.
+    /// Every byte that is due has been accepted by its sink. More may become due: see
+    /// [`Queue::release`].
     Done,
 }
 
@@ -206,8 +207,14 @@ pub struct Sink {
 pub enum SinkKind {
     /// A TCP connection over the loopback device.
     TcpLoopback,
+    /// A TCP connection between two network namespaces over a veth pair.
+    TcpVeth,
+    /// A TCP connection to a receiver on another host.
+    TcpRemote,
     /// A connected Unix stream socket.
     UnixStream,
+    /// A pipe to the receiver.
+    Pipe,
     /// A regular file, written at its own position.
     File,
     /// `/dev/null`.
@@ -216,15 +223,25 @@ pub enum SinkKind {
 
 impl SinkKind {
     /// Every kind, in the order of lists and tables.
-    pub const ALL: &'static [SinkKind] =
-        &[SinkKind::TcpLoopback, SinkKind::UnixStream, SinkKind::File, SinkKind::Null];
+    pub const ALL: &'static [SinkKind] = &[
+        SinkKind::TcpLoopback,
+        SinkKind::TcpVeth,
+        SinkKind::TcpRemote,
+        SinkKind::UnixStream,
+        SinkKind::Pipe,
+        SinkKind::File,
+        SinkKind::Null,
+    ];
 
     /// The name in scenario files and records.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             SinkKind::TcpLoopback => "tcp-loopback",
+            SinkKind::TcpVeth => "tcp-veth",
+            SinkKind::TcpRemote => "tcp-remote",
             SinkKind::UnixStream => "unix-stream",
+            SinkKind::Pipe => "pipe",
             SinkKind::File => "file",
             SinkKind::Null => "null",
         }
@@ -239,13 +256,13 @@ impl SinkKind {
     /// Whether it is a TCP connection, with TCP's options.
     #[must_use]
     pub fn is_tcp(self) -> bool {
-        matches!(self, SinkKind::TcpLoopback)
+        matches!(self, SinkKind::TcpLoopback | SinkKind::TcpVeth | SinkKind::TcpRemote)
     }
 
     /// Whether `send` and its flags apply.
     #[must_use]
     pub fn is_socket(self) -> bool {
-        matches!(self, SinkKind::TcpLoopback | SinkKind::UnixStream)
+        self.is_tcp() || self == SinkKind::UnixStream
     }
 }
 

@@ -12,7 +12,7 @@ pub enum Place {
     PageCache,
     /// Memory of the sending process.
     UserBuffer,
-    /// Slots of a pipe.
+    /// Slots of a pipe on the sending side.
     Pipe,
     /// Kernel-private pages that no file owns (a direct splice read fills such pages).
     KernelPages,
@@ -20,6 +20,8 @@ pub enum Place {
     SocketBuffer,
     /// What the device was given to transmit.
     Wire,
+    /// Slots of the pipe that is the sink, and the receiver's queue at once.
+    SinkPipe,
     /// Memory of the receiving process.
     Receiver,
     /// Page cache of a file that is written.
@@ -40,6 +42,7 @@ impl Place {
             Place::KernelPages => "kernel-pages",
             Place::SocketBuffer => "socket-buffer",
             Place::Wire => "wire",
+            Place::SinkPipe => "sink-pipe",
             Place::Receiver => "receiver",
             Place::SinkPageCache => "sink-page-cache",
             Place::Nowhere => "nowhere",
@@ -229,6 +232,9 @@ impl Route {
     /// The hops from `from` into the sink and on to the far end. `by` is how this strategy hands
     /// its bytes to a socket (a CPU copy, or a page reference) and `why` the call that does it.
     ///
+    /// A pipe takes both, too: `write` copies into pages of its own (`pipe_write` in `fs/pipe.c`),
+    /// and splicing puts references into its slots; its reader copies out of whichever it finds.
+    ///
     /// The other sinks leave no choice. A file's page cache is always written by a CPU copy, out of
     /// a pipe too (`iter_file_splice_write` in `fs/splice.c`). `/dev/null` looks at no byte,
     /// whatever it is handed (`write_null`, `pipe_to_null` in `drivers/char/mem.c`).
@@ -247,6 +253,10 @@ impl Route {
 
     fn hand_over(&self, from: Place, handover: Handover, why: &'static str) -> Vec<Hop> {
         use crate::SinkKind;
+        let by = match handover {
+            Handover::Copied => Mover::CpuCopy,
+            Handover::Shared | Handover::Pinned => Mover::Reference,
+        };
         match self.sink {
             SinkKind::Null => {
                 let why = "the null device takes the bytes without looking at them";
@@ -256,11 +266,17 @@ impl Route {
                 let why = "the file's page cache is written by a CPU copy";
                 vec![Hop::new(from, Place::SinkPageCache, Mover::CpuCopy, why)]
             }
-            SinkKind::TcpLoopback | SinkKind::UnixStream => {
-                let by = match handover {
-                    Handover::Copied => Mover::CpuCopy,
-                    Handover::Shared | Handover::Pinned => Mover::Reference,
-                };
+            SinkKind::Pipe => {
+                let read = "the receiver's read copies out of the pipe's slots";
+                vec![
+                    Hop::new(from, Place::SinkPipe, by, why),
+                    Hop::new(Place::SinkPipe, Place::Receiver, Mover::CpuCopy, read),
+                ]
+            }
+            SinkKind::TcpLoopback
+            | SinkKind::TcpVeth
+            | SinkKind::TcpRemote
+            | SinkKind::UnixStream => {
                 let mut hops = vec![Hop::new(from, Place::SocketBuffer, by, why)];
                 hops.extend(self.deliver(handover));
                 hops
@@ -274,8 +290,10 @@ impl Route {
     fn delivers_here(&self) -> bool {
         use crate::SinkKind;
         match self.sink {
-            SinkKind::TcpLoopback => true,
-            SinkKind::UnixStream | SinkKind::File | SinkKind::Null => false,
+            SinkKind::TcpLoopback | SinkKind::TcpVeth => true,
+            // What is copied for a receiver on another host is that host's affair.
+            SinkKind::TcpRemote => false,
+            SinkKind::UnixStream | SinkKind::Pipe | SinkKind::File | SinkKind::Null => false,
         }
     }
 

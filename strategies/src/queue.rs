@@ -33,6 +33,8 @@ impl Cursor {
 pub struct Lane {
     sink: Sink,
     order: Vec<u32>,
+    /// How many of them an engine may see.
+    due: usize,
     at: Cursor,
     blocked: bool,
     listed: bool,
@@ -48,6 +50,7 @@ pub struct Queue {
     fetches: Vec<Fetch>,
     lanes: Vec<Lane>,
     ready: VecDeque<LaneId>,
+    blocked: usize,
     finished: Vec<Finished>,
     deliveries: usize,
     remaining_bytes: u64,
@@ -60,6 +63,7 @@ impl Queue {
         let lane = |&sink| Lane {
             sink,
             order: Vec::new(),
+            due: 0,
             at: Cursor::default(),
             blocked: false,
             listed: false,
@@ -71,6 +75,7 @@ impl Queue {
             fetches: Vec::new(),
             lanes: sinks.iter().map(lane).collect(),
             ready: VecDeque::with_capacity(sinks.len()),
+            blocked: 0,
             finished: Vec::new(),
             deliveries: 0,
             remaining_bytes: 0,
@@ -86,12 +91,14 @@ impl Queue {
         self.pieces.clear();
         self.fetches.clear();
         self.ready.clear();
+        self.blocked = 0;
         self.finished.clear();
         self.deliveries = 0;
         self.remaining_bytes = 0;
         self.calls.reset();
         for lane in &mut self.lanes {
             lane.order.clear();
+            lane.due = 0;
             lane.at = Cursor::default();
             lane.blocked = false;
             lane.listed = false;
@@ -100,24 +107,51 @@ impl Queue {
 
     /// Adds a fetch for these lanes. All memory that a slice needs is taken here.
     pub fn push(&mut self, header: &[u8], pieces: &[Piece], lanes: &[LaneId]) {
+        self.hold(header, pieces, lanes);
+        lanes.iter().for_each(|&lane| self.release(lane));
+    }
+
+    /// The same for a fetch that is not due yet: no engine sees it before it is
+    /// [released](Self::release). Lanes keep their order, so that what is pushed behind a fetch
+    /// that is held is held, too.
+    pub fn hold(&mut self, header: &[u8], pieces: &[Piece], lanes: &[LaneId]) {
         let fetch = Fetch {
             header: self.headers.len()..self.headers.len() + header.len(),
             pieces: self.pieces.len()..self.pieces.len() + pieces.len(),
         };
         self.headers.extend_from_slice(header);
         self.pieces.extend_from_slice(pieces);
-        let payload_bytes: u64 = pieces.iter().map(|piece| piece.len_bytes).sum();
         let id = self.fetches.len() as u32;
         self.fetches.push(fetch);
         // Room for every delivery at once: the list must not grow while an engine is being timed.
         self.deliveries += lanes.len();
         self.finished.reserve(self.deliveries.saturating_sub(self.finished.len()));
-        for &lane in lanes {
-            self.remaining_bytes += header.len() as u64 + payload_bytes;
-            self.lanes[lane].order.push(id);
-            self.settle(lane);
-            self.list(lane);
-        }
+        lanes.iter().for_each(|&lane| self.lanes[lane].order.push(id));
+    }
+
+    /// The next fetch that a lane holds has become due. Nothing happens where it holds none, and
+    /// nothing allocates.
+    #[inline]
+    pub fn release(&mut self, lane: LaneId) {
+        let Some(&id) = self.lanes[lane].order.get(self.lanes[lane].due) else { return };
+        let fetch = &self.fetches[id as usize];
+        let pieces = &self.pieces[fetch.pieces.clone()];
+        let payload_bytes: u64 = pieces.iter().map(|piece| piece.len_bytes).sum();
+        self.remaining_bytes += fetch.header.len() as u64 + payload_bytes;
+        self.lanes[lane].due += 1;
+        self.settle(lane);
+        self.list(lane);
+    }
+
+    /// Memory that it has taken for lanes and deliveries; what all lanes share (headers, pieces) is
+    /// not in it.
+    #[must_use]
+    pub fn lane_bytes(&self) -> usize {
+        let order = |lane: &Lane| lane.order.capacity() * size_of::<u32>();
+        self.lanes.capacity() * size_of::<Lane>()
+            + self.lanes.iter().map(order).sum::<usize>()
+            + self.ready.capacity() * size_of::<LaneId>()
+            + self.finished.capacity() * size_of::<Finished>()
     }
 
     /// The next job, lanes in round robin, each for a whole fetch; a full sink loses its turn.
@@ -220,13 +254,22 @@ impl Queue {
 
     /// Notes that a sink is full. Its lane is passed over until [`unblock`](Self::unblock).
     pub fn block(&mut self, lane: LaneId) {
-        self.lanes[lane].blocked = true;
+        let before = std::mem::replace(&mut self.lanes[lane].blocked, true);
+        self.blocked += usize::from(!before);
     }
 
     /// Notes that a sink can take bytes again.
     pub fn unblock(&mut self, lane: LaneId) {
-        self.lanes[lane].blocked = false;
+        let before = std::mem::replace(&mut self.lanes[lane].blocked, false);
+        self.blocked -= usize::from(before);
         self.list(lane);
+    }
+
+    /// Whether any sink is known to be full.
+    #[must_use]
+    #[inline]
+    pub fn any_blocked(&self) -> bool {
+        self.blocked > 0
     }
 
     /// The lanes whose sinks are full, with their sinks: what a driver has to wait for.
@@ -253,7 +296,7 @@ impl Queue {
         self.finished.clear();
     }
 
-    /// Bytes, headers included, that no sink has accepted yet.
+    /// Bytes, headers included, that are due and that no sink has accepted yet.
     #[must_use]
     pub fn remaining(&self) -> Bytes {
         Bytes(self.remaining_bytes)
@@ -310,9 +353,10 @@ impl Queue {
     }
 
     fn at_end(&self, lane: LaneId) -> bool {
-        self.lanes[lane].at.turn == self.lanes[lane].order.len()
+        self.lanes[lane].at.turn >= self.lanes[lane].due
     }
 
+    /// The fetch at a position, due or not: positions run on over what is held.
     fn fetch(&self, lane: LaneId, at: Cursor) -> Option<&Fetch> {
         let lane = &self.lanes[lane];
         lane.order.get(at.turn).map(|&id| &self.fetches[id as usize])
@@ -328,8 +372,9 @@ impl Queue {
 
     /// Moves a lane's cursor over parts without bytes, completing fetches on the way.
     fn settle(&mut self, lane: LaneId) {
-        while let Some(fetch) = self.fetch(lane, self.lanes[lane].at) {
+        while !self.at_end(lane) {
             let at = self.lanes[lane].at;
+            let Some(fetch) = self.fetch(lane, at) else { return };
             if at.part > fetch.pieces.len() {
                 let fetch = self.lanes[lane].order[at.turn];
                 self.finished.push(Finished { lane, fetch });
@@ -362,7 +407,7 @@ impl Queue {
     #[must_use]
     #[inline]
     pub fn job_at(&self, lane: LaneId, at: Cursor) -> Option<Job> {
-        let fetch = self.fetch(lane, at)?;
+        let fetch = self.fetch(lane, at).filter(|_| at.turn < self.lanes[lane].due)?;
         let rest = &self.pieces[fetch.pieces.clone()][at.part.min(fetch.pieces.len())..];
         let more = rest.iter().any(|piece| piece.len_bytes > 0);
         let part = if at.part == 0 {

@@ -7,7 +7,7 @@
 use crate::{Call, Calls, Piece, Sink};
 use memmap2::{Advice, Mmap, MmapMut, MmapOptions};
 use nix::errno::Errno;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 mod receive;
 
@@ -375,6 +375,22 @@ pub fn is_nonblocking(sink: Sink) -> Result<bool, Errno> {
     // SAFETY: F_GETFL takes no argument and touches no memory of this process.
     let flags = Errno::result(unsafe { libc::fcntl(sink.fd, libc::F_GETFL) })?;
     Ok(flags & libc::O_NONBLOCK != 0)
+}
+
+/// The flag with which io_uring answers `EAGAIN` for a full pipe instead of waiting for room. Since Linux
+/// 6.4 it waits even where the pipe is non-blocking, unless it is told `RWF_NOWAIT`, which older kernels
+/// refuse for pipes: they are asked, by a read of an empty one. Asked when an engine is opened.
+///
+/// # Errors
+/// What the kernel said of making the pipe.
+pub fn pipe_nowait() -> Result<libc::c_int, Errno> {
+    let (out, _into) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    let mut byte = 0u8;
+    let room = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+    // SAFETY: `room` and the byte that it names live on this stack frame for the whole call, after
+    // which the kernel keeps no reference.
+    let read = unsafe { libc::preadv2(out.as_raw_fd(), &raw const room, 1, -1, libc::RWF_NOWAIT) };
+    Ok(if Errno::result(read) == Err(Errno::EAGAIN) { libc::RWF_NOWAIT } else { 0 })
 }
 
 /// The alignment that direct I/O on a file needs, for memory and for offsets: both zero when there

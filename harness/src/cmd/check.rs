@@ -73,6 +73,10 @@ fn print(record: &Path, json: bool) -> anyhow::Result<usize> {
         let of: Vec<_> = cells.iter().filter(|cell| cell.scenario == scenario.scenario).collect();
         let ok = of.iter().filter(|cell| cell.status == Status::Ok).count();
         writeln!(out, "{:<32} {ok} of {} cells ok", scenario.scenario, of.len())?;
+        let study = zclab_report::study::Study::new(&record, scenario);
+        for statement in zclab_report::demand::statements(&study) {
+            writeln!(out, "  {statement}")?;
+        }
         for cell in of.iter().filter(|cell| cell.status != Status::Ok) {
             writeln!(
                 out,

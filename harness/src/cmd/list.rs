@@ -225,7 +225,12 @@ fn scenarios_json() -> Result<Vec<Value>> {
 fn sink_facts(sink: SinkKind) -> (&'static str, &'static str) {
     match sink {
         SinkKind::TcpLoopback => ("a TCP connection over the loopback device", "content"),
+        SinkKind::TcpRemote => {
+            ("a TCP connection to `zclab sink` on another host (needs --to)", "content")
+        }
+        SinkKind::TcpVeth => ("a TCP connection to another network namespace over veth", "content"),
         SinkKind::UnixStream => ("a connected Unix stream socket", "content"),
+        SinkKind::Pipe => ("a pipe to the receiver", "content"),
         SinkKind::File => ("a regular file, written at its own position", "content"),
         SinkKind::Null => ("/dev/null, which forgets the bytes", "none"),
     }
@@ -234,8 +239,10 @@ fn sink_facts(sink: SinkKind) -> (&'static str, &'static str) {
 /// What the receiver may do there: only TCP can drop bytes without copying them.
 fn receivers(sink: SinkKind) -> Vec<&'static str> {
     match sink {
-        SinkKind::TcpLoopback => words::names(words::RECEIVERS),
-        SinkKind::UnixStream => vec!["copy"],
+        SinkKind::TcpLoopback | SinkKind::TcpVeth | SinkKind::TcpRemote => {
+            words::names(words::RECEIVERS)
+        }
+        SinkKind::UnixStream | SinkKind::Pipe => vec!["copy"],
         SinkKind::File | SinkKind::Null => Vec::new(),
     }
 }

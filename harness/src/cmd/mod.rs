@@ -10,6 +10,7 @@ pub mod man;
 pub mod report;
 pub mod run;
 pub mod show;
+pub mod sink;
 pub mod teach;
 pub mod watch;
 
@@ -49,6 +50,7 @@ enum Command {
     Report(report::Args),
     Cmp(cmp::Args),
     Log(log::Args),
+    Sink(sink::Args),
     Watch(watch::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -78,6 +80,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Report(args) => report::run(args),
         Command::Cmp(args) => cmp::run(args),
         Command::Log(args) => log::run(args),
+        Command::Sink(args) => sink::run(args),
         Command::Watch(args) => watch::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
         Command::Man(args) => man::run(args, Cli::command()),

@@ -1,7 +1,7 @@
 //! `zclab run`: measure scenarios, and make pages of what was measured.
 
 use super::report::{record_file, write_site};
-use crate::run::{Outcome, Places, Purpose};
+use crate::run::{Outcome, Places, Purpose, To};
 use crate::scenario;
 use anyhow::{Context, bail};
 use std::io::Write;
@@ -32,7 +32,8 @@ Examples:
   zclab run consume/size-sweep                one of the thorough ones
   zclab run my-scenario.toml                  your own (format: scenarios/README.md)
   zclab run --resume results/runs/latest      go on after Ctrl-C or a crash
-  zclab run quick/size --logs /mnt/nvme/logs  read the log from another file system";
+  zclab run quick/size --logs /mnt/nvme/logs  read the log from another file system
+  zclab run routes/remote --to 192.0.2.7:7070 send to `zclab sink` on another host";
 
 /// Where things lie and how much is said: the same for every command that moves bytes.
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,15 @@ pub struct PlaceArgs {
     /// [default: RESULTS/logs]
     #[arg(long, value_name = "DIR")]
     logs: Option<PathBuf>,
+    /// Folder of file sinks: another file system than the log's, say [default: the folder of logs]
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+    /// A `zclab sink` on another host: the cells with the sink tcp-remote send to it
+    #[arg(long, value_name = "HOST:PORT")]
+    to: Option<String>,
+    /// File with the token of that sink [default: the environment variable ZCLAB_TOKEN]
+    #[arg(long, value_name = "FILE", requires = "to")]
+    token_file: Option<PathBuf>,
     /// No progress on stderr
     #[arg(short, long)]
     quiet: bool,
@@ -59,6 +69,8 @@ impl PlaceArgs {
         Places {
             results: self.results.clone(),
             logs: self.logs.clone().unwrap_or_else(|| self.results.join("logs")),
+            scratch: self.scratch.clone(),
+            to: self.to.clone().map(|address| To { address, token_file: self.token_file.clone() }),
             quiet: self.quiet,
             verbose: self.verbose,
         }
@@ -86,6 +98,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         None => scenario::load(&args.scenarios)?,
     };
+    if let (Some(path), None) = (&resume, &places.scratch) {
+        places.scratch = recorded_scratch(&super::report::read(path)?);
+    }
     let outcome = crate::run::run(&scenarios, Purpose::Measure, &places, resume.as_deref())?;
     finish(&outcome, !args.no_report)
 }
@@ -105,6 +120,11 @@ fn recorded_logs(record: &Record, asked: Option<&Path>) -> anyhow::Result<PathBu
         ),
         _ => Ok(recorded),
     }
+}
+
+/// The folder of file sinks that a record was measured with, if it was not the folder of logs.
+fn recorded_scratch(record: &Record) -> Option<PathBuf> {
+    record.run.machine.get("scratch").and_then(|dir| dir.as_str()).map(PathBuf::from)
 }
 
 /// The scenarios of a record, from the texts that it holds.
@@ -142,7 +162,13 @@ pub fn finish(outcome: &Outcome, pages: bool) -> anyhow::Result<ExitCode> {
         .filter(|&(status, _)| count(status) > 0 || status == Status::Ok)
         .map(|(status, word)| format!("{} {word}", count(status)))
         .collect();
+    let record = super::report::read(&outcome.record)?;
     let mut out = std::io::stdout().lock();
+    for study in zclab_report::study::studies(&record) {
+        for statement in zclab_report::demand::statements(&study) {
+            writeln!(out, "{}: {statement}", study.scenario.scenario)?;
+        }
+    }
     let earlier = match outcome.over_before {
         0 => String::new(),
         count => format!(" ({count} of them before)"),

@@ -6,21 +6,20 @@
 //! the files in sysfs answer for the namespace that sysfs was mounted in.
 
 use super::{Capability, Found, refused};
-use crate::machine::{ETHTOOL_GSG, ETHTOOL_GTXCSUM, control_socket, offload};
+use crate::net::ethtool::{self, Offload, control_socket};
 use nix::errno::Errno;
 use std::os::fd::AsRawFd;
 
 /// From `linux/sockios.h`.
 const SIOCGIFMTU: libc::c_ulong = 0x8921;
 
-/// Offloads by name, and the command that reads each back (`linux/ethtool.h`). The first two decide
-/// whether a copy is hidden.
-const OFFLOADS: [(&str, u32); 5] = [
-    ("scatter-gather", ETHTOOL_GSG),
-    ("tx-checksum", ETHTOOL_GTXCSUM),
-    ("tso", 0x1e),
-    ("gso", 0x23),
-    ("gro", 0x2b),
+/// Offloads by the names that people know. The first two decide whether a copy is hidden.
+const OFFLOADS: [(&str, Offload); 5] = [
+    ("scatter-gather", ethtool::SCATTER_GATHER),
+    ("tx-checksum", ethtool::TX_CHECKSUM),
+    ("tso", ethtool::TCP_SEGMENTATION),
+    ("gso", ethtool::GENERIC_SEGMENTATION),
+    ("gro", ethtool::GENERIC_RECEIVE),
 ];
 
 /// The MTU of a device.
@@ -50,8 +49,8 @@ fn device(name: &str) -> Found {
         }
     }
     let mut copies = Vec::new();
-    for (index, (what, command)) in OFFLOADS.iter().enumerate() {
-        let word = match offload(name, *command) {
+    for (index, (what, offload)) in OFFLOADS.iter().enumerate() {
+        let word = match ethtool::get(name, *offload) {
             Ok(true) => "on",
             Ok(false) => {
                 if index < 2 {

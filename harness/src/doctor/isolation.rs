@@ -8,6 +8,7 @@
 use super::{Capability, Found, privileges, read, refused};
 use crate::cgroup::Refusal;
 use crate::cgroup::place::{Place, Version};
+use crate::net::{Host, Link};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use std::os::unix::process::CommandExt;
@@ -29,6 +30,25 @@ fn network_namespace(user: &Found) -> Found {
     let call = "unshare(CLONE_NEWNET)";
     let sysctl = "user.max_net_namespaces";
     namespace(CloneFlags::CLONE_NEWNET, call, sysctl, "unshare --map-root-user --net", user)
+}
+
+/// Two hosts in earnest, as the sink `tcp-veth` makes them. They end with this thread.
+fn two_hosts(network: &Found, user: &Found) -> Found {
+    match (network, user) {
+        // zclab makes the namespace of users itself, in a child; this process has many threads.
+        (Found::No(..), Found::Yes(how)) => return Found::Yes(format!("within {how}")),
+        (Found::No(..), _) => return network.clone(),
+        _ => {}
+    }
+    let joined = Host::enter()
+        .and_then(|far| Host::enter().and_then(|near| near.join(&far, &Link::default())));
+    match joined {
+        Ok(_) => Found::Yes("netlink(RTM_NEWLINK, veth) between two network namespaces".to_owned()),
+        Err(why) => {
+            let unlock = "sudo modprobe veth # of a kernel built with CONFIG_VETH";
+            Found::No(refused(&why.call, why.errno), unlock.to_owned())
+        }
+    }
 }
 
 fn mount_namespace(user: &Found) -> Found {
@@ -113,8 +133,10 @@ pub fn rows() -> Vec<Capability> {
     let memory = "conditions with little memory ([pressure]): a group of the memory controller";
     // The user namespace comes first: it is made from a process that has no namespaces of its own.
     let user = user_namespace_found();
+    let network = network_namespace(&user);
     vec![
-        Capability::new("network_namespace", veth, network_namespace(&user)),
+        Capability::new("network_namespace", veth, network.clone()),
+        Capability::new("two_hosts", "the sink tcp-veth", two_hosts(&network, &user)),
         Capability::new("user_namespace", rootless, user.clone()),
         Capability::new(
             "mount_namespace",

@@ -98,7 +98,8 @@ fn weigh(
             Some(bytes) if !within(bytes, due, slack, least) => {
                 wrong.get_or_insert(contradiction(hop, due, bytes, payload_bytes));
             }
-            None if hop.to != Place::Nowhere => {
+            // What another host does is shown as unseen, and is no part of the sending side's verdict.
+            None if hop.to != Place::Nowhere && !fact.is_some_and(Fact::is_elsewhere) => {
                 let why = evidence.trim_start_matches("unavailable: ");
                 unseen.get_or_insert(format!("{} → {}: {why}", hop.from.name(), hop.to.name()));
             }

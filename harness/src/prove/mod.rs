@@ -95,6 +95,8 @@ pub fn prove(dir: &Path) -> Result<Place> {
     let places = Places {
         results: scratch.path().to_owned(),
         logs: scratch.path().join("logs"),
+        scratch: None,
+        to: None,
         quiet: true,
         verbose: false,
     };

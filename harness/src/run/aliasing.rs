@@ -1,6 +1,7 @@
 //! What should the aliasing probe see of a cell, and does what it saw agree with the claim?
 
 use super::claims;
+use crate::remote::link::Link;
 use crate::scenario::{Cell, Receiver};
 use crate::trial::wire::Aliased;
 use zclab_report::record::{Agreement, Aliasing, Sharing};
@@ -8,7 +9,7 @@ use zclab_strategies::{Family, Mover, Path, Place, SinkKind};
 
 /// Why a cell is not probed, where that can be said beforehand.
 #[must_use]
-pub fn not_probed(cell: &Cell) -> Option<&'static str> {
+pub fn not_probed(cell: &Cell, link: Option<&Link>) -> Option<&'static str> {
     if cell.contender.bare {
         return Some("a bare loop is the strategy's own calls: see the strategy");
     }
@@ -21,7 +22,14 @@ pub fn not_probed(cell: &Cell) -> Option<&'static str> {
     match cell.condition.sink {
         SinkKind::File => return Some("a file's page cache is always written by a copy"),
         SinkKind::Null => return Some("the null device keeps no byte to look at"),
-        SinkKind::TcpLoopback | SinkKind::UnixStream => {}
+        SinkKind::TcpRemote if !link.is_some_and(Link::is_near) => {
+            return Some("the device carries bytes away before the log's pages can be rewritten");
+        }
+        SinkKind::TcpLoopback
+        | SinkKind::TcpVeth
+        | SinkKind::TcpRemote
+        | SinkKind::UnixStream
+        | SinkKind::Pipe => {}
     }
     if cell.condition.transform.changes() {
         return Some(
@@ -61,9 +69,24 @@ pub fn verdict(expected: Sharing, shared_bytes: u64, probed_bytes: u64) -> Agree
 
 /// The record's line of a cell.
 #[must_use]
-pub fn line(cell: &Cell, seen: Aliased) -> Aliasing {
+pub fn line(cell: &Cell, link: Option<&Link>, setup: &claims::Setup, seen: Aliased) -> Aliasing {
     let Aliased { shared_bytes, probed_bytes, reason } = seen;
-    let claim = || cell.contender.path(&claims::route(cell)).map(|path| expected(&path));
+    let route = claims::route(cell, link, setup);
+    let path = cell.contender.path(&route);
+    // Pinned pages are shared until they are delivered: bytes that still waited for that say nothing.
+    let copied_late = path.as_ref().is_some_and(|path| {
+        path.hops.iter().any(|hop| (hop.from, hop.to) == (Place::Wire, Place::KernelPages))
+    });
+    if copied_late && 0 < shared_bytes && shared_bytes < probed_bytes {
+        let reason = format!(
+            "{shared_bytes} of {probed_bytes} bytes had not been delivered, which is when they are \
+             copied, before they were rewritten"
+        );
+        let (shared_bytes, probed_bytes, expected) = (0, 0, None);
+        let (verdict, reason) = (Agreement::Unobserved, Some(reason));
+        return Aliasing { cell: cell.id(), shared_bytes, probed_bytes, expected, verdict, reason };
+    }
+    let claim = || path.as_ref().map(expected);
     let expected = Some(probed_bytes).filter(|&bytes| bytes > 0).and_then(|_| claim());
     let verdict = expected
         .map_or(Agreement::Unobserved, |expected| verdict(expected, shared_bytes, probed_bytes));
@@ -85,7 +108,9 @@ mod tests {
     fn references_share_and_any_copy_does_not() {
         let unix = Route { sink: SinkKind::UnixStream, ..TCP };
         let cold = Route { cache: CacheState::Cold, ..TCP };
-        for route in [TCP, unix, cold] {
+        let veth = Route { sink: SinkKind::TcpVeth, ..TCP };
+        let pipe = Route { sink: SinkKind::Pipe, ..TCP };
+        for route in [TCP, veth, unix, pipe, cold] {
             for (strategy, sharing) in [
                 ("read-write", Sharing::Copied),
                 ("mmap-write", Sharing::Copied),

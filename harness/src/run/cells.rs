@@ -2,21 +2,38 @@
 //!
 //! What can be refused without trying, how many fetches a slice has, and the specification of the child.
 
-use super::claims;
 use super::logs::Ready;
+use super::{capacity, claims};
+use crate::remote::link::Link;
 use crate::scenario::ingest::Feed;
 use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
 use crate::trial::wire::{Access, Cache, Spec, Transform, Trouble};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 use zclab_report::record::Status;
 use zclab_strategies::transform::NEEDS_USER_SPACE;
 use zclab_strategies::{Disturbance, Entry, Family, FarEnd, Hop, OptionValue, Place, SinkKind};
 
+/// Where a cell's bytes lie and go, beside its log.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    /// A directory for file sinks.
+    pub scratch: &'a Path,
+    /// A directory on the log's own file system.
+    pub beside: &'a Path,
+    /// The sink on another host, where `--to` names one.
+    pub link: Option<&'a Link>,
+}
+
+/// A receiver of more connections than this sleeps unless it is told to spin: among so many some have
+/// always brought bytes, so that it is seldom woken, and looking at all of them would take long.
+const SPUN_MAX: u32 = 128;
+
 /// The condition in a few words, for the line of progress: the scenario and what it varies.
 #[must_use]
 pub fn words(cell: &Cell) -> String {
-    let params = cell.condition.key_params();
+    let params = cell.condition.params();
     let axes = cell.scenario.axes.iter().filter_map(|axis| {
         let value = params.get(&axis.name)?;
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -43,9 +60,26 @@ fn no_such_feed(condition: &Condition) -> Option<Trouble> {
     })
 }
 
+/// What the sink cannot be given, or its receiver not be asked for.
+fn refused_by_sink(cell: &Cell) -> Option<Trouble> {
+    let condition = cell.condition;
+    let trouble = |status, message: &str| Some(Trouble { status, ..Trouble::failed(message) });
+    if let Some(parameter) = condition.impossible_link() {
+        let sink = condition.sink.name();
+        let message = format!(
+            "{sink} has no device that zclab may change ({parameter}): only tcp-veth has one of its own"
+        );
+        return trouble(Status::Refused, &message);
+    }
+    if condition.receiver != Receiver::Discard {
+        return None;
+    }
+    cannot_discard(cell)
+}
+
 /// What can be refused without trying.
 #[must_use]
-pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
+pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Trouble> {
     let condition = cell.condition;
     let trouble = |status, message: &str| Some(Trouble { status, ..Trouble::failed(message) });
     let log_bytes: u64 = ready.log.segments.iter().map(|segment| segment.len_bytes).sum();
@@ -60,8 +94,8 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
             "the log lies on tmpfs, whose pages are nowhere else: none can be evicted (--logs DIR)",
         );
     }
-    if let Some((status, why)) = not_discarded(cell) {
-        return trouble(status, why);
+    if let Some(trouble) = refused_by_sink(cell) {
+        return Some(trouble);
     }
     if let Some(why) = not_transformed(cell) {
         return trouble(Status::Refused, &why);
@@ -69,7 +103,8 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
     if let Some(trouble) = no_such_feed(condition) {
         return Some(trouble);
     }
-    if condition.wait == Wait::Spin && crate::trial::pins().is_none() {
+    let far = condition.sink == SinkKind::TcpRemote;
+    if condition.wait == Wait::Spin && !far && crate::trial::pins().is_none() {
         return trouble(
             Status::Refused,
             "a spinning receiver needs a CPU of its own and there is only one: wait = \"sleep\" or \"auto\"",
@@ -84,6 +119,9 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
     if let Some(fits) = fits_in_memory(condition, log_bytes) {
         return trouble(Status::Refused, &fits);
     }
+    if let Some(trouble) = capacity::refused(cell, ready.log.segments.len() as u64) {
+        return Some(trouble);
+    }
     let Entry::Transfer(strategy) = cell.contender.strategy else { return None };
     if strategy.disturbs() == Disturbance::PageCache && !ready.owned {
         return trouble(
@@ -92,7 +130,8 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
              it with --copy",
         );
     }
-    let path = strategy.path_with(&claims::route(cell), &cell.contender.complete_options());
+    let route = claims::route(cell, link, &BTreeMap::new());
+    let path = strategy.path_with(&route, &cell.contender.complete_options());
     let reads = path.hops.iter().any(|hop| hop.from == Place::Disk);
     if condition.cache != scenario::Cache::Warm && strategy.moves_the_log() && !reads {
         return trouble(
@@ -117,26 +156,29 @@ pub fn refused(cell: &Cell, ready: &Ready) -> Option<Trouble> {
 /// second.
 const PINNED_BUFFER_BYTES_MIN: u64 = 8 << 10;
 
-/// Why a receiver cannot let its kernel drop the bytes, where it is to discard them.
-fn not_discarded(cell: &Cell) -> Option<(Status, &'static str)> {
-    let condition = cell.condition;
-    if condition.receiver != Receiver::Discard {
-        return None;
-    }
-    match (condition.sink, cell.contender.strategy) {
-        (SinkKind::UnixStream, _) => Some((
+/// Why the bytes of a cell cannot be dropped by the receiver's kernel, if so.
+fn cannot_discard(cell: &Cell) -> Option<Trouble> {
+    let (status, why) = match (cell.condition.sink, cell.contender.strategy) {
+        (SinkKind::UnixStream, _) => (
             Status::Unsupported,
             "recv(MSG_TRUNC) discards nothing on a Unix stream: only TCP drops the bytes in the kernel",
-        )),
+        ),
+        (SinkKind::Pipe, _) => (
+            Status::Unsupported,
+            "a pipe has no recv(MSG_TRUNC): only TCP drops the bytes in the kernel",
+        ),
         (SinkKind::File | SinkKind::Null, _) => {
-            Some((Status::Refused, "this sink has no receiver that could discard"))
+            (Status::Refused, "this sink has no receiver that could discard")
         }
-        (_, Entry::Transfer(strategy)) if strategy.far_end() == FarEnd::KernelTls => Some((
-            Status::Refused,
-            "the receiver has to decrypt, so its kernel cannot drop the bytes unseen",
-        )),
-        _ => None,
-    }
+        (tcp, Entry::Transfer(strategy))
+            if tcp.is_tcp() && strategy.far_end() == FarEnd::KernelTls =>
+        {
+            let why = "the receiver has to decrypt, so its kernel cannot drop the bytes unseen";
+            (Status::Refused, why)
+        }
+        _ => return None,
+    };
+    Some(Trouble { status, ..Trouble::failed(why) })
 }
 
 /// Why the transform that is asked for cannot be made, if so.
@@ -186,7 +228,7 @@ pub fn lies_in_memory(dir: &Path) -> bool {
 
 /// Everything that a child has to know of its cell.
 #[must_use]
-pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
+pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
     let Cell { contender, condition, .. } = cell;
     let value = |value: &OptionValue| match value {
         OptionValue::Number(number) => Value::from(*number),
@@ -216,10 +258,19 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
         seed: 1,
         consumers: condition.consumers,
         sink: condition.sink.name().to_owned(),
-        scratch: scratch.to_owned(),
+        scratch: ground.scratch.to_owned(),
+        beside: ground.beside.to_owned(),
+        remote: match condition.sink {
+            SinkKind::TcpRemote => ground.link.map(Link::to_wire),
+            _ => None,
+        },
         discard: condition.receiver == Receiver::Discard,
         spins: match condition.wait {
-            Wait::Auto => pin.is_some(),
+            // Nobody here pays for waking a receiver on another host.
+            Wait::Auto if condition.sink == SinkKind::TcpRemote => {
+                pin.is_some() && ground.link.is_some_and(Link::is_near)
+            }
+            Wait::Auto => pin.is_some() && condition.consumers <= SPUN_MAX,
             Wait::Spin => true,
             Wait::Sleep => false,
         },
@@ -229,8 +280,10 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, scratch: &Path) -> Spec {
             scenario::Cache::Cold => Cache::Cold,
             scenario::Cache::Partial { resident } => Cache::Partial(resident),
         },
+        link: condition.link.asked(),
         pin,
         markers: false,
+        demand: condition.demand,
         transform: match condition.transform {
             scenario::Transform::None => Transform::None,
             scenario::Transform::Crc32c => Transform::Crc32c,

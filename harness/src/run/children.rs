@@ -1,6 +1,7 @@
 //! How does the parent keep a trial child, and what if that child dies, hangs or talks nonsense?
 
 use crate::ledger::Watched;
+use crate::trial::limits;
 use crate::trial::sinks::{die_with_parent, io};
 use crate::trial::wire::{
     Aliased, FarEnd, Lines, Moved, NoLine, Order, Reply, Served, Spec, Trouble, say,
@@ -13,13 +14,27 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Nothing that a child does for one order takes longer, or it is killed: arranging a cold cache has
-/// 5 s for each segment, the receiver 40 s of patience.
+/// Nothing that a child does for one order takes longer, but for what its block and its connections
+/// may take (`trial::limits`), or it is killed: arranging a cold cache has 5 s for each segment, the
+/// receiver 40 s of patience.
 pub const ORDER_LIMIT: Duration = Duration::from_secs(120);
+
+/// What the histogram of all fetches is called in the record.
+const FETCH_LATENCY: &str = "fetch_latency_ns";
+
+/// What a child says at its end.
+#[derive(Debug, Default)]
+pub struct Finished {
+    /// Encoded latencies by what they are of; none where none was kept.
+    pub histograms: Vec<(String, String)>,
+    /// What became of the setup.
+    pub setup: BTreeMap<String, Value>,
+}
 
 /// A trial child: one cell at work in a process of its own.
 pub struct TrialChild {
     process: Child,
+    limit: Duration,
     orders: ChildStdin,
     replies: Lines<ChildStdout>,
     stderr: File,
@@ -42,7 +57,8 @@ impl TrialChild {
             return Err(Trouble::failed("the child has no pipes"));
         };
         let (replies, far) = (Lines::new(replies), FarEnd::default());
-        let mut child = TrialChild { process, orders, replies, stderr, far };
+        let limit = ORDER_LIMIT + limits::connecting(spec) + limits::block(spec);
+        let mut child = TrialChild { process, limit, orders, replies, stderr, far };
         if let Err(error) = say(&mut child.orders, spec) {
             return Err(child.obituary(&format!("writing its specification: {error}")));
         }
@@ -122,12 +138,13 @@ impl TrialChild {
         let begun = Instant::now();
         loop {
             match self.replies.next::<Reply>(every) {
-                Err(NoLine::Late(_)) if begun.elapsed() < ORDER_LIMIT => meanwhile()?,
+                Err(NoLine::Late(_)) if begun.elapsed() < self.limit => meanwhile()?,
                 Ok(Reply::Moved(moved)) => return Ok(*moved),
                 Ok(Reply::Failed(trouble)) => return Err(trouble),
                 Ok(other) => return Err(self.nonsense(&other)),
                 Err(NoLine::Late(_)) => {
-                    let message = format!("the child was killed: no answer within {ORDER_LIMIT:?}");
+                    let message =
+                        format!("the child was killed: no answer within {:?}", self.limit);
                     return Err(Trouble::failed(message));
                 }
                 Err(other) => return Err(self.obituary(&other.to_string())),
@@ -154,14 +171,19 @@ impl TrialChild {
         }
     }
 
-    /// Ends the child; its latencies, encoded, or an empty text, and what became of the setup.
+    /// Ends the child; its latencies and what became of the setup.
     ///
     /// # Errors
     /// Why it did not end well.
-    pub fn finish(mut self) -> Result<(String, BTreeMap<String, Value>), Trouble> {
+    pub fn finish(mut self) -> Result<Finished, Trouble> {
         self.order(Order::Finish)?;
         match self.reply()? {
-            Reply::Finished { histogram, setup } => Ok((histogram, setup)),
+            Reply::Finished { histogram, classes, setup } => {
+                let all = (FETCH_LATENCY.to_owned(), histogram);
+                let named = std::iter::once(all).chain(classes);
+                let histograms = named.filter(|(_, data)| !data.is_empty()).collect();
+                Ok(Finished { histograms, setup })
+            }
             other => Err(self.nonsense(&other)),
         }
     }
@@ -172,7 +194,7 @@ impl TrialChild {
     }
 
     fn reply(&mut self) -> Result<Reply, Trouble> {
-        match self.replies.next::<Reply>(ORDER_LIMIT) {
+        match self.replies.next::<Reply>(self.limit) {
             Ok(Reply::Failed(trouble)) => Err(trouble),
             Ok(reply) => Ok(reply),
             Err(NoLine::Late(limit)) => {

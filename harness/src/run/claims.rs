@@ -1,10 +1,12 @@
 //! What does a strategy claim for a cell, written as a ledger without evidence?
 
-use super::cells::lies_in_memory;
-use crate::machine::{ETHTOOL_GSG, ETHTOOL_GTXCSUM, offload};
+use super::cells::{Ground, lies_in_memory};
+use crate::net::ethtool::{self, Offload};
+use crate::remote::link::Link;
 use crate::scenario::ingest::{Feed, Fsync};
 use crate::scenario::{Cache, Cell, Condition, Receiver};
 use crate::trial::wire::Moved;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use zclab_report::record::{Agreement, Compared, Hop, Ledger, reading};
@@ -13,24 +15,40 @@ use zclab_strategies::{
     Strategy,
 };
 
+/// What a child set and read back, by name.
+pub type Setup = BTreeMap<String, Value>;
+
 /// Hops are predicted for this many bytes as long as nothing is observed.
 const CLAIM_BYTES: u64 = 1 << 20;
 
-/// The route of a cell as it is: offloads of the loopback device are read back.
+/// The route of a cell as it is. Offloads of the device that bytes leave by are read back: of the
+/// loopback device here, of the one between two hosts by the child (`setup`), of the one to another
+/// host when the run began (`link`). A sink of `--to` that is on this host is reached over loopback, so
+/// the claim is the one for that.
 #[must_use]
-pub fn route(cell: &Cell) -> Route {
-    let over_loopback = cell.condition.sink == SinkKind::TcpLoopback;
-    // Where the device cannot be asked the claim is made for loopback as every kernel ships it.
-    let ask = |command| !over_loopback || offload("lo", command).unwrap_or(true);
+pub fn route(cell: &Cell, link: Option<&Link>, setup: &Setup) -> Route {
+    let sink = match (cell.condition.sink, link) {
+        (SinkKind::TcpRemote, Some(link)) if link.is_near() => SinkKind::TcpLoopback,
+        (sink, _) => sink,
+    };
+    let ask = |offload: Offload, asked: bool| match (sink, link) {
+        // Where the device cannot be asked the claim is made for one as every kernel has them today.
+        (SinkKind::TcpLoopback, _) => ethtool::get("lo", offload).unwrap_or(true),
+        (SinkKind::TcpRemote, Some(link)) => link.offload(offload),
+        // Of a child that never came to be, what was asked for is all there is.
+        (SinkKind::TcpVeth, _) => setup.get(offload.name).and_then(Value::as_bool).unwrap_or(asked),
+        _ => true,
+    };
+    let link = cell.condition.link.asked();
     Route {
-        sink: cell.condition.sink,
+        sink,
         cache: match cell.condition.cache {
             Cache::Warm => CacheState::Warm,
             Cache::Cold => CacheState::Cold,
             Cache::Partial { resident } => CacheState::Partial { resident },
         },
-        scatter_gather: ask(ETHTOOL_GSG),
-        tx_checksum: ask(ETHTOOL_GTXCSUM),
+        scatter_gather: ask(ethtool::SCATTER_GATHER, link.scatter_gather),
+        tx_checksum: ask(ethtool::TX_CHECKSUM, link.checksum),
         // Where nothing was moved yet, nobody knows where the fetches will lie.
         outside_blocks: 0.0,
         receiver_copies: cell.condition.receiver == Receiver::Copy,
@@ -89,10 +107,12 @@ pub fn sent_per_byte(moved: &Moved) -> Option<f64> {
 
 /// What the strategy claims for the cell's route.
 #[must_use]
-pub fn path(cell: &Cell, scratch: &Path, sent_per_byte: Option<f64>) -> Claim {
+pub fn path(cell: &Cell, ground: Ground, setup: &Setup, sent_per_byte: Option<f64>) -> Claim {
     match cell.contender.strategy {
-        Entry::Transfer(one) => transfer_path(cell, one, &route(cell), sent_per_byte),
-        Entry::Ingest(one) => one.path(&ingest_route(cell, scratch)),
+        Entry::Transfer(one) => {
+            transfer_path(cell, one, &route(cell, ground.link, setup), sent_per_byte)
+        }
+        Entry::Ingest(one) => one.path(&ingest_route(cell, ground.scratch)),
     }
 }
 
@@ -107,8 +127,14 @@ pub fn side(family: Family) -> &'static str {
 
 /// The claim of a cell of which nothing was observed, and why not.
 #[must_use]
-pub fn ledger(cell: &Cell, scratch: &Path, sent_per_byte: Option<f64>, why: &str) -> Ledger {
-    let path = path(cell, scratch, sent_per_byte);
+pub fn ledger(
+    cell: &Cell,
+    ground: Ground,
+    setup: &Setup,
+    sent_per_byte: Option<f64>,
+    why: &str,
+) -> Ledger {
+    let path = path(cell, ground, setup, sent_per_byte);
     let hop = |hop: &zclab_strategies::Hop| Hop {
         from: hop.from.name().to_owned(),
         to: hop.to.name().to_owned(),

@@ -4,13 +4,16 @@
 //! whose samples need their own preparation (a cold or partial cache), and strategies that would
 //! disturb their neighbours, run in rounds, ABBA, each with a fresh child.
 
+mod ends;
 mod pressure;
 mod profile;
 mod readers;
 mod rounds;
 mod witnesses;
 
-use super::cells::{self, fetches, refused, spec, words};
+pub use ends::without;
+
+use super::cells::{self, Ground, fetches, refused, spec, words};
 use super::children::TrialChild;
 use super::claims;
 use super::evidence::{Counted, Evidence};
@@ -21,10 +24,7 @@ use crate::scenario::{self, Budget, Cell, Condition};
 use crate::trial::wire::{Cache, Moved, Order, Spec, Trouble};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
-use zclab_report::record::{
-    self, Aliasing, Failure, Histogram, Line, Pass, Profile, Sample, Status,
-};
+use zclab_report::record::{Aliasing, Histogram, Line, Pass, Profile, Sample, Status};
 
 /// Fetches that are content-checked before and after a launch.
 const VERIFY_FETCHES: u32 = 32;
@@ -55,7 +55,7 @@ pub struct Measure<'a> {
     condition: &'a Condition,
     budget: Budget,
     ready: Ready,
-    scratch: &'a Path,
+    ground: Ground<'a>,
     evidence: &'a mut Evidence,
     write: &'a mut dyn FnMut(&[Line]) -> anyhow::Result<()>,
     tick: &'a dyn Fn(&str),
@@ -69,8 +69,8 @@ pub struct Measure<'a> {
 pub struct Around<'a> {
     /// The log.
     pub ready: Ready,
-    /// A directory for file sinks.
-    pub scratch: &'a Path,
+    /// Where else bytes lie and go.
+    pub ground: Ground<'a>,
     /// Kernel counters, where they can be had.
     pub evidence: &'a mut Evidence,
     /// Takes lines of the record.
@@ -88,7 +88,7 @@ impl<'a> Measure<'a> {
         let ready = &around.ready;
         let entry = |cell: Cell<'a>| Entry {
             id: cell.id(),
-            trouble: refused(&cell, ready),
+            trouble: refused(&cell, ready, around.ground.link),
             setup: BTreeMap::new(),
             counted: None,
             aliasing: None,
@@ -98,13 +98,13 @@ impl<'a> Measure<'a> {
         };
         let words = words(&cells[0]);
         let entries = cells.into_iter().map(entry).collect();
-        let Around { ready, scratch, evidence, write, tick, verbose } = around;
+        let Around { ready, ground, evidence, write, tick, verbose } = around;
         Some(Measure {
             entries,
             condition,
             budget,
             ready,
-            scratch,
+            ground,
             evidence,
             write,
             tick,
@@ -207,9 +207,9 @@ impl<'a> Measure<'a> {
         self.sampled(&mut children, launch, verify(u64::from(launch) + 1), Pass::Verify)?;
         for (at, child) in children {
             match child.finish() {
-                Ok((histogram, setup)) => {
-                    self.entries[at].setup.extend(setup);
-                    self.histogram(at, launch, histogram)?;
+                Ok(finished) => {
+                    self.entries[at].setup.extend(finished.setup);
+                    self.histograms(at, launch, finished.histograms)?;
                 }
                 Err(trouble) => self.give_up(at, trouble),
             }
@@ -297,7 +297,7 @@ impl<'a> Measure<'a> {
 
     fn start(&self, at: usize, shape: impl Fn(Spec) -> Spec) -> Result<TrialChild, Trouble> {
         let entry = &self.entries[at];
-        let spec = shape(spec(&entry.cell, &self.ready, self.fetches(), self.scratch));
+        let spec = shape(spec(&entry.cell, &self.ready, self.fetches(), self.ground));
         if self.verbose {
             // The batches of a log are a long list; they can be had again from the log.
             let short = Spec { batches: Vec::new(), ..spec.clone() };
@@ -340,14 +340,18 @@ impl<'a> Measure<'a> {
         })])
     }
 
-    fn histogram(&mut self, at: usize, launch: u32, data: String) -> anyhow::Result<()> {
-        if data.is_empty() {
-            return Ok(());
+    fn histograms(
+        &mut self,
+        at: usize,
+        launch: u32,
+        histograms: Vec<(String, String)>,
+    ) -> anyhow::Result<()> {
+        for (what, data) in histograms {
+            let encoding = "hdr-v2-deflate".to_owned();
+            let cell = self.entries[at].id.clone();
+            (self.write)(&[Line::Histogram(Histogram { cell, launch, what, encoding, data })])?;
         }
-        let what = "fetch_latency_ns".to_owned();
-        let encoding = "hdr-v2-deflate".to_owned();
-        let cell = self.entries[at].id.clone();
-        (self.write)(&[Line::Histogram(Histogram { cell, launch, what, encoding, data })])
+        Ok(())
     }
 
     fn give_up(&mut self, at: usize, trouble: Trouble) {
@@ -355,36 +359,5 @@ impl<'a> Measure<'a> {
         if !interrupt::asked() && self.entries[at].trouble.is_none() {
             self.entries[at].trouble = Some(trouble);
         }
-    }
-
-    /// Writes what ends the cells, all in one write.
-    fn close(self) -> anyhow::Result<Vec<Status>> {
-        let mut lines = Vec::new();
-        let mut statuses = Vec::new();
-        for entry in self.entries {
-            let (counted, sent) = (entry.counted.as_ref(), entry.sent_per_byte);
-            let ledger = self.evidence.ledger(&entry.cell, self.scratch, counted, sent);
-            lines.push(Line::Ledger(ledger));
-            lines.extend(entry.aliasing.map(Line::Aliasing));
-            lines.extend(entry.profile.map(Line::Profile));
-            let status = entry.trouble.as_ref().map_or(Status::Ok, |trouble| trouble.status);
-            if let Some(Trouble { status, call, errno, message }) = entry.trouble.clone() {
-                let cell = entry.id.clone();
-                lines.push(Line::Error(Failure { cell, status, call, errno, message }));
-            }
-            lines.push(Line::Cell(record::Cell {
-                cell: entry.id,
-                scenario: entry.cell.scenario.name.clone(),
-                strategy: entry.cell.contender.name(),
-                label: entry.cell.contender.label.clone(),
-                params: entry.cell.params(),
-                status,
-                reasons: entry.trouble.into_iter().map(|trouble| trouble.message).collect(),
-                setup: entry.setup,
-            }));
-            statuses.push(status);
-        }
-        (self.write)(&lines)?;
-        Ok(statuses)
     }
 }

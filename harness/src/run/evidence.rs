@@ -3,6 +3,7 @@
 //! Counting has blocks of its own, in children of their own: programs are attached for them and for
 //! nothing else. Where the kernel lets nobody count, every cell says so with the reason.
 
+use super::cells::Ground;
 use super::children::TrialChild;
 use super::claims;
 use crate::ledger::Ledger;
@@ -15,7 +16,7 @@ use crate::log::Log;
 use crate::scenario::Cell;
 use crate::trial::wire::{Moved, Order, Trouble};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use zclab_report::record::{self, reading};
 use zclab_strategies::{Entry, Route};
 
@@ -128,23 +129,24 @@ impl Evidence {
         self.ledger = Err(error.to_string());
     }
 
-    /// The ledger line of a cell: its claim, and what was counted of it. Where nothing was, a sample
-    /// may still say how many bytes were sent for each byte of payload.
+    /// The ledger line of a cell: its claim for the route that its setup describes, and what was counted
+    /// of it. Where nothing was, a sample may still say how many bytes were sent for each byte of payload.
     #[must_use]
     pub fn ledger(
         &self,
         cell: &Cell,
-        scratch: &Path,
+        ground: Ground,
+        setup: &claims::Setup,
         counted: Option<&Counted>,
         sent_per_byte: Option<f64>,
     ) -> record::Ledger {
         let (counted, ledger) = match (counted, &self.ledger) {
             (Some(counted), Ok(ledger)) => (counted, ledger),
-            (_, Err(why)) => return claims::ledger(cell, scratch, sent_per_byte, why),
+            (_, Err(why)) => return claims::ledger(cell, ground, setup, sent_per_byte, why),
             (None, Ok(_)) => {
                 let why = self.unlearnt.as_deref();
                 let why = why.unwrap_or("the cell was not counted");
-                return claims::ledger(cell, scratch, sent_per_byte, why);
+                return claims::ledger(cell, ground, setup, sent_per_byte, why);
             }
         };
         let Counted { moved, counts } = counted;
@@ -152,7 +154,8 @@ impl Evidence {
         let judgement = match cell.contender.strategy {
             Entry::Transfer(one) => {
                 let outside_blocks = moved.outside_blocks_bytes as f64 / moved.bytes.max(1) as f64;
-                let route = Route { outside_blocks, ..claims::route(cell) };
+                let route = claims::route(cell, ground.link, setup);
+                let route = Route { outside_blocks, ..route };
                 judge(&Case {
                     path: &claims::transfer_path(cell, one, &route, claims::sent_per_byte(moved)),
                     route: &route,
@@ -165,7 +168,7 @@ impl Evidence {
                 })
             }
             Entry::Ingest(one) => {
-                let route = claims::ingest_route(cell, scratch);
+                let route = claims::ingest_route(cell, ground.scratch);
                 judge_ingest(&IngestCase {
                     path: &one.path(&route),
                     route: &route,

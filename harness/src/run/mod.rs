@@ -4,6 +4,7 @@
 //! verdicts, pages, exports) is made from the record, by `zclab report` as well as at the end of a run.
 
 pub mod aliasing;
+pub mod capacity;
 pub mod cells;
 pub mod children;
 pub mod claims;
@@ -14,9 +15,13 @@ pub mod logs;
 pub mod turns;
 pub mod writer;
 
+use crate::remote::link::Link;
 use crate::scenario::{Budget, Cell, Condition, Scenario};
+use crate::trial::wire::Trouble;
+use crate::volume::Volumes;
 use anyhow::Context;
-use condition::{Around, Measure};
+use cells::Ground;
+use condition::{Around, Measure, without};
 use evidence::Evidence;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, HashMap};
@@ -25,7 +30,7 @@ use writer::Writer;
 use zclab_report::record::{
     End, Line, PURPOSE_CHECK, PURPOSE_MEASURE, Resumed, Run, SCHEMA, Status, StrategyFact,
 };
-use zclab_strategies::{Entry, Family};
+use zclab_strategies::{Entry, Family, SinkKind};
 
 /// Where things lie and how much is said.
 #[derive(Clone, Debug)]
@@ -34,10 +39,31 @@ pub struct Places {
     pub results: PathBuf,
     /// Generated and imported logs.
     pub logs: PathBuf,
+    /// Where file sinks lie; beside the logs where nothing else was said.
+    pub scratch: Option<PathBuf>,
+    /// The sink on another host.
+    pub to: Option<To>,
     /// No progress on stderr.
     pub quiet: bool,
     /// Print how each child could be started by hand.
     pub verbose: bool,
+}
+
+impl Places {
+    /// Where file sinks lie.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        self.scratch.as_deref().unwrap_or(&self.logs)
+    }
+}
+
+/// A sink on another host, as it was named.
+#[derive(Clone, Debug)]
+pub struct To {
+    /// `HOST:PORT`.
+    pub address: String,
+    /// Where its token is, unless it is in the environment.
+    pub token_file: Option<PathBuf>,
 }
 
 /// What a run is for.
@@ -91,6 +117,10 @@ pub fn run(
     interrupt::listen().context("listening for Ctrl-C")?;
     std::fs::create_dir_all(&places.logs)
         .with_context(|| format!("mkdir {}", places.logs.display()))?;
+    let link = match &places.to {
+        Some(to) => Some(Link::open(&to.address, crate::remote::token(to.token_file.as_deref())?)?),
+        None => None,
+    };
     let store = logs::Store::new(&places.logs, places.quiet);
     for condition in scenarios.iter().flat_map(|scenario| &scenario.conditions) {
         store.knows(&condition.log)?;
@@ -108,7 +138,9 @@ pub fn run(
     let mut session = Session {
         places,
         purpose,
-        store,
+        link,
+        volumes: Volumes::new(&places.logs, scenarios),
+        stores: HashMap::from([(places.logs.clone(), store)]),
         bar: bar(scenarios, purpose, places.quiet),
         finished,
         statuses,
@@ -167,12 +199,24 @@ fn begun(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         argv: std::env::args().collect(),
         catalogue: Family::ALL.iter().flat_map(|one| one.entries()).map(fact).collect(),
-        machine: crate::machine::facts(&places.logs),
+        machine: facts(places),
         capabilities,
     }))])?;
     let asked: Vec<Line> = scenarios.iter().map(|s| Line::Scenario(s.to_record())).collect();
     writer.lines(&asked)?;
     Ok(writer)
+}
+
+/// The machine, and where file sinks lie if not beside the logs.
+fn facts(places: &Places) -> BTreeMap<String, serde_json::Value> {
+    let mut facts = crate::machine::facts(&places.logs);
+    if let Some(scratch) = &places.scratch {
+        let filesystem = crate::machine::mount_of(scratch).map(|(filesystem, _)| filesystem);
+        let filesystem = filesystem.unwrap_or_else(|why| format!("unavailable: {why}"));
+        facts.insert("scratch".to_owned(), scratch.display().to_string().into());
+        facts.insert("scratch_filesystem".to_owned(), filesystem.into());
+    }
+    facts
 }
 
 fn taken_up(path: &Path) -> anyhow::Result<(Writer, HashMap<String, Status>)> {
@@ -186,7 +230,9 @@ fn taken_up(path: &Path) -> anyhow::Result<(Writer, HashMap<String, Status>)> {
 struct Session<'a> {
     places: &'a Places,
     purpose: Purpose,
-    store: logs::Store,
+    link: Option<Link>,
+    volumes: Volumes,
+    stores: HashMap<PathBuf, logs::Store>,
     bar: ProgressBar,
     finished: HashMap<String, Status>,
     statuses: BTreeMap<Status, usize>,
@@ -221,8 +267,22 @@ impl Session<'_> {
         if cells.is_empty() {
             return Ok(());
         }
-        let ready = self
-            .store
+        let mut write = |lines: &[Line]| writer.lines(lines);
+        let place = match self.place(condition) {
+            Ok(place) => place,
+            Err(trouble) => {
+                let link = self.link.as_ref();
+                let ground =
+                    Ground { scratch: self.places.scratch(), beside: &self.places.logs, link };
+                let statuses = without(cells, &trouble, &self.evidence, ground, &mut write)?;
+                statuses.into_iter().for_each(|s| *self.statuses.entry(s).or_default() += 1);
+                return Ok(());
+            }
+        };
+        let quiet = self.places.quiet;
+        let store = self.stores.entry(place.clone());
+        let ready = store
+            .or_insert_with(|| logs::Store::new(&place, quiet))
             .get(&condition.log)
             .with_context(|| format!("the log of scenario {}", scenario.name))?;
         let budget = budget(scenario.budget, self.purpose);
@@ -231,10 +291,13 @@ impl Session<'_> {
             bar.set_message(what.to_owned());
             bar.inc(1);
         };
-        let mut write = |lines: &[Line]| writer.lines(lines);
         let around = Around {
             ready,
-            scratch: &self.places.logs,
+            ground: Ground {
+                scratch: self.places.scratch(),
+                beside: &place,
+                link: self.link.as_ref(),
+            },
             evidence: &mut self.evidence,
             write: &mut write,
             tick: &tick,
@@ -249,6 +312,24 @@ impl Session<'_> {
             *self.statuses.entry(status).or_default() += 1;
         }
         Ok(())
+    }
+}
+
+impl Session<'_> {
+    /// The folder of a condition's log, unless the condition cannot be made here.
+    fn place(&mut self, condition: &Condition) -> Result<PathBuf, Trouble> {
+        match (condition.sink, &self.link) {
+            (SinkKind::TcpRemote, None) => {
+                let why =
+                    "it needs a sink on another host: `zclab sink` there, --to HOST:PORT here";
+                return Err(Trouble { status: Status::Skipped, ..Trouble::failed(why) });
+            }
+            (SinkKind::TcpRemote, Some(link)) => {
+                link.gone().map_or(Ok(()), |why| Err(Trouble::failed(why)))?;
+            }
+            _ => {}
+        }
+        self.volumes.place(condition.filesystem)
     }
 }
 

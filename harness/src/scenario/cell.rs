@@ -1,6 +1,7 @@
 //! What is a cell called, and which parameters make it what it is?
 
-use super::{Cell, Condition, LogChoice, Pressure, Scenario, ingest, words};
+use super::{Cell, Condition, FileSystem, LogChoice, Pressure, Scenario, ingest, words};
+use crate::trial::wire::Demand;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use zclab_report::record;
@@ -51,6 +52,11 @@ impl Condition {
             ("transform".to_owned(), json!(self.transform.name())),
             ("socket_buffer".to_owned(), json!(self.socket_buffer_bytes)),
         ]);
+        // Cells of records from before there was a choice keep their names.
+        if self.filesystem != FileSystem::Here {
+            params.insert("filesystem".to_owned(), json!(self.filesystem.name()));
+        }
+        params.extend(self.link_params());
         if let Some(readers) = self.readers {
             params.insert("readers".to_owned(), json!(readers));
         }
@@ -61,6 +67,10 @@ impl Condition {
             params.retain(|name, _| !ingest::OF_TRANSFERS.contains(&name.as_str()));
             params.extend(self.intake.params(self.family));
         }
+        // Like the options of a strategy: cells are called as they were before these keys existed.
+        let usual = demand(&Demand::default());
+        let of_demand = demand(&self.demand).into_iter();
+        params.extend(of_demand.filter(|(name, value)| usual.get(name) != Some(value)));
         params
     }
 
@@ -68,6 +78,9 @@ impl Condition {
     #[must_use]
     pub fn params(&self) -> BTreeMap<String, Value> {
         let mut params = self.key_params();
+        if self.family == Family::Transfer {
+            params.extend(demand(&self.demand));
+        }
         if let LogChoice::Kafka(spec) = &self.log {
             params.extend([
                 ("log_size".to_owned(), json!(spec.total_bytes)),
@@ -82,6 +95,17 @@ impl Condition {
         params.extend(self.pressure.iter().flat_map(Pressure::params));
         params
     }
+}
+
+/// How consumers ask, by the names of the matrix.
+fn demand(demand: &Demand) -> BTreeMap<String, Value> {
+    BTreeMap::from([
+        ("driver".to_owned(), json!(demand.driver.name())),
+        ("slow".to_owned(), json!(demand.slow)),
+        ("slow_rate".to_owned(), json!(demand.slow_rate_bytes)),
+        ("rate".to_owned(), json!(demand.rate)),
+        ("arrivals".to_owned(), json!(demand.arrivals.name())),
+    ])
 }
 
 impl Cell<'_> {

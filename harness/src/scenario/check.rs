@@ -6,7 +6,7 @@
 use super::document::Reader;
 use super::matrix::{Matrix, Setting};
 use super::parse::Tables;
-use super::{Budget, Cache, LogChoice, keys};
+use super::{Budget, Cache, FileSystem, LogChoice, keys};
 use crate::log::kafka::{MessageSize, Spec};
 use crate::size;
 use std::ops::Range;
@@ -44,6 +44,14 @@ pub(super) fn consistency(
                 let what = "an imported log has messages of its own";
                 reader.note("matrix.message", span, what).expected =
                     "no `message` beside `import`".to_owned();
+            }
+            let elsewhere =
+                |setting: &Setting| !matches!(setting, Setting::FileSystem(FileSystem::Here));
+            let given = values(matrix, "filesystem");
+            if let Some((_, span)) = given.iter().find(|(setting, _)| elsewhere(setting)) {
+                let what = "an imported log lies where it lies";
+                reader.note("matrix.filesystem", span, what).expected =
+                    "only \"here\" beside `import`".to_owned();
             }
         }
     }

@@ -10,6 +10,9 @@ use zclab_strategies::{CacheState, Disturbance, Place, Route, SinkKind};
 /// Starting a child, opening its log and its sinks, and its verified fetches before and after.
 const START_NS: u64 = 60_000_000;
 
+/// Making two network namespaces and what joins them, for one child.
+const TWO_HOSTS_NS: u64 = 40_000_000;
+
 /// Preparing one round: a child of its own, eviction and its proof before and after.
 const ROUND_NS: u64 = 400_000_000;
 
@@ -97,15 +100,22 @@ fn of_cell(cell: &Cell) -> Estimate {
             .saturating_add(fetches.saturating_mul(DEVICE_FETCH_NS));
         slice_ns = slice_ns.saturating_add(device_ns);
     }
+    // A bound on what leaves the device is a bound on the slice, too.
+    let link = condition.link.asked();
+    if let Some(bandwidth) = std::num::NonZeroU64::new(link.bandwidth_bytes) {
+        slice_ns = slice_ns.max(slice_bytes.saturating_mul(1_000_000_000) / bandwidth);
+    }
+    let hosts_ns = if condition.sink == SinkKind::TcpVeth { TWO_HOSTS_NS } else { 0 };
     if let Some(pressure) = &condition.pressure {
         return under_pressure(scenario, pressure, condition);
     }
+    slice_ns = slice_ns.max(asked_over(condition, fetches));
     let (samples, overhead_ns) = if rounds {
         // One launch is one round of each contender; the next launch goes through them backwards.
-        (launches, launches.saturating_mul(ROUND_NS))
+        (launches, launches.saturating_mul(ROUND_NS + hosts_ns))
     } else {
         let samples = launches.saturating_mul(budget.turns.into());
-        (samples, launches.saturating_mul(START_NS))
+        (samples, launches.saturating_mul(START_NS + hosts_ns))
     };
     Estimate {
         samples,
@@ -113,6 +123,21 @@ fn of_cell(cell: &Cell) -> Estimate {
         log_bytes: 0,
         wall_ns: samples.saturating_mul(slice_ns).saturating_add(overhead_ns),
     }
+}
+
+/// How long consumers take to ask, or to read: a schedule, or a slow consumer's pace.
+fn asked_over(condition: &Condition, fetches: u64) -> u64 {
+    let demand = condition.demand;
+    let per_second = |count: u64, rate: u64| count.saturating_mul(1_000_000_000) / rate.max(1);
+    let due_ns = match demand.rate {
+        0 => 0,
+        rate => per_second(fetches.saturating_mul(condition.consumers.into()), rate),
+    };
+    let slow_ns = match demand.slow {
+        0 => 0,
+        _ => per_second(fetches.saturating_mul(condition.fetch_bytes), demand.slow_rate_bytes),
+    };
+    due_ns.max(slow_ns)
 }
 
 /// What a transform and its undoing add to each byte, roughly.

@@ -8,7 +8,8 @@ use super::document::Reader;
 use super::matrix::{Matrix, Setting};
 use super::parse::Tables;
 use super::words;
-use super::{Access, Cache, Receiver};
+use super::{Access, Cache, Link, Receiver};
+use crate::trial::wire::Demand;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -99,8 +100,26 @@ impl Intake {
 }
 
 /// The keys that say something about sinks and the page cache of a log that is read.
-pub(super) const OF_TRANSFERS: [&str; 8] =
-    ["header", "consumers", "access", "cache", "sink", "receiver", "transform", "readers"];
+pub(super) const OF_TRANSFERS: [&str; 18] = [
+    "header",
+    "consumers",
+    "access",
+    "cache",
+    "sink",
+    "receiver",
+    "transform",
+    "readers",
+    "scatter_gather",
+    "checksum",
+    "segmentation",
+    "mtu",
+    "bandwidth",
+    "driver",
+    "slow",
+    "slow_rate",
+    "rate",
+    "arrivals",
+];
 
 /// Whether the setting is what a file that is silent has anyway.
 fn is_default(setting: &Setting) -> bool {
@@ -111,6 +130,14 @@ fn is_default(setting: &Setting) -> bool {
         Setting::Cache(cache) => cache == Cache::Warm,
         Setting::Sink(sink) => sink == SinkKind::TcpLoopback,
         Setting::Receiver(receiver) => receiver == Receiver::Copy,
+        Setting::ScatterGather(on) | Setting::Checksum(on) | Setting::Segmentation(on) => on,
+        Setting::Mtu(bytes) => bytes == Link::default().asked().mtu_bytes,
+        Setting::Bandwidth(bytes) => bytes == 0,
+        Setting::Driver(driver) => driver == Demand::default().driver,
+        Setting::Slow(count) => count == 0,
+        Setting::SlowRate(bytes) => bytes == Demand::default().slow_rate_bytes,
+        Setting::Rate(rate) => rate == 0,
+        Setting::Arrivals(arrivals) => arrivals == Demand::default().arrivals,
         Setting::Source(source) => source == Intake::default().source,
         Setting::Feed(feed) => feed == Intake::default().feed,
         Setting::Fsync(fsync) => fsync == Intake::default().fsync,

@@ -3,8 +3,12 @@
 //! The parser reads by these entries, `zclab list params` prints them, and a test holds
 //! `scenarios/README.md` to them, so that a key cannot be accepted without being documented.
 
+mod demand;
+
+pub use super::link::{BANDWIDTH, CHECKSUM, MTU, SCATTER_GATHER, SEGMENTATION};
 pub use super::values::Values;
 use super::{ingest, words};
+pub use demand::*;
 use zclab_strategies::SinkKind;
 
 /// One key of a scenario file.
@@ -21,7 +25,7 @@ pub struct Key {
 }
 
 impl Key {
-    const fn new(
+    pub(super) const fn new(
         table: &'static str,
         name: &'static str,
         values: Values,
@@ -37,7 +41,7 @@ impl Key {
     }
 }
 
-const fn bytes(default: u64, min: u64, max: u64) -> Values {
+pub(super) const fn bytes(default: u64, min: u64, max: u64) -> Values {
     Values::Bytes { default: Some(default), min, max }
 }
 
@@ -46,8 +50,8 @@ const fn count(default: u64, min: u64, max: u64) -> Values {
 }
 
 const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
+pub(super) const MIB: u64 = 1 << 20;
+pub(super) const GIB: u64 = 1 << 30;
 
 /// No message is longer: it has to fit a batch, whose length Kafka keeps in 31 bits.
 const MESSAGE_MAX: u64 = 64 * MIB;
@@ -169,7 +173,14 @@ pub const HEADER: Key = Key::new(
 );
 /// Fan-out.
 pub const CONSUMERS: Key =
-    Key::new("matrix", "consumers", count(1, 1, 1024), "sinks that each fetch goes to");
+    Key::new("matrix", "consumers", count(1, 1, 20_000), "sinks that each fetch goes to");
+/// What the log lies on.
+pub const FILESYSTEM: Key = Key::new(
+    "matrix",
+    "filesystem",
+    Values::Word { default: "here", of: || words::names(words::FILESYSTEMS) },
+    "what the log lies on: here is the folder of logs, others are made (root)",
+);
 /// Order of fetches.
 pub const ACCESS: Key = Key::new(
     "matrix",
@@ -205,14 +216,15 @@ pub const RECEIVER: Key = Key::new(
     "matrix",
     "receiver",
     Values::Word { default: "copy", of: || words::names(words::RECEIVERS) },
-    "what the receiver does with the bytes; discard needs the sink tcp-loopback",
+    "what the receiver does with the bytes; discard needs TCP",
 );
 /// How the receiver waits.
 pub const WAIT: Key = Key::new(
     "matrix",
     "wait",
     Values::Word { default: "auto", of: || words::names(words::WAITS) },
-    "how the far end waits: spin needs a CPU of its own, auto spins where there is one",
+    "how the far end waits: spin needs a CPU of its own, auto spins where there is one and at most \
+     128 consumers",
 );
 /// What is done to the bytes first.
 pub const TRANSFORM: Key = Key::new(
@@ -226,7 +238,8 @@ pub const SOCKET_BUFFER: Key = Key::new(
     "matrix",
     "socket_buffer",
     bytes(0, 0, GIB),
-    "SO_SNDBUF and SO_RCVBUF asked for, 0 leaves them to the kernel; what came of it is in the record",
+    "SO_SNDBUF and SO_RCVBUF (or a pipe's size) asked for, 0 leaves them to the kernel; what came of \
+     it is in the record",
 );
 /// Where bytes come from.
 pub const SOURCE: Key = Key::new(
@@ -256,56 +269,6 @@ pub const READERS: Key = Key::new(
     "readers",
     count(1, 1, 64),
     "processes that serve the same ranges at once, each with an engine and sinks of its own",
-);
-
-/// The limit on memory.
-pub const MEMORY: Key = Key::new(
-    "pressure",
-    "memory",
-    bytes(96 * MIB, 16 * MIB, GIB << 10),
-    "limit of the group that the senders of scan and hot consumers are in; less than the log",
-);
-/// The hot set.
-pub const HOT: Key = Key::new(
-    "pressure",
-    "hot",
-    bytes(32 * MIB, MIB, GIB << 10),
-    "so much of the log's end is read by hot consumers again and again",
-);
-/// Who serves the hot consumers.
-pub const HOT_STRATEGY: Key = Key::new(
-    "pressure",
-    "hot_strategy",
-    Values::Form { default: "\"sendfile\"", forms: "the name of a strategy that moves the log" },
-    "what serves the hot consumers, whatever serves the scan",
-);
-/// How often they ask.
-pub const HOT_RATE: Key = Key::new(
-    "pressure",
-    "hot_rate",
-    count(500, 1, 20_000),
-    "fetches each second that the hot consumers ask for, served in time or not",
-);
-/// Where they read.
-pub const HOT_ACCESS: Key = Key::new(
-    "pressure",
-    "hot_access",
-    Values::Word { default: "random", of: super::pressure::orders },
-    "where consecutive fetches lie in the hot set",
-);
-/// How long they are alone first.
-pub const BEFORE_MS: Key = Key::new(
-    "pressure",
-    "before_ms",
-    count(1000, 100, 60_000),
-    "milliseconds for which hot consumers are served before the scan",
-);
-/// How long they are alone afterwards.
-pub const AFTER_MS: Key = Key::new(
-    "pressure",
-    "after_ms",
-    count(1000, 100, 60_000),
-    "milliseconds for which hot consumers are served after the scan",
 );
 
 /// Repetitions.
@@ -403,6 +366,7 @@ pub const ALL: &[Key] = &[
     FETCH,
     HEADER,
     CONSUMERS,
+    FILESYSTEM,
     ACCESS,
     CACHE,
     SINK,
@@ -410,6 +374,16 @@ pub const ALL: &[Key] = &[
     WAIT,
     TRANSFORM,
     SOCKET_BUFFER,
+    SCATTER_GATHER,
+    CHECKSUM,
+    SEGMENTATION,
+    MTU,
+    BANDWIDTH,
+    DRIVER,
+    SLOW,
+    SLOW_RATE,
+    RATE,
+    ARRIVALS,
     SOURCE,
     FEED,
     FSYNC,

@@ -3,9 +3,11 @@
 use super::document::{Item, Reader, Section, describe};
 use super::ingest::{FEEDS, FSYNCS, Feed, Fsync, Intake, SOURCES};
 use super::keys::{self, Key};
-use super::words::{self, RECEIVERS, TRANSFORMS, WAITS};
-use super::{Access, Cache, Condition, LogChoice, Receiver, Transform, Wait};
+use super::words::{self, ARRIVALS, DRIVERS, FILESYSTEMS, RECEIVERS, SWITCHES, TRANSFORMS, WAITS};
+use super::{Access, Cache, Condition, FileSystem, Link, LogChoice, Receiver, Transform, Wait};
 use crate::log::kafka::MessageSize;
+use crate::trial::wire::Demand;
+use crate::trial::wire::demand::{Arrivals, Driver};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -26,6 +28,7 @@ pub(super) enum Setting {
     Fetch(u64),
     Header(u64),
     Consumers(u32),
+    FileSystem(FileSystem),
     Access(Access),
     Cache(Cache),
     Sink(SinkKind),
@@ -33,6 +36,16 @@ pub(super) enum Setting {
     Wait(Wait),
     Transform(Transform),
     SocketBuffer(u64),
+    ScatterGather(bool),
+    Checksum(bool),
+    Segmentation(bool),
+    Mtu(u32),
+    Bandwidth(u64),
+    Driver(Driver),
+    Slow(u32),
+    SlowRate(u64),
+    Rate(u64),
+    Arrivals(Arrivals),
     Source(SinkKind),
     Feed(Feed),
     Fsync(Fsync),
@@ -60,13 +73,24 @@ impl Setting {
             Setting::Fetch(bytes) | Setting::Header(bytes) | Setting::SocketBuffer(bytes) => {
                 json!(bytes)
             }
-            Setting::Consumers(count) | Setting::Readers(count) => json!(count),
+            Setting::FileSystem(filesystem) => json!(filesystem.name()),
+            Setting::Bandwidth(bytes) => json!(bytes),
+            Setting::Mtu(count) | Setting::Consumers(count) | Setting::Readers(count) => {
+                json!(count)
+            }
+            Setting::ScatterGather(on) | Setting::Checksum(on) | Setting::Segmentation(on) => {
+                json!(words::switch(*on))
+            }
             Setting::Access(access) => json!(access.name()),
             Setting::Cache(cache) => json!(cache.name()),
             Setting::Sink(sink) => json!(sink.name()),
             Setting::Receiver(receiver) => json!(receiver.name()),
             Setting::Wait(wait) => json!(wait.name()),
             Setting::Transform(transform) => json!(transform.name()),
+            Setting::Driver(driver) => json!(driver.name()),
+            Setting::Slow(count) => json!(count),
+            Setting::SlowRate(number) | Setting::Rate(number) => json!(number),
+            Setting::Arrivals(arrivals) => json!(arrivals.name()),
             Setting::Source(source) => json!(source.name()),
             Setting::Feed(feed) => json!(words::name(FEEDS, feed)),
             Setting::Fsync(fsync) => json!(words::name(FSYNCS, fsync)),
@@ -83,6 +107,7 @@ impl Setting {
             Setting::Fetch(bytes) => to.fetch_bytes = bytes,
             Setting::Header(bytes) => to.header_bytes = bytes,
             Setting::Consumers(count) => to.consumers = count,
+            Setting::FileSystem(filesystem) => to.filesystem = filesystem,
             Setting::Access(access) => to.access = access,
             Setting::Cache(cache) => to.cache = cache,
             Setting::Sink(sink) => to.sink = sink,
@@ -90,10 +115,31 @@ impl Setting {
             Setting::Wait(wait) => to.wait = wait,
             Setting::Transform(transform) => to.transform = transform,
             Setting::SocketBuffer(bytes) => to.socket_buffer_bytes = bytes,
+            Setting::ScatterGather(on) => to.link.scatter_gather = Some(on),
+            Setting::Checksum(on) => to.link.checksum = Some(on),
+            Setting::Segmentation(on) => to.link.segmentation = Some(on),
+            Setting::Mtu(bytes) => to.link.mtu_bytes = Some(bytes),
+            Setting::Bandwidth(bytes) => to.link.bandwidth_bytes = Some(bytes),
+            Setting::Driver(driver) => to.demand.driver = driver,
+            Setting::Slow(slow) => to.demand.slow = slow,
+            Setting::SlowRate(bytes) => to.demand.slow_rate_bytes = bytes,
+            Setting::Rate(rate) => to.demand.rate = rate,
+            Setting::Arrivals(arrivals) => to.demand.arrivals = arrivals,
             Setting::Source(source) => to.intake.source = source,
             Setting::Feed(feed) => to.intake.feed = feed,
             Setting::Fsync(fsync) => to.intake.fsync = fsync,
             Setting::Readers(count) => to.readers = Some(count),
+        }
+    }
+}
+
+impl Setting {
+    fn tells_consumers_apart(&self) -> bool {
+        match *self {
+            Setting::Driver(driver) => driver != Driver::Blocking,
+            Setting::Slow(count) => count > 0,
+            Setting::Rate(rate) => rate > 0,
+            _ => false,
         }
     }
 }
@@ -121,8 +167,13 @@ impl Matrix {
         varied.map(axis).collect()
     }
 
-    /// Every combination of the values, the last axis fastest; the rest is as in `base`.
+    /// Every combination of the values, the last axis fastest; the rest is as in `base`. As soon as
+    /// one of them makes consumers unequal, all are looked at each for itself: latencies of one page
+    /// have to mean the same.
     pub fn conditions(&self, base: Condition) -> Vec<Condition> {
+        let mut settings = self.parameters.iter().flat_map(|parameter| &parameter.settings);
+        let each = settings.any(|(setting, _)| setting.tells_consumers_apart());
+        let base = Condition { demand: Demand { each, ..base.demand }, ..base };
         self.parameters.iter().fold(vec![base], |conditions, parameter| {
             let with = |condition: &Condition, setting: &Setting| {
                 let mut condition = condition.clone();
@@ -150,6 +201,7 @@ pub(super) fn base(log: LogChoice, family: Family) -> Condition {
             Family::Ingest | Family::Receive => 0,
         },
         consumers: 1,
+        filesystem: FileSystem::Here,
         access: Access::Sequential,
         cache: Cache::Warm,
         sink: SinkKind::TcpLoopback,
@@ -157,6 +209,8 @@ pub(super) fn base(log: LogChoice, family: Family) -> Condition {
         wait: Wait::Auto,
         transform: Transform::None,
         socket_buffer_bytes: keys::SOCKET_BUFFER.values.default_number(),
+        link: Link::default(),
+        demand: Demand::default(),
         family,
         intake: Intake::default(),
         readers: None,
@@ -204,6 +258,10 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
         "fetch" => reader.number(key, item).map(Setting::Fetch),
         "header" => reader.number(key, item).map(Setting::Header),
         "consumers" => reader.number32(key, item).map(Setting::Consumers),
+        "filesystem" => {
+            let word = reader.word(key, item)?;
+            words::find(FILESYSTEMS, word).map(Setting::FileSystem)
+        }
         "access" => access(reader, item).map(Setting::Access),
         "cache" => cache(reader, item).map(Setting::Cache),
         "sink" => reader.word(key, item).and_then(SinkKind::parse).map(Setting::Sink),
@@ -220,6 +278,22 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
             words::find(TRANSFORMS, word).map(Setting::Transform)
         }
         "socket_buffer" => reader.number(key, item).map(Setting::SocketBuffer),
+        "scatter_gather" => switch(reader, key, item).map(Setting::ScatterGather),
+        "checksum" => switch(reader, key, item).map(Setting::Checksum),
+        "segmentation" => switch(reader, key, item).map(Setting::Segmentation),
+        "mtu" => reader.number32(key, item).map(Setting::Mtu),
+        "bandwidth" => reader.number(key, item).map(Setting::Bandwidth),
+        "driver" => {
+            let word = reader.word(key, item)?;
+            words::find(DRIVERS, word).map(Setting::Driver)
+        }
+        "slow" => reader.number32(key, item).map(Setting::Slow),
+        "slow_rate" => reader.number(key, item).map(Setting::SlowRate),
+        "rate" => reader.number(key, item).map(Setting::Rate),
+        "arrivals" => {
+            let word = reader.word(key, item)?;
+            words::find(ARRIVALS, word).map(Setting::Arrivals)
+        }
         "source" => {
             let word = reader.word(key, item)?;
             words::find(SOURCES, word).map(Setting::Source)
@@ -235,6 +309,11 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
         "readers" => reader.number32(key, item).map(Setting::Readers),
         _ => None,
     }
+}
+
+fn switch<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Option<bool> {
+    let word = reader.word(key, item)?;
+    words::find(SWITCHES, word)
 }
 
 fn access<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Option<Access> {

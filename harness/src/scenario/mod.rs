@@ -11,6 +11,7 @@ mod document;
 mod estimate;
 pub mod ingest;
 pub mod keys;
+mod link;
 mod load;
 mod matrix;
 mod parse;
@@ -23,6 +24,7 @@ pub mod words;
 pub use check::SEGMENTS_MAX;
 pub use contenders::BARE;
 pub use estimate::Estimate;
+pub use link::Link;
 pub use load::{load, load_shipped, load_with_origin};
 pub use parse::{CELLS_MAX, parse, parse_bytes};
 pub use pressure::Pressure;
@@ -30,6 +32,7 @@ pub use problem::{BadScenario, Problem, Spot};
 pub use shipped::{names as shipped_names, text as shipped_text};
 
 use crate::log::kafka::MessageSize;
+use crate::trial::wire::Demand;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zclab_report::record;
@@ -88,6 +91,8 @@ pub struct Condition {
     pub header_bytes: u64,
     /// Sinks that each fetch goes to.
     pub consumers: u32,
+    /// The file system that the log lies on.
+    pub filesystem: FileSystem,
     /// Where consecutive fetches lie.
     pub access: Access,
     /// Which pages of the log are cached when a sample begins.
@@ -102,6 +107,10 @@ pub struct Condition {
     pub transform: Transform,
     /// `SO_SNDBUF` and `SO_RCVBUF` asked for, in bytes.
     pub socket_buffer_bytes: u64,
+    /// The device between two hosts.
+    pub link: Link,
+    /// How consumers ask for their fetches, and who serves them.
+    pub demand: Demand,
     /// Which family the strategies are of.
     pub family: Family,
     /// Where the bytes of ingest strategies come from, and where they have to end.
@@ -120,6 +129,21 @@ pub enum LogChoice {
     Kafka(crate::log::kafka::Spec),
     /// A partition that `zclab log import` made known under this name.
     Imported(String),
+}
+
+/// The file system that the log lies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FileSystem {
+    /// That of the folder of logs, whatever it is.
+    Here,
+    /// One that zclab makes for the run: ext4.
+    Ext4,
+    /// XFS.
+    Xfs,
+    /// Btrfs.
+    Btrfs,
+    /// Tmpfs.
+    Tmpfs,
 }
 
 /// Where consecutive fetches lie.

@@ -1,7 +1,8 @@
 //! Which words stand for which value in scenario files, ids and records?
 
-use super::{Access, Cache, LogChoice, Receiver, Transform, Wait};
+use super::{Access, Cache, FileSystem, LogChoice, Receiver, Transform, Wait};
 use crate::log::kafka::{Codec, MessageSize};
+use crate::trial::wire::demand::{Arrivals, Driver};
 use serde_json::{Value, json};
 use zclab_strategies::OptionValue;
 
@@ -31,6 +32,26 @@ pub const TRANSFORMS: &[(&str, Transform)] = &[
     ("tls", Transform::Tls),
 ];
 
+/// The file systems that a log may lie on.
+pub const FILESYSTEMS: &[(&str, FileSystem)] = &[
+    ("here", FileSystem::Here),
+    ("ext4", FileSystem::Ext4),
+    ("xfs", FileSystem::Xfs),
+    ("btrfs", FileSystem::Btrfs),
+    ("tmpfs", FileSystem::Tmpfs),
+];
+
+/// What is on or off.
+pub const SWITCHES: &[(&str, bool)] = &[("on", true), ("off", false)];
+
+/// Who serves the sinks.
+pub const DRIVERS: &[(&str, Driver)] =
+    &[("blocking", Driver::Blocking), ("reactor", Driver::Reactor), ("threads", Driver::Threads)];
+
+/// How the moments at which fetches become due are spread.
+pub const ARRIVALS: &[(&str, Arrivals)] =
+    &[("poisson", Arrivals::Poisson), ("fixed", Arrivals::Fixed)];
+
 /// The words of a list.
 #[must_use]
 pub fn names<T>(list: &[(&'static str, T)]) -> Vec<&'static str> {
@@ -53,11 +74,25 @@ pub fn codec(codec: Codec) -> &'static str {
     name(CODECS, &codec)
 }
 
+/// The word for what is on or off.
+#[must_use]
+pub fn switch(on: bool) -> &'static str {
+    name(SWITCHES, &on)
+}
+
 impl Receiver {
     /// The word in scenario files and records.
     #[must_use]
     pub fn name(self) -> &'static str {
         name(RECEIVERS, &self)
+    }
+}
+
+impl FileSystem {
+    /// The word in scenario files and records, which is the kernel's own where zclab makes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name(FILESYSTEMS, &self)
     }
 }
 
@@ -74,6 +109,22 @@ impl Transform {
     #[must_use]
     pub fn name(self) -> &'static str {
         name(TRANSFORMS, &self)
+    }
+}
+
+impl Driver {
+    /// The word in scenario files and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name(DRIVERS, &self)
+    }
+}
+
+impl Arrivals {
+    /// The word in scenario files and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name(ARRIVALS, &self)
     }
 }
 

@@ -12,7 +12,7 @@
 use super::fetches::Block;
 use super::proof::Witness;
 use super::sinks::io;
-use super::wire::{Access, Aliased, Cache, ReadBack, Spec, Trouble};
+use super::wire::{Access, Aliased, Cache, Demand, ReadBack, Spec, Trouble};
 use super::worker::{Mover, Worker};
 use crate::cache::PAGE_BYTES;
 use nix::errno::Errno;
@@ -21,8 +21,9 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use zclab_strategies::{Bytes, Engine, LaneId, Part, Piece, Queue, Segment, SinkKind, Step};
+use zclab_strategies::{Bytes, Engine, LaneId, Part, Piece, Queue, Segment, Step};
 
 /// Payload of a probe on each sink: about what a socket takes without a reader.
 const PAYLOAD_BYTES: u64 = 64 << 10;
@@ -53,6 +54,8 @@ pub fn shape(spec: Spec) -> Spec {
         access: Access::Sequential,
         consumers: spec.consumers.min(SINKS_MAX),
         batches: spec.batches.into_iter().take(2).collect(),
+        // Which pages lie in a socket does not depend on who put them there.
+        demand: Demand::default(),
         ..spec
     }
 }
@@ -69,7 +72,7 @@ impl Worker {
             Ok(copy) => copy,
             Err(trouble) => return Ok(not_probed(trouble.message)),
         };
-        self.segments = vec![copy.segment()?];
+        self.segments = Arc::new(vec![copy.segment()?]);
         for sink in &self.sinks.sinks {
             never_wait(sink.fd)?;
         }
@@ -90,7 +93,7 @@ impl Worker {
         for &lane in &lanes {
             let accepted = copy.accepted(&self.queue, lane, self.header.len() as u64);
             let sink = self.sinks.sinks[lane];
-            let kept = if sink.kind == SinkKind::TcpLoopback { undelivered(sink.fd)? } else { 0 };
+            let kept = if sink.kind.is_tcp() { undelivered(sink.fd)? } else { 0 };
             queued.push((lane, accepted, accepted.saturating_sub(kept)));
         }
         copy.rewrite()?;
@@ -148,7 +151,7 @@ impl Copy {
             len_bytes: spec.fetch_bytes,
         };
         let fetches = (0..block.fetches.len()).map(fetch).collect();
-        let file = nameless(&spec.scratch)?;
+        let file = nameless(&spec.beside)?;
         // Direct reads need whole blocks, the last one too.
         let len_bytes = (start_bytes + content.len() as u64).next_multiple_of(PAGE_BYTES);
         let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));

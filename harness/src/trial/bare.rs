@@ -46,7 +46,7 @@ impl Bare {
                 let maps = setup.segments.iter().map(map).collect::<Result<_, _>>();
                 Kind::MmapWrite(maps.map_err(failed("mmap"))?)
             }
-            "sendfile" if setup.options.word("header") == "more" => Kind::Sendfile,
+            "sendfile" if setup.options.word("join") == "more" => Kind::Sendfile,
             "splice" => {
                 let pipe = nix::unistd::pipe().map_err(|errno| format!("pipe: {errno}"))?;
                 let wish = setup.options.number("pipe") as i32;

@@ -29,6 +29,7 @@ pub fn run() -> anyhow::Result<()> {
     let mut orders = Lines::new(std::io::stdin());
     let mut out = std::io::stdout();
     let spec: Spec = orders.next(IDLE).context("reading the trial's specification")?;
+    let idle = IDLE + super::limits::idling(&spec);
     let opened: Result<Box<dyn Work>, Trouble> = match spec.intake {
         None => Worker::open(spec).map(|worker| Box::new(worker) as Box<dyn Work>),
         Some(intake) => {
@@ -41,7 +42,7 @@ pub fn run() -> anyhow::Result<()> {
     };
     say(&mut out, &Reply::Ready { setup: worker.setup(), far: worker.far_end() })?;
     loop {
-        let order = match orders.next::<Order>(IDLE) {
+        let order = match orders.next::<Order>(idle) {
             Ok(order) => order,
             Err(NoLine::Closed) => return Ok(()),
             Err(other) => return Err(other.into()),
@@ -62,8 +63,9 @@ pub fn run() -> anyhow::Result<()> {
             Order::Stop { .. } => Err(Trouble::failed("told to stop what was never begun")),
             Order::Alias => worker.alias().map(Reply::Aliased),
             Order::Finish => {
-                let (histogram, setup) = (worker.histogram(), worker.setup_at_end());
-                return Ok(say(&mut out, &Reply::Finished { histogram, setup })?);
+                let (histogram, classes) = (worker.histogram(), worker.classes());
+                let setup = worker.setup_at_end();
+                return Ok(say(&mut out, &Reply::Finished { histogram, classes, setup })?);
             }
         };
         match outcome {

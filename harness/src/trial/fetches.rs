@@ -9,7 +9,7 @@
 use super::wire::{Access, Spec};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use zclab_strategies::Piece;
+use zclab_strategies::{LaneId, Piece, Queue};
 
 /// The fetches of a block, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +18,20 @@ pub struct Block {
     pub fetches: Vec<Vec<Piece>>,
     /// Records of batches that lie wholly inside the fetches.
     pub messages: u64,
+}
+
+impl Block {
+    /// Fills an empty queue with every fetch for each of these lanes. Where a schedule will let them
+    /// become due, they are held until then.
+    pub fn fill(&self, queue: &mut Queue, header: &[u8], lanes: &[LaneId], held: bool) {
+        queue.clear();
+        for pieces in &self.fetches {
+            match held {
+                true => queue.hold(header, pieces, lanes),
+                false => queue.push(header, pieces, lanes),
+            }
+        }
+    }
 }
 
 /// Gives blocks of fetches over a log.
@@ -198,7 +212,7 @@ fn zipf_totals(ranks: usize, exponent: f64) -> Vec<f64> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::trial::wire::{Cache, Transform};
+    use crate::trial::wire::{Cache, Demand, Transform};
     use std::collections::BTreeMap;
 
     /// A specification over two segments of 10,000 and 6,000 bytes with batches of 1,000 bytes and 10 records.
@@ -218,12 +232,16 @@ pub(super) mod tests {
             consumers: 1,
             sink: "null".into(),
             scratch: ".".into(),
+            beside: ".".into(),
+            remote: None,
             discard: false,
             spins: false,
             socket_buffer_bytes: 0,
             cache: Cache::Warm,
+            link: crate::net::Link::default(),
             pin: None,
             markers: false,
+            demand: Demand::default(),
             transform: Transform::None,
             intake: None,
             range_bytes: None,

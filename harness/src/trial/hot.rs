@@ -10,9 +10,10 @@
 //! in one call, with the timer's slack set to a nanosecond (`PR_SET_TIMERSLACK`): the usual 50 µs would
 //! be a part of every latency.
 
-use super::drive::drive;
+use super::drive::{Drive, Waits};
 use super::fetches::Planner;
 use super::proof::block_bytes_read;
+use super::schedule::Schedule as Plan;
 use super::wire::{
     Access, Cache, Expect, Lines, Order, Reply, Served, Spec, Trouble, UNTIL_CLOSED, say,
 };
@@ -180,8 +181,15 @@ impl Worker {
             let Some(Mover::Engine(engine)) = &mut self.mover else {
                 return Err(Trouble::failed("no engine is open"));
             };
-            drive(engine.as_mut(), &mut self.queue, &mut self.stamps)
-                .map_err(|error| error.trouble(&self.spec.segments))?;
+            let drive = Drive {
+                engine: engine.as_mut(),
+                queue: &mut self.queue,
+                // The moments are this module's own: a fetch that is pushed is due.
+                schedule: &mut Plan::default(),
+                waits: &mut Waits::Poll,
+                stamps: &mut self.stamps,
+            };
+            drive.run().map_err(|error| error.trouble(&self.spec.segments))?;
             fetches.push((due_ns, now().0.saturating_sub(due_ns)));
             sent_bytes += self.header.len() as u64 + self.spec.fetch_bytes;
             if number == 0 {

@@ -1,9 +1,12 @@
 //! What does an engine get when it is opened, and what if it refuses?
 
 use super::wire::{Spec, Trouble, errno_name};
+use crate::machine::mount_of;
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
 use zclab_report::record::Status;
-use zclab_strategies::{OpenError, OptionSpec, OptionValue, Options};
+use zclab_strategies::{OpenError, OptionSpec, OptionValue, Options, SinkKind};
 
 /// The strategy's options as the specification sets them.
 pub fn options(specs: &[OptionSpec], spec: &Spec) -> Options {
@@ -24,6 +27,18 @@ pub fn header(len: usize, fetch_bytes: u64) -> Vec<u8> {
         *to = from;
     }
     header
+}
+
+/// The file systems that the log lies on, and the files of a file sink.
+pub fn filesystems(spec: &Spec) -> BTreeMap<String, Value> {
+    let of = |path: &Path| match mount_of(path) {
+        Ok((filesystem, _)) => Value::from(filesystem),
+        Err(why) => Value::from(format!("unavailable: {why}")),
+    };
+    let log = spec.segments.first().map(|(path, _)| ("log_filesystem".to_owned(), of(path)));
+    let to_files = SinkKind::parse(&spec.sink) == Some(SinkKind::File);
+    let sink = to_files.then(|| ("sink_filesystem".to_owned(), of(&spec.scratch)));
+    log.into_iter().chain(sink).collect()
 }
 
 /// The cell's trouble when an engine cannot be opened.

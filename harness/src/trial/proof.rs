@@ -110,6 +110,9 @@ impl Witness {
         };
         let (_, resident_after) = self.resident(&before.ranges)?;
         let device = match &self.device {
+            Ok(Device { name, loops: Some(above), .. }) => {
+                format!("{name} below {above} (direct I/O): sectors read, by anybody")
+            }
             Ok(device) => format!("{}: sectors read, by anybody", device.name),
             Err(why) => format!("unavailable: {why}"),
         };
@@ -121,6 +124,18 @@ impl Witness {
             device_read_bytes: device_read,
             device,
         })
+    }
+
+    /// Bytes read while a sample ran: what the block layer was asked for. Below a loop device the lower
+    /// device has to have read as much.
+    #[must_use]
+    pub fn read_bytes(&self, asked_bytes: Option<u64>, proof: &CacheProof) -> Option<u64> {
+        match (&self.device, proof.device_read_bytes) {
+            (Ok(Device { loops: Some(_), .. }), Some(below)) => {
+                Some(asked_bytes.map_or(below, |asked| asked.min(below)))
+            }
+            _ => asked_bytes,
+        }
     }
 
     fn everything(&self) -> Vec<(usize, u64, u64)> {

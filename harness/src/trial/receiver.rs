@@ -10,23 +10,25 @@
 //! spins: it asks `poll` (which takes no socket lock) until a worthwhile amount has come, and what it
 //! reports as its CPU time is the time inside the calls that brought bytes.
 
+mod connections;
 pub mod decode;
+mod pace;
+mod read_back;
 
-use super::wire::{
-    Ask, Content, Counted, Expect, Lines, ReadBack, ReceiverSpec, UNTIL_CLOSED, say,
-};
+use super::footprint;
+use super::sinks::PIPES;
+use super::wire::{Ask, Counted, Echo, Expect, Lines, ReceiverSpec, UNTIL_CLOSED, say};
 use crate::counters::{Usage, now};
 use anyhow::{Context, bail};
-use base64::Engine as _;
+pub(super) use connections::connect_to;
+use connections::{connect, has_bytes, inherited, own_cpu, receive, set_low_water};
 use decode::Decoder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt};
+use nix::sys::socket::{MsgFlags, sockopt};
+use pace::Pace;
 use std::io::{IsTerminal, Write};
-use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
 use zclab_strategies::tls;
 
@@ -44,6 +46,9 @@ const IMPATIENCE_NS: u64 = 50_000;
 
 /// A receiver that sees no byte for this long gives up.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// Between two looks at the memory of TCP's sockets, while content is checked.
+const LOOK_NS: u64 = 10_000_000;
 
 /// How long it waits for the next order: longer than any other child's slice may take.
 const IDLE: Duration = Duration::from_secs(600);
@@ -69,13 +74,18 @@ pub fn run() -> anyhow::Result<()> {
         }
     };
     say(&mut out, &receiver.hello())?;
+    let idle = IDLE + Duration::from_millis(spec.idling_ms);
     // The sender closes the pipe when it is done: that is the end, not an error.
-    while let Ok(ask) = orders.next::<Ask>(IDLE) {
+    while let Ok(ask) = orders.next::<Ask>(idle) {
         let failed = match ask {
             Ask::Count(expect) => {
                 let counted = receiver.serve(expect, &mut out);
                 say(&mut out, &counted)?;
                 counted.error.is_some()
+            }
+            Ask::Echo(word) => {
+                say(&mut out, &Echo { process: std::process::id(), ..word })?;
+                false
             }
             Ask::ReadBack(wanted) => {
                 let content = receiver.read_back(wanted);
@@ -93,33 +103,45 @@ pub fn run() -> anyhow::Result<()> {
 struct Receiver {
     connections: Vec<OwnedFd>,
     left_bytes: Vec<u64>,
+    /// Connections that are still to bring bytes.
+    open: usize,
     low_water_bytes: Vec<u64>,
+    /// Paces of the first connections; the others are read as fast as bytes come.
+    slow: Vec<Pace>,
     epoll: Option<Epoll>,
     flags: MsgFlags,
+    /// They are pipes, which know `read` alone.
+    pipes: bool,
     spins: bool,
     /// TLS has yet to be laid over the connections.
     sealed: bool,
     buffer: Vec<u8>,
     /// What undoes each connection's transform; none where there is nothing to undo.
     decoders: Vec<Decoder>,
+    looked_ns: u64,
 }
 
 impl Receiver {
     fn connect(spec: &ReceiverSpec) -> anyhow::Result<Receiver> {
-        if let Some(cpu) = spec.cpu {
+        let here = if spec.address.is_empty() { own_cpu(spec)? } else { spec.cpu };
+        if let Some(cpu) = here {
             super::pin(cpu)?;
         }
-        let mut connections = Vec::with_capacity(spec.connections as usize);
-        for index in 0..spec.connections {
-            connections.push(connect(spec, index)?);
-        }
+        let connections = match spec.address.is_empty() {
+            true => inherited()?,
+            false => (0..spec.connections)
+                .map(|index| connect(spec, index))
+                .collect::<anyhow::Result<Vec<OwnedFd>>>()?,
+        };
         let decoders = decode::open(&spec.undo, &connections)?;
-        // One connection is read by blocking calls; several are waited for together.
-        let epoll = match connections.len() {
-            0 | 1 => None,
+        let slow = connections.len().min(spec.slow as usize);
+        // One connection is read by blocking calls; several are waited for together. Slow ones are
+        // read by the clock.
+        let epoll = match (slow, connections.len()) {
+            (0, 0 | 1) => None,
             _ => {
                 let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).context("epoll_create1")?;
-                for (index, connection) in connections.iter().enumerate() {
+                for (index, connection) in connections.iter().enumerate().skip(slow) {
                     let event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
                     epoll.add(connection, event).context("epoll_ctl")?;
                 }
@@ -128,14 +150,18 @@ impl Receiver {
         };
         Ok(Receiver {
             left_bytes: vec![0; connections.len()],
+            open: 0,
             low_water_bytes: vec![1; connections.len()],
             connections,
+            slow: vec![Pace::new(spec.slow_rate_bytes); slow],
             epoll,
             flags: if spec.discard { MsgFlags::MSG_TRUNC } else { MsgFlags::empty() },
+            pipes: spec.address.starts_with(PIPES),
             spins: spec.spins,
             sealed: spec.tls,
             buffer: vec![0; BUFFER_BYTES],
             decoders,
+            looked_ns: 0,
         })
     }
 
@@ -145,7 +171,9 @@ impl Receiver {
             nix::sys::socket::getsockopt(connection, sockopt::RcvBuf).unwrap_or(0) as u64
         };
         let receive_buffer_bytes = self.connections.first().map_or(0, size);
-        Counted { receive_buffer_bytes, ..Counted::default() }
+        let peak_rss_bytes = footprint::peak_rss_bytes().unwrap_or(0);
+        let descriptors = footprint::descriptors().unwrap_or(0);
+        Counted { receive_buffer_bytes, peak_rss_bytes, descriptors, ..Counted::default() }
     }
 
     /// Lets the kernel decrypt from now on, where the sender's encrypts. The sender has done its half
@@ -163,6 +191,8 @@ impl Receiver {
     /// Says that it listens, then counts.
     fn serve(&mut self, expect: Expect, out: &mut impl Write) -> Counted {
         self.left_bytes.fill(expect.bytes_each);
+        self.open = if expect.bytes_each > 0 { self.connections.len() } else { 0 };
+        self.slow.iter_mut().for_each(|pace| *pace = pace.anew());
         let mut counted = Counted::default();
         if let Err(error) = self.unseal() {
             return Counted { error: Some(format!("{error:#}")), ..counted };
@@ -186,7 +216,9 @@ impl Receiver {
         }
         counted.voluntary = used.voluntary;
         counted.involuntary = used.involuntary;
-        counted.receive_buffer_bytes = self.hello().receive_buffer_bytes;
+        let hello = self.hello();
+        counted.receive_buffer_bytes = hello.receive_buffer_bytes;
+        (counted.peak_rss_bytes, counted.descriptors) = (hello.peak_rss_bytes, hello.descriptors);
         let outcome = outcome.and_then(|()| self.nothing_is_left());
         counted.error = outcome.err().map(|error| format!("{error:#}"));
         counted
@@ -199,50 +231,21 @@ impl Receiver {
         Ok(())
     }
 
-    /// Reads what was queued so far: the aliasing probe's end. Nothing here is timed.
-    fn read_back(&mut self, wanted: ReadBack) -> Content {
-        let unsealed = self.unseal();
-        let read = || -> anyhow::Result<Vec<u8>> {
-            unsealed?;
-            let connection = self.connections.get(wanted.connection as usize);
-            let connection = connection.context("no such connection")?;
-            let mut bytes = vec![0; wanted.read_back_bytes as usize];
-            let mut read = 0;
-            while read < bytes.len() {
-                match recv(connection.as_raw_fd(), &mut bytes[read..], MsgFlags::empty()) {
-                    Ok(0) => bail!("the sender closed the connection after {read} bytes"),
-                    Ok(got) => read += got,
-                    Err(nix::errno::Errno::EINTR) => {}
-                    Err(nix::errno::Errno::EAGAIN) => bail!("no byte came for {SILENCE:?}"),
-                    Err(errno) => bail!("recv: {errno}"),
-                }
-            }
-            Ok(bytes)
-        };
-        match read() {
-            Ok(bytes) => {
-                let data = base64::engine::general_purpose::STANDARD.encode(bytes);
-                Content { data, error: None }
-            }
-            Err(error) => Content { data: String::new(), error: Some(format!("{error:#}")) },
-        }
-    }
-
     fn read_one(&mut self, counted: &mut Counted) -> anyhow::Result<()> {
         while self.left_bytes.first().is_some_and(|&left| left > 0) {
-            self.take(0, counted)?;
+            self.take(0, BUFFER_BYTES, counted)?;
         }
         Ok(())
     }
 
     fn read_all(&mut self, counted: &mut Counted) -> anyhow::Result<()> {
-        let mut open = self.left_bytes.iter().filter(|&&left| left > 0).count();
         let mut events = [EpollEvent::empty(); 64];
-        while open > 0 {
+        let mut fed_ns = now().0;
+        while self.open > 0 {
+            let before = counted.bytes;
+            let slow_ns = self.read_slowly(counted)?;
             let Some(epoll) = &self.epoll else { return Ok(()) };
-            let timeout = EpollTimeout::try_from(SILENCE).unwrap_or(EpollTimeout::MAX);
-            let ready = match epoll.wait(&mut events, timeout) {
-                Ok(0) => bail!("no byte came for {SILENCE:?}"),
+            let ready = match epoll.wait(&mut events, until(slow_ns)) {
                 Err(nix::errno::Errno::EINTR) => 0,
                 other => other.context("epoll_wait")?,
             };
@@ -251,34 +254,58 @@ impl Receiver {
                 if self.left_bytes[index] == 0 {
                     bail!("connection {index} brought more bytes than expected");
                 }
-                self.take(index, counted)?;
-                open -= usize::from(self.left_bytes[index] == 0);
+                self.take(index, BUFFER_BYTES, counted)?;
+            }
+            if counted.bytes > before {
+                fed_ns = now().0;
+            } else if now().0.saturating_sub(fed_ns) >= SILENCE.as_nanos() as u64 {
+                bail!("no byte came for {SILENCE:?}");
             }
         }
         Ok(())
     }
 
+    /// Reads from slow connections what their pace allows by now; when the next of them may read.
+    fn read_slowly(&mut self, counted: &mut Counted) -> anyhow::Result<Option<u64>> {
+        let mut next_ns = None;
+        for index in 0..self.slow.len() {
+            if self.left_bytes[index] == 0 {
+                continue;
+            }
+            let now_ns = now().0;
+            if let Some(bytes) = self.slow[index].allows(now_ns) {
+                let before = counted.bytes;
+                self.take_clocked(index, bytes as usize, counted)?;
+                self.slow[index].took(now_ns, counted.bytes - before);
+            }
+            let own_ns = self.slow[index].next_ns();
+            next_ns = Some(next_ns.map_or(own_ns, |other: u64| other.min(own_ns)));
+        }
+        Ok(next_ns)
+    }
+
     /// Asks again and again, and never sleeps.
     fn spin(&mut self, counted: &mut Counted) -> anyhow::Result<()> {
-        for index in 0..self.connections.len() {
+        let fast = self.slow.len()..self.connections.len();
+        for index in fast.clone() {
             self.settle_for(index)?;
         }
-        let expected: u64 = self.left_bytes.iter().sum();
         let mut fed_ns = now().0;
         let mut ready = Vec::with_capacity(self.connections.len());
-        while counted.bytes < expected {
+        while self.open > 0 {
+            let before = counted.bytes;
+            self.read_slowly(counted)?;
             self.ready(&mut ready)?;
             let waited_ns = now().0.saturating_sub(fed_ns);
             if ready.is_empty() && waited_ns > IMPATIENCE_NS {
-                ready.extend(0..self.connections.len());
+                ready.extend(fast.clone());
             }
             if waited_ns > SILENCE.as_nanos() as u64 {
                 bail!("no byte came for {SILENCE:?}");
             }
-            let before = counted.bytes;
             for &index in &ready {
                 if self.left_bytes[index] > 0 {
-                    self.take_clocked(index, counted)?;
+                    self.take_clocked(index, BUFFER_BYTES, counted)?;
                     self.settle_for(index)?;
                 }
             }
@@ -313,7 +340,7 @@ impl Receiver {
     /// Tells the socket how many bytes are worth a `POLLIN`: never more than are still to come.
     fn settle_for(&mut self, index: usize) -> anyhow::Result<()> {
         let worthwhile = self.left_bytes[index].clamp(1, WORTHWHILE_BYTES);
-        if self.low_water_bytes[index] == worthwhile {
+        if self.low_water_bytes[index] == worthwhile || self.pipes {
             return Ok(());
         }
         self.low_water_bytes[index] = worthwhile;
@@ -321,34 +348,42 @@ impl Receiver {
     }
 
     /// One `recv` that does not sleep; its time is the receiver's when it brought bytes.
-    fn take_clocked(&mut self, index: usize, counted: &mut Counted) -> anyhow::Result<()> {
+    fn take_clocked(
+        &mut self,
+        index: usize,
+        most: usize,
+        counted: &mut Counted,
+    ) -> anyhow::Result<()> {
         let (begin_ns, before) = (now().0, counted.bytes);
-        self.take(index, counted)?;
+        self.take(index, most, counted)?;
         if counted.bytes > before {
             counted.cpu_ns += now().0.saturating_sub(begin_ns);
         }
         Ok(())
     }
 
-    /// One `recv`, never beyond what is expected.
-    fn take(&mut self, index: usize, counted: &mut Counted) -> anyhow::Result<()> {
+    /// One `recv`, never beyond what is expected. One by the clock does not wait for bytes.
+    fn take(&mut self, index: usize, at_most: usize, counted: &mut Counted) -> anyhow::Result<()> {
+        let waits = !self.spins && index >= self.slow.len();
         let left_bytes = self.left_bytes[index];
         // Behind a transform nobody knows how many bytes will come; but the sender sends no more than
         // what was ordered.
         let most = if self.decoders.is_empty() { left_bytes } else { u64::MAX };
-        let want = most.min(BUFFER_BYTES as u64) as usize;
+        let want = most.min(at_most.min(BUFFER_BYTES) as u64) as usize;
         let connection = &self.connections[index];
         // Bytes that are to be checked have to be copied out, whatever the mode.
         let flags = if counted.crcs.is_empty() { self.flags } else { MsgFlags::empty() };
-        let flags = if self.spins { flags | MsgFlags::MSG_DONTWAIT } else { flags };
-        let got = match recv(connection.as_raw_fd(), &mut self.buffer[..want], flags) {
+        let flags = if waits { flags } else { flags | MsgFlags::MSG_DONTWAIT };
+        let got = match receive(connection, self.pipes, &mut self.buffer[..want], flags) {
             Err(nix::errno::Errno::EINTR) => return Ok(()),
-            Err(nix::errno::Errno::EAGAIN) if self.spins => return Ok(()),
+            Err(nix::errno::Errno::EAGAIN) if !waits => return Ok(()),
+            Err(nix::errno::Errno::EAGAIN) if self.pipes && has_bytes(connection) => return Ok(()),
             Err(nix::errno::Errno::EAGAIN) => bail!("no byte came for {SILENCE:?}"),
             other => other.context("recv")?,
         };
         if got == 0 && self.left_bytes[index] > UNTIL_CLOSED / 2 {
             self.left_bytes[index] = 0;
+            self.open -= 1;
             return Ok(());
         }
         if got == 0 {
@@ -370,62 +405,29 @@ impl Receiver {
             bail!("connection {index} brought {} bytes too many", plain_bytes - left_bytes);
         }
         self.left_bytes[index] -= plain_bytes;
+        self.open -= usize::from(plain_bytes > 0 && self.left_bytes[index] == 0);
         counted.bytes += plain_bytes;
+        if !counted.crcs.is_empty() {
+            self.look(counted);
+        }
         Ok(())
     }
-}
 
-fn connect(spec: &ReceiverSpec, index: u32) -> anyhow::Result<OwnedFd> {
-    connect_with(&spec.address, index, spec.socket_buffer_bytes)
-}
-
-/// A connection that begins with its index, with buffers as the kernel likes them.
-pub(super) fn connect_to(address: &str, index: u32) -> anyhow::Result<OwnedFd> {
-    connect_with(address, index, 0)
-}
-
-fn connect_with(address: &str, index: u32, receive_buffer_bytes: u64) -> anyhow::Result<OwnedFd> {
-    let hello = index.to_le_bytes();
-    if let Some(name) = address.strip_prefix('@') {
-        let address = SocketAddr::from_abstract_name(name).context("abstract address")?;
-        let mut stream = UnixStream::connect_addr(&address).context("connect(unix)")?;
-        stream.set_read_timeout(Some(SILENCE)).context("SO_RCVTIMEO")?;
-        stream.write_all(&hello).context("write(hello)")?;
-        return Ok(OwnedFd::from(stream));
+    /// How much memory TCP's sockets hold, now and then. Content is checked, so nothing is timed.
+    fn look(&mut self, counted: &mut Counted) {
+        let now_ns = now().0;
+        if now_ns.saturating_sub(self.looked_ns) >= LOOK_NS {
+            self.looked_ns = now_ns;
+            let held_bytes = footprint::tcp_memory_bytes();
+            counted.tcp_memory_bytes = counted.tcp_memory_bytes.max(held_bytes);
+        }
     }
-    // The buffer has to be set before the connection is made, or the window scale is already fixed.
-    let socket = nix::sys::socket::socket(
-        nix::sys::socket::AddressFamily::Inet,
-        nix::sys::socket::SockType::Stream,
-        nix::sys::socket::SockFlag::SOCK_CLOEXEC,
-        None,
-    )
-    .context("socket")?;
-    let bytes = receive_buffer_bytes as usize;
-    if bytes > 0 {
-        setsockopt(&socket, sockopt::RcvBuf, &bytes).context("setsockopt(SO_RCVBUF)")?;
-    }
-    let address: std::net::SocketAddrV4 = address.parse().context("address")?;
-    let address = nix::sys::socket::SockaddrIn::from(address);
-    nix::sys::socket::connect(socket.as_fd().as_raw_fd(), &address).context("connect")?;
-    let mut stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(SILENCE)).context("SO_RCVTIMEO")?;
-    stream.write_all(&hello).context("write(hello)")?;
-    Ok(OwnedFd::from(stream))
 }
 
-/// `SO_RCVLOWAT` (socket(7)): `poll` reports a socket as readable only from so many bytes on.
-fn set_low_water(connection: &OwnedFd, bytes: libc::c_int) -> anyhow::Result<()> {
-    let len = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the option's value is one int on this stack frame, read only during the call.
-    let answer = unsafe {
-        libc::setsockopt(
-            connection.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_RCVLOWAT,
-            (&raw const bytes).cast(),
-            len,
-        )
-    };
-    nix::errno::Errno::result(answer).map(drop).context("setsockopt(SO_RCVLOWAT)")
+/// How long to wait for bytes: no longer than silence may last, nor than until a slow connection's turn.
+fn until(slow_ns: Option<u64>) -> EpollTimeout {
+    let left = slow_ns.map(|at_ns| Duration::from_nanos(at_ns.saturating_sub(now().0)));
+    // Rounded up, or the last millisecond would be spent asking.
+    let wait = left.map_or(SILENCE, |left| (left + Duration::from_micros(999)).min(SILENCE));
+    EpollTimeout::try_from(wait).unwrap_or(EpollTimeout::MAX)
 }

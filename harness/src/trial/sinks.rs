@@ -4,8 +4,12 @@
 //! no receiver; a file's length, and on demand its content, is read back.
 
 pub(super) mod connect;
+mod pipe;
 pub(super) mod receiver;
+mod remote;
+mod veth;
 
+pub use pipe::PIPES;
 pub use receiver::die_with_parent;
 
 use super::receiver::decode;
@@ -44,7 +48,10 @@ pub struct Sinks {
     owned: Vec<OwnedFd>,
     files: Vec<File>,
     receiver: Option<Receiver>,
-    receive_buffer_bytes: u64,
+    /// What the receiver said last.
+    heard: Counted,
+    /// The receiver's process where a sink of `--to` is on this very host.
+    near: Option<u32>,
     /// What was done to the bytes that files hold.
     undo: Undo,
     /// The encrypted connections, after their handshakes, until somebody takes them.
@@ -60,21 +67,35 @@ impl Sinks {
         let kind = SinkKind::parse(&spec.sink)
             .ok_or_else(|| Trouble::failed(format!("unknown sink {}", spec.sink)))?;
         match kind {
-            SinkKind::TcpLoopback => Sinks::tcp(spec),
+            SinkKind::TcpRemote => Sinks::remote(spec),
+            SinkKind::TcpLoopback => Sinks::loopback(spec),
+            SinkKind::TcpVeth => Sinks::veth(spec),
             SinkKind::UnixStream => Sinks::unix(spec),
+            SinkKind::Pipe => Sinks::pipes(spec),
             SinkKind::File => Sinks::files(spec),
             SinkKind::Null => Sinks::null(spec),
         }
     }
 
-    fn tcp(spec: &Spec) -> Result<Sinks, Trouble> {
-        let listener = TcpListener::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))
-            .map_err(|error| io("bind", "127.0.0.1", &error))?;
+    fn loopback(spec: &Spec) -> Result<Sinks, Trouble> {
+        let receiver = Receiver::spawn("receive")?;
+        Sinks::tcp(spec, SinkKind::TcpLoopback, Ipv4Addr::LOCALHOST, receiver, BTreeMap::new())
+    }
+
+    /// Listens on an address, lets the receiver connect to it, and tunes what it connects.
+    fn tcp(
+        spec: &Spec,
+        kind: SinkKind,
+        address: Ipv4Addr,
+        mut receiver: Receiver,
+        mut setup: BTreeMap<String, Value>,
+    ) -> Result<Sinks, Trouble> {
+        let listener = TcpListener::bind(SocketAddrV4::new(address, 0))
+            .map_err(|error| io("bind", &address.to_string(), &error))?;
         let address = listener.local_addr().map_err(|e| io("getsockname", "listener", &e))?;
         ask_for_congestion(&listener);
         deepen_backlog(&listener, spec.consumers)?;
-        let mut receiver = Receiver::start(spec, &address.to_string())?;
-        let mut setup = BTreeMap::new();
+        receiver.tell(spec, &address.to_string())?;
         let accept = || listener.accept().map(|(stream, _)| stream);
         let streams = accept_all(&listener, spec.consumers, &mut receiver, accept)?;
         let mut owned = Vec::new();
@@ -82,7 +103,7 @@ impl Sinks {
             tune(&stream, spec, &mut setup)?;
             owned.push(OwnedFd::from(stream));
         }
-        Sinks::connected(owned, SinkKind::TcpLoopback, spec.spins, receiver, setup)
+        Sinks::connected(owned, kind, spec.spins, receiver, setup)
     }
 
     fn unix(spec: &Spec) -> Result<Sinks, Trouble> {
@@ -92,7 +113,8 @@ impl Sinks {
         let listener =
             UnixListener::bind_addr(&address).map_err(|e| io("bind", "unix stream", &e))?;
         deepen_backlog(&listener, spec.consumers)?;
-        let mut receiver = Receiver::start(spec, &format!("@{name}"))?;
+        let mut receiver = Receiver::spawn("receive")?;
+        receiver.tell(spec, &format!("@{name}"))?;
         let accept = || listener.accept().map(|(stream, _)| stream);
         let streams = accept_all(&listener, spec.consumers, &mut receiver, accept)?;
         let mut setup = BTreeMap::new();
@@ -121,12 +143,13 @@ impl Sinks {
         if let Some(first) = encrypted.first().and_then(|first| first.lock().ok()) {
             setup.insert("tls".into(), json!(tls::agreed(&first)));
         }
-        setup.insert("receive_buffer_bytes".into(), json!(hello.receive_buffer_bytes));
+        if hello.receive_buffer_bytes > 0 {
+            setup.insert("receive_buffer_bytes".into(), json!(hello.receive_buffer_bytes));
+        }
         let sinks = owned.iter().map(|fd| Sink { fd: fd.as_raw_fd(), kind }).collect();
-        let receive_buffer_bytes = hello.receive_buffer_bytes;
         let receiver = Some(receiver);
-        let (files, undo) = (Vec::new(), Undo::Nothing);
-        Ok(Sinks { sinks, setup, owned, files, receiver, receive_buffer_bytes, undo, encrypted })
+        let (files, undo, near) = (Vec::new(), Undo::Nothing, None);
+        Ok(Sinks { sinks, setup, owned, files, receiver, near, heard: hello, undo, encrypted })
     }
 
     fn files(spec: &Spec) -> Result<Sinks, Trouble> {
@@ -154,9 +177,17 @@ impl Sinks {
     }
 
     fn without_receiver(sinks: Vec<Sink>, owned: Vec<OwnedFd>, files: Vec<File>) -> Sinks {
-        let (setup, undo) = (BTreeMap::new(), Undo::Nothing);
-        let (receiver, receive_buffer_bytes, encrypted) = (None, 0, Vec::new());
-        Sinks { sinks, setup, owned, files, receiver, receive_buffer_bytes, undo, encrypted }
+        Sinks {
+            sinks,
+            setup: BTreeMap::new(),
+            owned,
+            files,
+            receiver: None,
+            near: None,
+            heard: Counted::default(),
+            undo: Undo::Nothing,
+            encrypted: Vec::new(),
+        }
     }
 
     /// The buffers of the first connection, as they are now.
@@ -169,11 +200,26 @@ impl Sinks {
         if let Ok(bytes) = getsockopt(first, sockopt::SndBuf) {
             buffers.insert("send_buffer_bytes".to_owned(), json!(bytes));
         }
-        if self.receive_buffer_bytes > 0 {
-            let bytes = json!(self.receive_buffer_bytes);
+        if self.heard.receive_buffer_bytes > 0 {
+            let bytes = json!(self.heard.receive_buffer_bytes);
             buffers.insert("receive_buffer_bytes".to_owned(), bytes);
         }
         buffers
+    }
+
+    /// The buffers as they are now, and what the far end holds.
+    #[must_use]
+    pub fn at_end(&self) -> BTreeMap<String, Value> {
+        let mut setup = self.buffers();
+        let Counted { peak_rss_bytes, descriptors, tcp_memory_bytes, .. } = self.heard;
+        for (name, value) in [
+            ("receiver_peak_rss_bytes", Some(peak_rss_bytes).filter(|&bytes| bytes > 0)),
+            ("receiver_descriptors", Some(descriptors).filter(|&count| count > 0)),
+            ("tcp_memory_peak_bytes", tcp_memory_bytes),
+        ] {
+            setup.extend(value.map(|value| (name.to_owned(), json!(value))));
+        }
+        setup
     }
 
     /// What tells these connections from all others.
@@ -186,7 +232,7 @@ impl Sinks {
             (port(local), port(remote))
         };
         FarEnd {
-            receiver: self.receiver.as_ref().map(|receiver| receiver.process.id()),
+            receiver: self.receiver.as_ref().and_then(Receiver::id).or(self.near),
             ports: self.owned.iter().map(tcp).filter(|ports| *ports != (0, 0)).collect(),
         }
     }
@@ -224,8 +270,14 @@ impl Sinks {
     /// A receiver that has gone, fell silent, or saw the connection end early.
     pub fn count(&mut self, expect: Expect) -> Result<Option<Counted>, Trouble> {
         if let Some(receiver) = &mut self.receiver {
-            let counted = receiver.next()?;
-            self.receive_buffer_bytes = counted.receive_buffer_bytes;
+            let mut counted = receiver.next()?;
+            if receiver.id().is_none() {
+                // It reads another host's clock.
+                counted.end_ns = crate::counters::now().0;
+            }
+            // Sockets' memory is looked at while content is checked, and at no other time.
+            let tcp_memory_bytes = counted.tcp_memory_bytes.max(self.heard.tcp_memory_bytes);
+            self.heard = Counted { crcs: Vec::new(), tcp_memory_bytes, ..counted.clone() };
             return Ok(Some(counted));
         }
         if self.files.is_empty() {

@@ -4,15 +4,21 @@
 //! in another language could join: the sender child reads [`Spec`] and then [`Order`]s from stdin and
 //! answers each with one [`Reply`] on stdout; the receiver reads [`ReceiverSpec`] and [`Expect`]s.
 
+pub mod demand;
+mod far_end;
 mod lines;
 
+pub use demand::Demand;
+pub use far_end::*;
 pub use lines::{Lines, NoLine, say};
 
+use crate::net::Link;
 use crate::scenario::ingest::Intake;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use zclab_report::record::{CacheProof, Status, Verified};
 
@@ -45,18 +51,28 @@ pub struct Spec {
     pub sink: String,
     /// A directory for files without a name (file sinks).
     pub scratch: PathBuf,
+    /// A directory on the log's own file system (private copies of the log).
+    pub beside: PathBuf,
+    /// The sink on another host, where there is one.
+    pub remote: Option<Remote>,
     /// The receiver drops bytes in the kernel instead of copying them.
     pub discard: bool,
     /// The receiver spins instead of sleeping.
     pub spins: bool,
-    /// `SO_SNDBUF` and `SO_RCVBUF` to ask for; 0 leaves them to the kernel's tuning.
+    /// `SO_SNDBUF` and `SO_RCVBUF` (or a pipe's size) to ask for; 0 leaves them to the kernel's tuning.
     pub socket_buffer_bytes: u64,
     /// Which pages are cached when a round begins.
     pub cache: Cache,
+    /// The device between two hosts, where the sink is on another one.
+    #[serde(default)]
+    pub link: Link,
     /// CPUs to pin to: sender, receiver.
     pub pin: Option<(usize, usize)>,
     /// Make marker calls around the timed loop, for tracers.
     pub markers: bool,
+    /// How consumers ask, and who serves them.
+    #[serde(default)]
+    pub demand: Demand,
     /// Take bytes from a socket instead of sending them, and how.
     #[serde(default)]
     pub intake: Option<Intake>,
@@ -83,6 +99,19 @@ pub enum Transform {
     Zstd,
     /// They become TLS records.
     Tls,
+}
+
+/// A sink on another host that serves this run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Remote {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What a trial of this run shows it.
+    pub ticket: String,
+    /// It is on this host: its receivers can be watched like one's own.
+    pub near: bool,
+    /// What is known of the way to it, for the cell's setup.
+    pub facts: BTreeMap<String, Value>,
 }
 
 /// Where fetches lie.
@@ -188,6 +217,9 @@ pub enum Reply {
     Finished {
         /// The encoded histogram.
         histogram: String,
+        /// The same of fast and of slow consumers, by name, where there are both.
+        #[serde(default)]
+        classes: BTreeMap<String, String>,
         /// What the kernel's tuning made of the setup meanwhile: `send_buffer_bytes`, ….
         setup: BTreeMap<String, Value>,
     },
@@ -302,107 +334,4 @@ impl Trouble {
 #[must_use]
 pub fn errno_name(errno: Errno) -> String {
     format!("{errno:?}")
-}
-
-/// Everything that a receiver has to know.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ReceiverSpec {
-    /// Where to connect: `127.0.0.1:port`, or `@name` in the abstract Unix namespace.
-    pub address: String,
-    /// How many connections to make; each begins with its index, four bytes little endian.
-    pub connections: u32,
-    /// Drop bytes in the kernel (`MSG_TRUNC`).
-    pub discard: bool,
-    /// Spin instead of sleeping.
-    pub spins: bool,
-    /// `SO_RCVBUF` to ask for; 0 leaves it to the kernel's tuning.
-    pub socket_buffer_bytes: u64,
-    /// What comes is encrypted by kernel TLS, and this end's kernel has to decrypt it.
-    #[serde(default)]
-    pub tls: bool,
-    /// CPU to pin to.
-    pub cpu: Option<usize>,
-    /// What was done to the bytes, and has to be undone before they are counted.
-    #[serde(default)]
-    pub undo: Undo,
-}
-
-/// What has to be undone at the far end.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "kebab-case")]
-pub enum Undo {
-    /// Nothing: the bytes are the log's.
-    #[default]
-    Nothing,
-    /// LZ4 frames, each behind its lengths before and after.
-    Lz4,
-    /// Zstandard frames, likewise.
-    Zstd,
-    /// TLS records: the receiver is the client, and trusts this certificate alone.
-    Tls {
-        /// The certificate (DER), in base64.
-        certificate: String,
-    },
-}
-
-/// [`Expect::bytes_each`] of a receiver that sleeps, and counts until its connection is closed.
-pub const UNTIL_CLOSED: u64 = u64::MAX;
-
-/// What a receiver shall count next.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Expect {
-    /// Bytes on each connection, as they were before any transform.
-    pub bytes_each: u64,
-    /// Checksum them as well.
-    pub content: bool,
-}
-
-/// What a receiver is told.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Ask {
-    /// Listen, count, report: answered by two [`Counted`].
-    Count(Expect),
-    /// Read what is queued and hand it over: answered by one [`Content`]. Before it is asked, a
-    /// receiver reads nothing.
-    ReadBack(ReadBack),
-}
-
-/// Which bytes a receiver shall hand over.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ReadBack {
-    /// Index of the connection.
-    pub connection: u32,
-    /// Bytes to read from it.
-    pub read_back_bytes: u64,
-}
-
-/// Bytes that a receiver hands over.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Content {
-    /// The bytes, in base64.
-    pub data: String,
-    /// Set instead when they could not be read.
-    pub error: Option<String>,
-}
-
-/// What a receiver counted.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Counted {
-    /// `CLOCK_MONOTONIC` when the last byte had been counted.
-    pub end_ns: u64,
-    /// Bytes over all connections, as they were before any transform.
-    pub bytes: u64,
-    /// CPU time of the receiver meanwhile; of one that spins, time inside the calls that brought bytes.
-    pub cpu_ns: u64,
-    /// Voluntary context switches of the receiver meanwhile.
-    pub voluntary: u64,
-    /// Involuntary ones.
-    pub involuntary: u64,
-    /// CRC-32C of what came on each connection, when asked for.
-    pub crcs: Vec<u32>,
-    /// `SO_RCVBUF` as read back.
-    pub receive_buffer_bytes: u64,
-    /// Set instead of counts when it could not go on.
-    pub error: Option<String>,
 }

@@ -78,6 +78,11 @@ pub trait Work {
 
     /// The latencies so far, encoded; empty when none was kept.
     fn histogram(&self) -> String;
+
+    /// Those of classes of consumers, by name; none where all are alike.
+    fn classes(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 }
 
 /// A transfer does what its own methods of these names say.
@@ -132,6 +137,10 @@ impl Work for Worker {
     }
 
     fn histogram(&self) -> String {
-        self.histogram()
+        self.histograms().0
+    }
+
+    fn classes(&self) -> BTreeMap<String, String> {
+        self.histograms().1
     }
 }

@@ -3,32 +3,38 @@
 //! Everything that takes time but is not the strategy's happens outside the two clock readings: plans,
 //! the queue's memory, the look at the cache, the receiver's order and its answer.
 
+mod mover;
 pub(super) mod outcome;
 
 pub(super) use outcome::encoded;
 
-use super::bare::Bare;
-use super::drive::drive;
+use super::drive::reactor::Reactor;
+use super::drive::{Stamp, Waits};
 use super::fetches::{Block, Planner};
-use super::opening::{header, options, refusal};
+use super::footprint;
+use super::latency::Latencies;
+use super::opening::{filesystems, header, options, refusal};
 use super::proof::{Witness, block_bytes_read, judge_after};
+use super::schedule::{self, Schedule};
 use super::sinks::{Sinks, io};
 use super::transform::Transforms;
+use super::wire::demand::Driver;
 use super::wire::{Expect, FarEnd, Moved, Spec, Trouble};
 use crate::counters::{ProcessIo, Usage, now, process_io, steal};
 use hdrhistogram::Histogram;
+pub(super) use mover::Mover;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use zclab_report::record::CacheProof;
 use zclab_strategies::{
-    Bytes, Calls, Disturbance, Engine, LaneId, Options, Piece, Queue, Segment, Setup, Strategy,
-    find, sys, transform,
+    Bytes, Disturbance, LaneId, Options, Piece, Queue, Segment, Setup, Strategy, find, sys,
 };
 
-/// Latencies are kept between a nanosecond and a minute, to three significant digits.
-const LATENCY_NS_MAX: u64 = 60_000_000_000;
+/// Latencies are kept between a nanosecond and ten minutes, to three significant digits.
+const LATENCY_NS_MAX: u64 = 600_000_000_000;
 
 /// A number that the marker calls carry, so that a tracer finds them: `lseek(-1, MARKER, SEEK_SET)`.
 pub const MARKER: i64 = 0x7a63_6c61;
@@ -38,7 +44,7 @@ pub struct Worker {
     pub(super) spec: Spec,
     strategy: &'static dyn Strategy,
     options: Options,
-    pub(super) segments: Vec<Segment>,
+    pub(super) segments: Arc<Vec<Segment>>,
     pub(super) sinks: Sinks,
     pub(super) witness: Witness,
     /// Blocks of direct I/O on the log; 0 where there are none.
@@ -47,14 +53,16 @@ pub struct Worker {
     pub(super) queue: Queue,
     pub(super) mover: Option<Mover>,
     pub(super) header: Vec<u8>,
-    transforms: Transforms,
-    pub(super) stamps: Vec<u64>,
-    latencies: Histogram<u64>,
-}
-
-pub(super) enum Mover {
-    Engine(Box<dyn Engine>),
-    Bare(Box<(Bare, Calls)>),
+    pub(super) transforms: Transforms,
+    pub(super) waits: Waits,
+    schedule: Schedule,
+    /// Blocks that were moved so far: each has a schedule of its own.
+    blocks: u64,
+    pub(super) stamps: Vec<Stamp>,
+    latencies: Latencies,
+    /// Memory of the queue for each lane in the largest block.
+    lane_bytes: usize,
+    tcp_memory_before: Option<u64>,
 }
 
 /// The raw readings around the timed loop.
@@ -82,15 +90,27 @@ impl Worker {
             let file = File::open(path).map_err(|e| io("open", &path.display().to_string(), &e))?;
             segments.push(Segment { path: path.clone(), file, len: Bytes(*len_bytes) });
         }
+        let tcp_memory_before = footprint::tcp_memory_bytes();
         let mut sinks = Sinks::open(&spec)?;
         let encrypted = std::mem::take(&mut sinks.encrypted);
         let transforms = Transforms::new(spec.transform, sinks.sinks.len(), encrypted);
+        // Engines ask when they are opened whether a sink blocks.
+        let waits = match spec.demand.driver {
+            Driver::Reactor => Waits::Epoll(Reactor::open(&sinks.sinks, &spec)?),
+            Driver::Blocking | Driver::Threads => Waits::Poll,
+        };
+        if spec.demand.rate > 0 {
+            // A sleep would otherwise end some fifty microseconds late.
+            nix::sys::prctl::set_timerslack(1)
+                .map_err(|errno| Trouble::call("prctl(PR_SET_TIMERSLACK)", "the sender", errno))?;
+        }
         let planner = Planner::new(&spec).map_err(Trouble::failed)?;
+        let latencies = Latencies::new(&spec.demand)?;
         let block_bytes = block_bytes(&segments)?;
         let mut worker = Worker {
             options: options(strategy.options(), &spec),
             strategy,
-            segments,
+            segments: Arc::new(segments),
             witness: Witness::open(&spec.segments)?,
             block_bytes,
             planner,
@@ -99,8 +119,13 @@ impl Worker {
             mover: None,
             header: header(spec.header_bytes as usize, spec.fetch_bytes),
             transforms,
-            stamps: Vec::with_capacity((spec.fetches * spec.consumers) as usize),
-            latencies: latencies()?,
+            waits,
+            schedule: Schedule::default(),
+            blocks: 0,
+            stamps: Vec::with_capacity(spec.fetches as usize * spec.consumers as usize),
+            latencies,
+            lane_bytes: 0,
+            tcp_memory_before,
             spec,
         };
         worker.open_mover()?;
@@ -113,45 +138,47 @@ impl Worker {
         let mut setup = self.sinks.setup.clone();
         if let Some((sender, receiver)) = self.spec.pin {
             setup.insert("sender_cpu".into(), json!(sender));
-            if self.sinks.has_receiver() {
+            if self.spec.remote.is_none() && self.sinks.has_receiver() {
                 setup.insert("receiver_cpu".into(), json!(receiver));
             }
         }
         setup.insert("descriptors".into(), json!(self.sinks.descriptors()));
+        setup.extend(filesystems(&self.spec));
         setup.insert("fetches_per_slice".into(), json!(self.spec.fetches));
+        let mut known = |name: &str, value: Option<u64>| {
+            setup.extend(value.map(|value| (name.to_owned(), json!(value))));
+        };
+        known("sender_descriptors", footprint::descriptors());
+        known("descriptor_limit", Some(footprint::descriptor_limits().0));
+        known("tcp_memory_before_bytes", self.tcp_memory_before);
+        if self.spec.demand.each {
+            setup.insert("latency_since".into(), json!(self.spec.demand.since().name()));
+        }
         setup
     }
 
-    /// Buffers as they are now: the kernel's tuning grows those that nobody set.
+    /// Buffers as they are now: the kernel's tuning grows those that nobody set. And the most memory
+    /// that it took.
     #[must_use]
     pub fn setup_at_end(&self) -> BTreeMap<String, Value> {
-        self.sinks.buffers()
+        let mut setup = self.sinks.at_end();
+        let lanes = self.sinks.sinks.len().max(1);
+        setup.insert("queue_bytes_per_consumer".into(), json!(self.lane_bytes.div_ceil(lanes)));
+        let peak = footprint::peak_rss_bytes();
+        setup.extend(peak.map(|bytes| ("sender_peak_rss_bytes".to_owned(), json!(bytes))));
+        setup
+    }
+
+    /// The latencies so far, encoded; empty when none was kept. And those of classes, by name.
+    #[must_use]
+    pub fn histograms(&self) -> (String, BTreeMap<String, String>) {
+        (self.latencies.encoded(), self.latencies.classes())
     }
 
     /// What tells this trial's packets and processes from others.
     #[must_use]
     pub fn far_end(&self) -> FarEnd {
         self.sinks.far_end()
-    }
-
-    pub(super) fn open_mover(&mut self) -> Result<(), Trouble> {
-        self.mover = None;
-        let make = |lane: LaneId| self.transforms.make(lane);
-        let setup = Setup {
-            segments: &self.segments,
-            sinks: &self.sinks.sinks,
-            options: &self.options,
-            fetch_bytes_max: Bytes(self.spec.fetch_bytes),
-            header_bytes_max: Bytes(self.spec.header_bytes),
-            transform: if self.transforms.any() { Some(&make) } else { None },
-        };
-        self.mover = Some(if self.spec.bare {
-            let bare = Bare::open(&self.spec.strategy, &setup).map_err(Trouble::failed)?;
-            Mover::Bare(Box::new((bare, Calls::default())))
-        } else {
-            Mover::Engine(transform::open(self.strategy, &setup).map_err(refusal)?)
-        });
-        Ok(())
     }
 
     /// Moves up to so many fetches of a block and checks every byte at the sinks.
@@ -213,6 +240,7 @@ impl Worker {
         let mut moved = self.measure(block, false, keep)?;
         let read = block_bytes_read().zip(read_before).map(|(end, begin)| end - begin);
         let proof: CacheProof = self.witness.after(&before)?;
+        let read = self.witness.read_bytes(read, &proof);
         self.log_is_whole()?;
         let reads_log = self.strategy.moves_the_log();
         if reads_log || self.spec.cache == super::wire::Cache::Warm {
@@ -233,7 +261,7 @@ impl Worker {
 
     /// A log that was cut since the run began would look like a cache that lost its pages.
     fn log_is_whole(&self) -> Result<(), Trouble> {
-        for segment in &self.segments {
+        for segment in self.segments.iter() {
             let name = segment.path.display().to_string();
             let metadata = segment.file.metadata().map_err(|error| io("fstat", &name, &error))?;
             if metadata.len() < segment.len.0 {
@@ -270,9 +298,11 @@ impl Worker {
             transform: None,
         };
         self.mover = Some(Mover::Engine(floor.open(&setup).map_err(refusal)?));
-        self.measure(&block, false, false)?;
+        let rate = std::mem::replace(&mut self.spec.demand.rate, 0);
+        let warmed = self.measure(&block, false, false);
+        self.spec.demand.rate = rate;
         self.mover = None;
-        Ok(())
+        warmed.map(drop)
     }
 
     pub(super) fn measure(
@@ -282,13 +312,13 @@ impl Worker {
         keep: bool,
     ) -> Result<Moved, Trouble> {
         let lanes: Vec<LaneId> = (0..self.sinks.sinks.len()).collect();
-        self.queue.clear();
+        self.blocks += 1;
+        let (fetches, seed) = (block.fetches.len(), self.spec.seed ^ self.blocks << 32);
+        let plan = schedule::plan(&self.spec.demand, fetches, lanes.len(), seed);
+        self.schedule = Schedule::new(plan);
         self.stamps.clear();
-        // The bare loop takes its ranges from the block, but the bookkeeping below is the same.
-        for pieces in &block.fetches {
-            self.queue.push(&self.header, pieces, &lanes);
-        }
-        self.stamps.reserve(block.fetches.len() * lanes.len());
+        self.stamps.reserve(fetches * lanes.len());
+        self.fill(block, &lanes)?;
         let payload_each: u64 = block.fetches.iter().flatten().map(|piece| piece.len_bytes).sum();
         let outside = |piece: &Piece| piece.outside_blocks(self.block_bytes);
         let outside_each: u64 = block.fetches.iter().flatten().map(outside).sum();
@@ -299,13 +329,12 @@ impl Worker {
         self.transforms.begin();
         let timed = self.timed(block)?;
         let counted = self.sinks.count(expect)?;
-        if let Some(Mover::Engine(engine)) = &mut self.mover {
-            engine.rest(&self.queue);
-        }
+        self.rest()?;
         let lanes = lanes.len() as u64;
         let verified = self.check(block, expect, counted.as_ref())?;
         if keep {
-            self.keep_latencies(timed.start_ns);
+            let (stamps, arrivals) = (&self.stamps, self.schedule.arrivals());
+            self.latencies.keep(timed.start_ns, stamps, arrivals, self.sinks.sinks.len());
         }
         let end_ns = counted.as_ref().map_or(0, |counted| counted.end_ns).max(timed.end_ns);
         let (readings, calls) = self.readings(&timed, counted.as_ref());
@@ -326,29 +355,21 @@ impl Worker {
 
     /// The timed part: nothing in it but the engine, the driver and the clocks.
     fn timed(&mut self, block: &Block) -> Result<Timed, Trouble> {
-        let Some(mover) = &mut self.mover else { return Err(Trouble::failed("no engine is open")) };
+        if let Waits::Epoll(reactor) = &mut self.waits {
+            reactor.settle()?;
+        }
         let stolen = steal();
         let io_before = process_io();
         let markers = self.spec.markers;
         let begin = Usage::begin();
         let start_ns = now().0;
         mark(markers);
-        let outcome = match mover {
-            Mover::Engine(engine) => {
-                let driven = drive(engine.as_mut(), &mut self.queue, &mut self.stamps);
-                driven.map_err(|error| error.trouble(&self.spec.segments))
-            }
-            Mover::Bare(loop_and_counts) => {
-                let (bare, calls) = loop_and_counts.as_mut();
-                calls.reset();
-                let ran = bare.run(block, &self.header, calls);
-                ran.map_err(|e| super::drive::DriveError::Call(e).trouble(&self.spec.segments))
-            }
-        };
+        let outcome = self.run(block, start_ns);
         mark(markers);
         let end_ns = now().0;
         let used = Usage::end().since(begin);
         outcome?;
+        self.gather()?;
         let io = io_before.zip(process_io());
         let steal_ns = stolen.zip(steal()).map(|(before, after)| after.0.saturating_sub(before.0));
         Ok(Timed { start_ns, end_ns, used, io, steal_ns })

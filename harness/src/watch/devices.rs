@@ -3,7 +3,7 @@
 //! Asked in the server's network namespace, by a thread that enters it and ends.
 
 use super::server::local_addresses;
-use crate::machine::{ETHTOOL_GSG, offload};
+use crate::net::ethtool;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -53,7 +53,7 @@ fn list(addresses: &BTreeSet<IpAddr>) -> Result<Vec<Device>, String> {
         match devices.iter_mut().find(|device| device.name == name) {
             Some(known) => known.serves |= serves,
             None => {
-                let gathers = offload(&name, ETHTOOL_GSG).ok();
+                let gathers = ethtool::get(&name, ethtool::SCATTER_GATHER).ok();
                 devices.push(Device { name, gathers, serves });
             }
         }

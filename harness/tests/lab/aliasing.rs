@@ -3,7 +3,7 @@
 use crate::liar::liar;
 use crate::support::{finish, latest, lines, of_kind, results, scenario, zclab};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -32,8 +32,11 @@ fn check(file: &Path, dir: &Path) -> Command {
 
 /// The record that a command's output names.
 fn record_of(out: &str) -> Vec<Value> {
-    let record = out.lines().find_map(|line| line.strip_prefix("record: ")).expect("a record");
-    lines(Path::new(record))
+    lines(&path_of(out))
+}
+
+fn path_of(out: &str) -> PathBuf {
+    out.lines().find_map(|line| line.strip_prefix("record: ")).expect("a record").into()
 }
 
 /// What must hold for a cell whose bytes go to a socket and are read.
@@ -61,11 +64,12 @@ fn references_share_the_logs_pages_and_copies_do_not() {
     let matrix = "sink = [\"tcp-loopback\", \"unix-stream\"]\nfetch = [1, \"4 KiB\", 100001]\n\
                   cache = [\"warm\", \"cold\"]";
     let file = scenario(dir.path(), "share", &movers(), matrix, SMALL);
-    let mut run = zclab();
-    run.arg("run").arg(&file).arg("--quiet").arg("--results").arg(dir.path());
-    let (output, out, err) = finish(&mut run, LIMIT);
+    let (output, out, err) = finish(&mut check(&file, dir.path()), LIMIT);
     assert_eq!(output.status.code(), Some(0), "{out}{err}");
-    let record = lines(&latest(dir.path()));
+    let record = record_of(&out);
+    let run = path_of(&out);
+    let (output, out, err) = finish(zclab().arg("report").arg(&run), Duration::from_secs(60));
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
     let ok = of_kind(&record, "cell").iter().filter(|cell| cell["status"] == "ok").count();
     let probes = probes(&record);
     assert_eq!(probes.len(), ok, "one line for each cell that is ok");
@@ -77,10 +81,7 @@ fn references_share_the_logs_pages_and_copies_do_not() {
         let most = bytes.iter().find(|(size, _)| Some(*size) == fetch).unwrap().1;
         assert!(probe["probed_bytes"].as_u64().unwrap() <= most, "{probe}");
     }
-    let page = dir.path().join("runs/latest");
-    let page = std::fs::read_dir(page).unwrap().flatten().map(|entry| entry.path());
-    let page = page.filter(|path| path.file_name().is_some_and(|name| name == "share.html"));
-    let page = std::fs::read_to_string(page.last().expect("the scenario's page")).unwrap();
+    let page = std::fs::read_to_string(run.with_file_name("share.html")).unwrap();
     assert!(page.contains("bytes shared, as claimed"), "the page says it");
     assert!(!page.contains("Contradiction"));
 }

@@ -12,4 +12,5 @@ mod lies;
 mod object;
 mod prove;
 mod rings;
+mod routes;
 mod support;

@@ -15,10 +15,27 @@ fn prove(dir: &Path) -> Command {
     command
 }
 
+/// What was found on each route; where no two hosts can be made, none is expected of veth.
 fn found(said: &Value, strategy: &str) -> Vec<String> {
     let proofs = said["places"][0]["proofs"].as_array().unwrap();
     let own = proofs.iter().filter(|proof| proof["strategy"] == strategy);
-    own.map(|proof| proof["found"].as_str().unwrap().to_owned()).collect()
+    let mut routes = Vec::new();
+    let mut found = Vec::new();
+    for proof in own {
+        routes.push(proof["route"].as_str().unwrap());
+        match (proof["route"].as_str(), proof["found"].as_str().unwrap()) {
+            (Some("tcp-veth"), "refused") => {
+                println!("SKIPPED: zero copy over veth: {}", proof["why"]);
+            }
+            (_, word) => found.push(word.to_owned()),
+        }
+    }
+    assert_eq!(routes, ["tcp-loopback", "tcp-veth", "unix-stream", "pipe"]);
+    found
+}
+
+fn all(found: &[String], word: &str) -> bool {
+    found.len() >= 3 && found.iter().all(|one| one == word)
 }
 
 #[test]
@@ -31,7 +48,7 @@ fn sendfile_shares_and_read_write_copies() {
     for (strategy, expected) in
         [("sendfile", "shared"), ("splice", "shared"), ("read-write", "copied")]
     {
-        assert_eq!(found(&said, strategy), [expected, expected], "{strategy}: {out}");
+        assert!(all(&found(&said, strategy), expected), "{strategy}: {out}");
     }
     for proof in said["places"][0]["proofs"].as_array().unwrap() {
         let refused = proof["found"] == "refused";
@@ -53,8 +70,8 @@ fn a_sendfile_that_copies_is_told_apart_with_exit_code_1() {
     assert_eq!(output.status.code(), Some(1), "{out}{err}");
     let said: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(said["zero_copy"], "no");
-    assert_eq!(found(&said, "sendfile"), ["copied", "copied"]);
-    assert_eq!(found(&said, "splice"), ["shared", "shared"]);
+    assert!(all(&found(&said, "sendfile"), "copied"), "{out}");
+    assert!(all(&found(&said, "splice"), "shared"), "{out}");
 }
 
 #[test]

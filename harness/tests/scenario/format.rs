@@ -3,7 +3,7 @@
 use crate::{whole, with_head};
 use serde_json::json;
 use zclab::log::kafka::{Codec, MessageSize};
-use zclab::scenario::{Access, Cache, LogChoice, Receiver};
+use zclab::scenario::{Access, Cache, LogChoice, Receiver, Scenario};
 use zclab_strategies::{ALL, OptionValue, SinkKind};
 
 #[test]
@@ -120,6 +120,21 @@ fn options_make_contenders_and_labels() {
 }
 
 #[test]
+fn cells_are_called_as_they_were_where_consumers_are_alike_and_ask_at_once() {
+    let usual = "driver = \"blocking\"\nslow = 0\nrate = 0\narrivals = \"poisson\"\n";
+    let (silent, told) = (with_head("[matrix]\n"), with_head(&format!("[matrix]\n{usual}")));
+    let ids = |scenario: &Scenario| scenario.cells().map(|cell| cell.id()).collect::<Vec<_>>();
+    assert_eq!(ids(&silent), ids(&told));
+    assert_eq!(silent.conditions, told.conditions);
+    let axis = with_head("[matrix]\ndriver = [\"blocking\", \"reactor\"]\nslow_rate = 4096\n");
+    let named: Vec<_> = ids(&axis).iter().map(|id| id.contains(",driver=reactor,")).collect();
+    assert_eq!(named, [false, false, true, true]);
+    assert!(ids(&axis).iter().all(|id| id.contains(",slow_rate=4096,")));
+    // On one page all latencies mean the same.
+    assert!(axis.conditions.iter().all(|condition| condition.demand.each));
+}
+
+#[test]
 fn the_params_of_a_cell_are_complete() {
     let scenario = with_head("[matrix]\ncache = { partial = 0.5 }\n");
     let cell = scenario.cells().nth(1).expect("two contenders");
@@ -131,7 +146,8 @@ fn the_params_of_a_cell_are_complete() {
             "codec": "none", "consumers": 1, "fetch": 65536, "header": 70, "headers": 0, "key": 16,
             "log": "kafka", "log_size": 256 << 20, "message": 1024, "receiver": "copy", "wait": "auto",
             "seed": 1, "segment": 64 << 20, "sink": "tcp-loopback", "socket_buffer": 0,
-            "transform": "none",
+            "transform": "none", "driver": "blocking", "slow": 0, "slow_rate": 1 << 20, "rate": 0,
+            "arrivals": "poisson",
         })
     );
 }

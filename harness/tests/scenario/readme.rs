@@ -97,5 +97,8 @@ fn the_complete_example_has_every_key_and_only_defaults_in_its_tables() {
     assert_eq!(full.budget, silent.budget);
     let mut first = full.conditions[0].clone();
     first.fetch_bytes = silent.conditions[0].fetch_bytes;
+    // That the file sets the device's parameters shows in ids, but asks for nothing else.
+    assert_eq!(first.link.asked(), silent.conditions[0].link.asked());
+    first.link = silent.conditions[0].link;
     assert_eq!(first, silent.conditions[0]);
 }

@@ -41,8 +41,9 @@ fn the_whole_message_is_readable() {
 a/test.toml:5:1: matrix.consumer: unknown key; did you mean `consumers`?
      5 | consumer = 3
        | ^^^^^^^^
-       = expected one of message, fetch, header, consumers, access, cache, sink, receiver, wait, \
-transform, socket_buffer, source, feed, fsync, readers
+       = expected one of message, fetch, header, consumers, filesystem, access, cache, sink, \
+receiver, wait, transform, socket_buffer, scatter_gather, checksum, segmentation, mtu, bandwidth, \
+driver, slow, slow_rate, rate, arrivals, source, feed, fsync, readers
 a/test.toml:6:9: matrix.fetch: \"64 KB/s\": \"KB/s\" is no unit of size (B, kB, MB, GB, TB, KiB, \
 MiB, GiB, TiB)
      6 | fetch = \"64 KB/s\"
@@ -107,7 +108,7 @@ fn values_out_of_bounds_are_refused() {
     check("[matrix]\nfetch = -1\n", "matrix.fetch", 2, &["-1 is negative"]);
     check("[matrix]\nfetch = 99999999999999999999\n", "matrix.fetch", 2, &["exceeds 2^64 - 1"]);
     check("[matrix]\nfetch = \"99999999999 GiB\"\n", "matrix.fetch", 2, &["exceeds 2^64 - 1"]);
-    check("[matrix]\nconsumers = [1, 0]\n", "matrix.consumers[2]", 2, &["from 1 to 1024"]);
+    check("[matrix]\nconsumers = [1, 0]\n", "matrix.consumers[2]", 2, &["from 1 to 20000"]);
     check("[matrix]\naccess = { zipf = 0 }\n", "matrix.access.zipf", 2, &["above 0"]);
     check(
         "[matrix]\naccess = { zipf = nan }\n",
@@ -132,7 +133,17 @@ fn values_out_of_bounds_are_refused() {
 fn unknown_words_are_refused() {
     check("[log]\ncodec = \"lz5\"\n", "log.codec", 2, &["did you mean `lz4`?", "one of none"]);
     check("[log]\nformat = \"kafak\"\n", "log.format", 2, &["did you mean `kafka`?"]);
-    check("[matrix]\nsink = \"tcp\"\n", "matrix.sink", 2, &["did you mean `tcp-loopback`?"]);
+    check(
+        "[matrix]\nsink = \"tcp-loopbak\"\n",
+        "matrix.sink",
+        2,
+        &["did you mean `tcp-loopback`?"],
+    );
+    check("[matrix]\nmtu = 100\n", "matrix.mtu", 2, &["576 B", "65535 B"]);
+    check("[matrix]\nchecksum = true\n", "matrix.checksum", 2, &["on, off"]);
+    check("[matrix]\nscater_gather = \"on\"\n", "matrix.scater_gather", 2, &["`scatter_gather`?"]);
+    check("[matrix]\nsink = \"veth\"\n", "matrix.sink", 2, &["expected one of", "tcp-veth"]);
+    check("[matrix]\nsink = \"tcp-vet\"\n", "matrix.sink", 2, &["did you mean `tcp-veth`?"]);
     check("[matrix]\naccess = \"randon\"\n", "matrix.access", 2, &["did you mean `random`?"]);
     check("[matrix]\ncache = \"hot\"\n", "matrix.cache", 2, &["\"hot\" is unknown", "\"warm\""]);
     check("[matrix]\nreceiver = \"drop\"\n", "matrix.receiver", 2, &["one of copy, discard"]);
@@ -280,6 +291,18 @@ fn what_is_not_toml_is_refused_where_it_breaks() {
 }
 
 #[test]
+fn drivers_and_rates_say_nothing_to_those_who_receive() {
+    for (key, value) in [("driver", "\"threads\""), ("slow", "1"), ("rate", "9")] {
+        let text = format!(
+            "question = \"?\"\nbaseline = \"recv-write\"\nstrategies = [\"recv-write\"]\n[matrix]\n\
+             {key} = {value}\n"
+        );
+        let bad = parse("test", "a/test.toml", &text).expect_err(key).to_string();
+        assert!(bad.contains("says nothing to strategies of the family ingest"), "{bad}");
+    }
+}
+
+#[test]
 fn pressure_that_would_be_none_is_refused() {
     check("[pressure]\nmemmory = 1\n", "pressure.memmory", 2, &["did you mean `memory`?"]);
     let fits = &["no pressure", "less than the log's size, 256 MiB"];
@@ -288,7 +311,13 @@ fn pressure_that_would_be_none_is_refused() {
     let near = &["\"sendfil\" is unknown", "did you mean `sendfile`?"];
     check("[pressure]\nhot_strategy = \"sendfil\"\n", "pressure.hot_strategy", 2, near);
     check("[pressure]\nhot_strategy = \"null\"\n", "pressure.hot_strategy", 2, &["is unknown"]);
-    for (key, value) in [("cache", "\"warm\""), ("access", "\"random\""), ("consumers", "2")] {
+    for (key, value) in [
+        ("cache", "\"warm\""),
+        ("access", "\"random\""),
+        ("consumers", "2"),
+        ("driver", "\"reactor\""),
+        ("rate", "9"),
+    ] {
         let rest = format!("[matrix]\n{key} = {value}\n[pressure]\n");
         check(&rest, &format!("matrix.{key}"), 2, &["[pressure] decides it"]);
     }

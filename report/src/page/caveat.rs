@@ -56,7 +56,22 @@ fn route(study: &Study) -> Vec<String> {
     let mut found = Vec::new();
     let mut sinks = params(study, "sink");
     sinks.extend(params(study, "source"));
-    if sinks.iter().any(|sink| sink.contains("loopback")) {
+    let near = setup(study, "remote_route").iter().any(|route| route.starts_with("loopback"));
+    if near {
+        found.push(
+            "The “remote” sink was on this very host: its bytes went over loopback, and the claims \
+            are those for loopback."
+                .to_owned(),
+        );
+    } else if sinks.iter().any(|sink| sink == "tcp-remote") {
+        found.push(
+            "The receiver was on another host: what it copied could not be observed, and a slice \
+            ends when its report arrives, up to one control round trip late \
+            (control_round_trip_ns in each cell’s setup)."
+                .to_owned(),
+        );
+    }
+    if near || sinks.iter().any(|sink| sink.contains("loopback")) {
         let (own, far) = (study.side.name(), study.side.far().name());
         let cpu = study.side.cpu().title();
         found.push(format!(
@@ -64,6 +79,17 @@ fn route(study: &Study) -> Vec<String> {
              shares caches and cores with the {own}. {cpu} carries over to a real network better \
              than throughput does."
         ));
+    }
+    if sinks.iter().any(|sink| sink.contains("veth")) {
+        found.push(
+            "Two hosts on one machine are no network: a veth pair has no DMA, and receives each \
+            packet on the account of who sent it. What its offloads decide about copies holds for \
+            a network card; its times do not."
+                .to_owned(),
+        );
+    }
+    if sinks.iter().any(|sink| sink == "pipe") {
+        found.push("A pipe has no network in it: what it costs is less than any network's.".into());
     }
     found.extend(put_off(study));
     if sinks.iter().any(|sink| sink.contains("unix")) {

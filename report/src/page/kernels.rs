@@ -167,6 +167,8 @@ fn head(message: &str) -> String {
 fn sink(name: &str) -> String {
     match name {
         "tcp-loopback" => "TCP over loopback".to_owned(),
+        "tcp-remote" => "TCP to another host".to_owned(),
+        "tcp-veth" => "TCP to another host over veth".to_owned(),
         "unix-stream" => "Unix socket".to_owned(),
         other => other.to_owned(),
     }

@@ -11,7 +11,7 @@ pub use draw::svg;
 pub use words::short;
 
 use crate::format;
-use crate::record::{Agreement, Hop, Ledger};
+use crate::record::{Agreement, Cell, Hop, Ledger, Status};
 use crate::study::Study;
 
 /// By more than this share of the payload, an observed hop is another than the claimed one.
@@ -47,7 +47,11 @@ pub fn ways<'a>(study: &Study<'a>) -> Vec<Way<'a>> {
     for label in &study.scenario.contenders {
         for panel in &study.panels {
             for point in &panel.points {
-                let row = point.row(label).and_then(|row| row.measured?.ledger.as_ref());
+                let row = point.row(label).and_then(|row| row.measured);
+                // What was refused beforehand went no way, and nobody failed to look.
+                let refused = |cell: &Cell| cell.status == Status::Refused;
+                let went = row.filter(|row| !row.cell.as_ref().is_some_and(refused));
+                let row = went.and_then(|row| row.ledger.as_ref());
                 let Some(ledger) = row.filter(|ledger| !ledger.hops.is_empty()) else { continue };
                 let x = study.x.zip(point.x).map(|(axis, value)| (axis.name.as_str(), value));
                 let axes = panel.fixed.iter().copied().chain(x);

@@ -7,6 +7,7 @@ use super::look::Looks;
 use super::path::{self, Way};
 use super::profile::{self, Section};
 use super::{Shell, alias, caveat, evidence, pinned};
+use crate::demand::{self, Statement};
 use crate::format;
 use crate::metric::{Metric, Provenance};
 use crate::study::{Figure, Study};
@@ -29,6 +30,8 @@ pub struct ScenarioPage {
     legend: Vec<(String, String)>,
     troubles: Vec<NoResult>,
     strays: Vec<String>,
+    /// What consumers got, and what holding them took.
+    demand: Vec<Statement>,
     paths: String,
     /// How many cells agree, contradict, are unobserved: class and words.
     tally: Vec<(&'static str, String)>,
@@ -104,6 +107,7 @@ impl ScenarioPage {
                 .map(|label| (looks.get(label).key(), label.clone()))
                 .collect(),
             troubles: verdict::without_result(study),
+            demand: demand::statements(study),
             strays: study.strays.iter().map(ToString::to_string).collect(),
             paths: path::svg(&ways, looks, study.side),
             tally: path::tally(&ways),

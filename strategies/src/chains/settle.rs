@@ -44,9 +44,11 @@ impl<L: Links> Chains<L> {
         Ok(filled)
     }
 
-    /// Keeps what was brought and not sent for its lane, or frees the slot.
+    /// Keeps what was brought and not sent for its lane, or frees the slot. A lane keeps the first
+    /// such bytes of a batch: those of later links were not sent either, and where they need not be
+    /// brought they would come here, too, and leave a slot whose holder knows nothing of it.
     fn keep(&mut self, item: Item, filled: Piece, sent: u64) {
-        if sent == filled.len_bytes {
+        if sent == filled.len_bytes || self.held[item.lane].is_some() {
             self.retire(item.slot, item.lane);
             return;
         }

@@ -74,3 +74,26 @@ fn a_batch_may_advance_over_several_fetches_at_once() {
     queue.advance(0, 1);
     assert_eq!(queue.idle(), Step::Done);
 }
+
+/// An engine that looks ahead may stand behind the last fetch that is due when the next becomes due.
+#[test]
+fn a_held_fetch_is_invisible_until_it_is_released() {
+    let mut queue = Queue::new(&sinks(1));
+    queue.hold(b"", &[piece(0, 0), piece(5, 4)], &[0]);
+    queue.hold(b"", &[piece(90, 2)], &[0]);
+    assert_eq!((queue.next_job(), queue.idle(), queue.remaining()), (None, Step::Done, Bytes(0)));
+    queue.release(0);
+    assert_eq!(queue.jobs(0).count(), 1);
+    let behind = queue.ahead(0, queue.cursor(0), 4);
+    assert_eq!(queue.job_at(0, behind), None);
+    queue.advance(0, 4);
+    assert_eq!((queue.finished().len(), queue.idle()), (1, Step::Done));
+    queue.release(0);
+    let job = queue.next_job().unwrap();
+    assert_eq!((job.part, job.fetch), (Part::Log(piece(90, 2)), 1));
+    assert_eq!(queue.job_at(0, behind), Some(job));
+    assert_eq!(queue.cursor(0), behind);
+    queue.advance(0, 2);
+    queue.release(0);
+    assert_eq!((queue.next_job(), queue.idle(), queue.finished().len()), (None, Step::Done, 2));
+}

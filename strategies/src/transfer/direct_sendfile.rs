@@ -27,7 +27,7 @@ use super::sendfile::sendfile;
 use crate::memory::Slots;
 use crate::{
     CallError, Engine, Hop, Job, LaneId, Mover, OpenError, Part, Path, Piece, Place, Queue,
-    Residue, Route, Setup, Step, Strategy, sys,
+    Residue, Route, Setup, SinkKind, Step, Strategy, sys,
 };
 use nix::errno::Errno;
 use std::fs::File;
@@ -51,6 +51,11 @@ impl Strategy for DirectSendfile {
         let mut blocks = vec![Hop::new(Place::Disk, Place::Pipe, Mover::Device, why)];
         let why = "the socket's queue takes over the pages";
         blocks.extend(on.into_sink(Place::Pipe, Mover::Reference, why));
+        if on.sink == SinkKind::Pipe {
+            // A pipe as the target takes the place of the task's own, as for `sendfile`.
+            blocks.remove(1);
+            blocks[0].to = Place::SinkPipe;
+        }
         let why = "heads and tails of blocks: an O_DIRECT read of the whole block";
         let mut ends = vec![Hop::new(Place::Disk, Place::UserBuffer, Mover::Device, why)];
         let why = "send copies into the socket's queue";

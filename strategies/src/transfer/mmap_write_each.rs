@@ -6,7 +6,7 @@
 //! that is most of the price. It wins nowhere over `mmap-writev`; it is what one gets where no
 //! vectored write is at hand.
 //!
-//! A message here is what the queue's pieces say, cut at `message` bytes: no send reaches over the
+//! A message here is what the queue's pieces say, cut at `chunk` bytes: no send reaches over the
 //! end of a piece. This crate knows no log format, and to the kernel it makes no difference where a
 //! boundary lies, only how many there are. All sends but a fetch's last say `MSG_MORE`, so that
 //! TCP's packets stay full and only the calls are added (a broker that does not say it pays for
@@ -29,7 +29,7 @@ use memmap2::Mmap;
 pub struct MmapWriteEach;
 
 const OPTIONS: &[OptionSpec] = &[OptionSpec {
-    name: "message",
+    name: "chunk",
     what: "bytes of each send at most; a piece's end ends a send, too",
     kind: OptionKind::Number { default: 1024, min: 1, max: 1 << 30 },
 }];
@@ -56,7 +56,7 @@ impl Strategy for MmapWriteEach {
     }
 
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
-        let message_bytes = setup.options.number("message").max(1);
+        let message_bytes = setup.options.number("chunk").max(1);
         Ok(Box::new(Each { maps: map_log(setup, None)?, message_bytes }))
     }
 }

@@ -7,7 +7,7 @@
 //! `mmap-write` where a fetch has several pieces or a header; it loses to page references when
 //! fetches are large.
 //!
-//! A message is what the queue's pieces say, cut at `message` bytes, as for `mmap-write-each`. After
+//! A message is what the queue's pieces say, cut at `chunk` bytes, as for `mmap-write-each`. After
 //! a short write the next call begins where the sink stopped.
 //!
 //! A file that shrinks, and `/dev/null`: as for `mmap-write`.
@@ -29,7 +29,7 @@ use nix::errno::Errno;
 pub struct MmapWritev;
 
 const OPTIONS: &[OptionSpec] = &[OptionSpec {
-    name: "message",
+    name: "chunk",
     what: "bytes of each vector at most; a piece's end ends a vector, too",
     kind: OptionKind::Number { default: 1024, min: 1, max: 1 << 30 },
 }];
@@ -58,7 +58,7 @@ impl Strategy for MmapWritev {
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
         Ok(Box::new(Gatherer {
             maps: map_log(setup, None)?,
-            message_bytes: setup.options.number("message").max(1),
+            message_bytes: setup.options.number("chunk").max(1),
             vectors: Vec::with_capacity(sys::VECTORS_MAX),
         }))
     }

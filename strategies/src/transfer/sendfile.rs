@@ -9,7 +9,7 @@
 //! bytes that are rewritten meanwhile go out as rewritten.
 //!
 //! `sendfile` knows no flags, so what keeps a header from leaving in a packet of its own is what the
-//! header is sent with (option `header`): `more` says `MSG_MORE`, one call and no more; `cork` holds
+//! header is sent with (option `join`): `more` says `MSG_MORE`, one call and no more; `cork` holds
 //! back everything but full packets from before the header to the end of the fetch, at the price of
 //! two calls of `setsockopt` (TCP only); `plain` says nothing, and pays with a packet for the header.
 //!
@@ -20,7 +20,7 @@
 
 use crate::{
     CallError, Engine, Hop, Job, Mover, OpenError, OptionKind, OptionSpec, Part, Path, Piece,
-    Place, Queue, Route, Setup, Step, Strategy, sys,
+    Place, Queue, Route, Setup, SinkKind, Step, Strategy, sys,
 };
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, RawFd};
@@ -32,7 +32,7 @@ pub(super) const CALL_BYTES_MAX: u64 = 0x7fff_f000;
 pub struct Sendfile;
 
 const OPTIONS: &[OptionSpec] = &[OptionSpec {
-    name: "header",
+    name: "join",
     what: "what keeps a header from being a packet of its own: MSG_MORE, TCP_CORK, or nothing",
     kind: OptionKind::Choice { default: "more", of: &["more", "cork", "plain"] },
 }];
@@ -55,7 +55,7 @@ impl Strategy for Sendfile {
     }
 
     fn open(&self, setup: &Setup) -> Result<Box<dyn Engine>, OpenError> {
-        let header = setup.options.word("header");
+        let header = setup.options.word("join");
         if header == "cork" && !setup.sinks.iter().all(|sink| sink.kind.is_tcp()) {
             let why = "TCP_CORK is an option of TCP: no other sink holds anything back";
             return Err(OpenError::Refused { why });
@@ -71,6 +71,12 @@ impl Strategy for Sendfile {
 /// The way of bytes that `sendfile` takes out of the page cache.
 pub(super) fn by_references(on: &Route) -> Path {
     let mut hops = on.fill();
+    if on.sink == SinkKind::Pipe {
+        // A pipe as the target takes the place of the task's own (`splice_file_to_pipe`).
+        let why = "sendfile puts page references into the sink itself";
+        hops.extend(on.into_sink(Place::PageCache, Mover::Reference, why));
+        return Path { hops };
+    }
     let why = "sendfile puts page references into the task's own pipe";
     hops.push(Hop::new(Place::PageCache, Place::Pipe, Mover::Reference, why));
     let why = "the socket's queue takes over the page references";

@@ -58,10 +58,10 @@ fn exact_counts() {
         ("mmap-heap-write", &[], &[(Write, 2 * n)]),
         ("mmap-write-each", &[], &[(Write, 65 * n)]),
         ("mmap-writev", &[], &[(Writev, n)]),
-        ("mmap-writev", &[("message", "32")], &[(Writev, 3 * n)]),
+        ("mmap-writev", &[("chunk", "32")], &[(Writev, 3 * n)]),
         ("sendfile", &[], &[(Write, n), (Sendfile, n)]),
         ("splice", &[], &[(Write, n), (Splice, 2 * n)]),
-        ("sendfile", &[("header", "plain")], &[(Write, n), (Sendfile, n)]),
+        ("sendfile", &[("join", "plain")], &[(Write, n), (Sendfile, n)]),
         ("sendfile-dropbehind", &[], &[(Write, n), (Sendfile, n), (Fadvise, n)]),
         ("splice-tee", &[], &[(Write, n), (Splice, 2 * n)]),
         ("vmsplice-splice", &[], &[(Write, n), (Splice, n), (Vmsplice, n)]),
@@ -145,7 +145,7 @@ fn corks() {
     let far = FarEnd::open(SinkKind::TcpLoopback, Manner::PLAIN, log.dir.path(), 0);
     let sinks = [far.sink];
     let fetches = [fetch("head", &[piece(0, 0, 9), piece(0, 50, 9)]), fetch("", &[piece(0, 7, 9)])];
-    let set = Set::from([("header".to_owned(), OptionValue::Word("cork".to_owned()))]);
+    let set = Set::from([("join".to_owned(), OptionValue::Word("cork".to_owned()))]);
     let mut queue = Queue::new(&sinks);
     let mut engine = open(find("sendfile").unwrap(), &log, &sinks, &fetches, &set).unwrap();
     fill(&mut queue, &fetches);

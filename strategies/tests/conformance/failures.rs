@@ -1,6 +1,6 @@
 //! Is everything that goes wrong reported as one call, one place in the log and one errno?
 
-use crate::far_end::{FarEnd, Manner, Pace};
+use crate::far_end::{FarEnd, Manner, Pace, QUEUES};
 use crate::world::{
     Fetch, Log, Set, Watchdog, drive, expected, fetch, fill, open, piece, skipped, variants,
 };
@@ -9,8 +9,6 @@ use zclab_strategies::{
     ALL, Bytes, CallError, Disturbance, OpenError, OptionValue, Options, Queue, Setup, SinkKind,
     Step, Strategy,
 };
-
-const SOCKETS: [SinkKind; 2] = [SinkKind::TcpLoopback, SinkKind::UnixStream];
 
 /// When segment 1 is shortened behind the engine's back, and to what.
 #[derive(Clone, Copy)]
@@ -76,7 +74,7 @@ fn a_reader_that_leaves() {
     let log = Log::new(&[1 << 20]);
     let fetches = vec![fetch("head", &[piece(0, 1, (1 << 20) - 1)]); 12];
     for strategy in ALL {
-        for kind in SOCKETS {
+        for kind in QUEUES {
             for nonblocking in [false, true] {
                 let manner = Manner { pace: Pace::Leaves(100_000), nonblocking, tiny: false };
                 let failed =
@@ -94,7 +92,7 @@ fn movers() -> impl Iterator<Item = (&'static dyn Strategy, Set)> {
     let movers = ALL.iter().copied().filter(|strategy| strategy.moves_the_log());
     movers.flat_map(|strategy| {
         let sizes = |set: &Set| {
-            !["buffer", "pipe", "message", "every"].iter().any(|name| set.contains_key(*name))
+            !["buffer", "pipe", "chunk", "every"].iter().any(|name| set.contains_key(*name))
         };
         let has = |name| strategy.options().iter().any(|spec| spec.name == name);
         let several = (has("depth") && has("buffer")).then(|| {
@@ -106,6 +104,7 @@ fn movers() -> impl Iterator<Item = (&'static dyn Strategy, Set)> {
     })
 }
 
+/// Files, sockets and pipes, blocking and not; `/dev/null` looks at nothing, so nothing can be missing.
 /// Who reads the log through a mapping of it.
 const MAPPED: &[&str] = &[
     "mmap-write",
@@ -122,9 +121,9 @@ const TOUCHES: &str = "mmap-heap-write";
 /// Files and sockets, blocking and not; `/dev/null` looks at nothing, so nothing can be missing.
 fn ends() -> Vec<(SinkKind, Manner)> {
     let slow = Manner { pace: Pace::Slow, nonblocking: true, tiny: true };
-    let [tcp, unix] = SOCKETS;
-    let plain = [tcp, unix, SinkKind::File].map(|kind| (kind, Manner::PLAIN));
-    plain.into_iter().chain([(unix, slow)]).collect()
+    let [tcp, unix, pipe] = QUEUES;
+    let plain = [tcp, unix, pipe, SinkKind::File].map(|kind| (kind, Manner::PLAIN));
+    plain.into_iter().chain([(unix, slow), (pipe, slow)]).collect()
 }
 
 /// The range reaches over the end that the segment has had all along.

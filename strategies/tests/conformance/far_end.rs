@@ -14,6 +14,14 @@ use zclab_strategies::{Sink, SinkKind};
 
 const TINY_RECEIVE_BYTES: usize = 8192;
 
+/// The kinds that these tests open. To an engine a connection over veth is one over loopback, and the
+/// two hosts that it takes are the harness's to make.
+pub const KINDS: [SinkKind; 5] =
+    [SinkKind::TcpLoopback, SinkKind::UnixStream, SinkKind::Pipe, SinkKind::File, SinkKind::Null];
+
+/// Those of them that are full when nobody reads.
+pub const QUEUES: [SinkKind; 3] = [SinkKind::TcpLoopback, SinkKind::UnixStream, SinkKind::Pipe];
+
 /// How the receiver takes its bytes.
 #[derive(Clone, Copy, Debug)]
 pub enum Pace {
@@ -31,7 +39,7 @@ pub enum Pace {
 pub struct Manner {
     pub pace: Pace,
     pub nonblocking: bool,
-    /// The least send buffer that the kernel allows, and a small receive buffer.
+    /// The least send buffer that the kernel allows, and a small receive buffer; a pipe of a page.
     pub tiny: bool,
 }
 
@@ -55,7 +63,8 @@ enum Behind {
 impl FarEnd {
     pub fn open(kind: SinkKind, manner: Manner, dir: &Path, id: usize) -> FarEnd {
         let (near, behind): (OwnedFd, Behind) = match kind {
-            SinkKind::TcpLoopback => {
+            SinkKind::TcpVeth => panic!("not one of KINDS"),
+            SinkKind::TcpLoopback | SinkKind::TcpRemote => {
                 let (near, far) = tcp_pair(manner.tiny);
                 (near.into(), Behind::Reader(reader(far, manner.pace)))
             }
@@ -63,6 +72,14 @@ impl FarEnd {
                 let (near, far) = UnixStream::pair().unwrap();
                 if manner.tiny {
                     setsockopt(&near, sockopt::SndBuf, &1).unwrap();
+                }
+                (near.into(), Behind::Reader(reader(far, manner.pace)))
+            }
+            SinkKind::Pipe => {
+                let (far, near) = std::io::pipe().unwrap();
+                if manner.tiny {
+                    let page = nix::fcntl::FcntlArg::F_SETPIPE_SZ(1);
+                    nix::fcntl::fcntl(&near, page).unwrap();
                 }
                 (near.into(), Behind::Reader(reader(far, manner.pace)))
             }

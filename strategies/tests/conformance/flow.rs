@@ -1,17 +1,15 @@
 //! Do short writes, full sockets, slow readers and signals lose, repeat or reorder a byte?
 
-use crate::far_end::{FarEnd, Manner, Pace};
+use crate::far_end::{FarEnd, Manner, Pace, QUEUES};
 use crate::world::{Fetch, Log, Set, Watchdog, expected, fetch_for, fill, open, piece, transfer};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 use zclab_strategies::{ALL, OptionValue, Queue, Sink, SinkKind, Step, Strategy};
-
-const SOCKETS: [SinkKind; 2] = [SinkKind::TcpLoopback, SinkKind::UnixStream];
 
 fn fetches(lanes: &[usize]) -> Vec<Fetch> {
     let one = |at: u64| {
@@ -32,10 +30,10 @@ fn depths(strategy: &dyn Strategy) -> Vec<Set> {
     [1, 2, 64].map(|n| Set::from([("depth".to_owned(), OptionValue::Number(n))])).into()
 }
 
-fn over_sockets(manner: Manner) {
+fn over_queues(manner: Manner) {
     let log = log();
     for strategy in ALL {
-        for kind in SOCKETS {
+        for kind in QUEUES {
             for set in depths(*strategy) {
                 transfer(*strategy, &log, &fetches(&[0]), &[(kind, manner)], &set);
             }
@@ -45,22 +43,22 @@ fn over_sockets(manner: Manner) {
 
 #[test]
 fn short_writes_into_a_tiny_buffer() {
-    over_sockets(Manner { tiny: true, ..Manner::PLAIN });
+    over_queues(Manner { tiny: true, ..Manner::PLAIN });
 }
 
 #[test]
 fn a_full_socket_that_does_not_block() {
-    over_sockets(Manner { tiny: true, nonblocking: true, ..Manner::PLAIN });
+    over_queues(Manner { tiny: true, nonblocking: true, ..Manner::PLAIN });
 }
 
 #[test]
 fn a_slow_reader() {
-    over_sockets(Manner { pace: Pace::Slow, tiny: true, ..Manner::PLAIN });
+    over_queues(Manner { pace: Pace::Slow, tiny: true, ..Manner::PLAIN });
 }
 
 #[test]
 fn a_slow_reader_of_a_socket_that_does_not_block() {
-    over_sockets(Manner { pace: Pace::Slow, nonblocking: true, tiny: true });
+    over_queues(Manner { pace: Pace::Slow, nonblocking: true, tiny: true });
 }
 
 /// Sinks that are full at different times share one engine: its pipe, buffer or ring must keep
@@ -75,11 +73,12 @@ fn full_sockets_beside_free_ones() {
         (SinkKind::UnixStream, Manner { pace: Pace::Slow, tiny: true, ..poll }),
         (SinkKind::File, Manner::PLAIN),
         (SinkKind::TcpLoopback, Manner { pace: Pace::Slow, ..poll }),
+        (SinkKind::Pipe, Manner { pace: Pace::Late, tiny: true, ..poll }),
     ];
-    let mut fetches = fetches(&[0, 1, 2, 3, 4]);
+    let mut fetches = fetches(&[0, 1, 2, 3, 4, 5]);
     for (at, fetch) in fetches.iter_mut().enumerate() {
-        fetch.lanes.rotate_left(at % 5);
-        fetch.lanes.truncate(5 - at % 2);
+        fetch.lanes.rotate_left(at % 6);
+        fetch.lanes.truncate(6 - at % 2);
     }
     for strategy in ALL {
         for set in depths(*strategy) {
@@ -88,19 +87,40 @@ fn full_sockets_beside_free_ones() {
     }
 }
 
+/// Several fetches of each lane in one batch, and no sink that takes even one of them at once: what a
+/// broken chain leaves behind belongs to its lane, once.
+#[test]
+fn several_full_sockets_with_many_fetches_each() {
+    let log = log();
+    let lanes = [0, 1, 2, 3, 4];
+    let one = |at: u64| fetch_for("a header", &[piece(0, at * 4001, 70_001)], &lanes);
+    let fetches: Vec<_> = (0..8).map(one).collect();
+    let full = Manner { nonblocking: true, tiny: true, ..Manner::PLAIN };
+    for strategy in ALL {
+        transfer(*strategy, &log, &fetches, &[(SinkKind::TcpLoopback, full); 5], &Set::new());
+    }
+}
+
 /// A sink that nobody reads: the step that finds it full comes back, and every other sink gets all.
 #[test]
 fn a_dead_sink_holds_up_no_other() {
     let log = log();
-    for strategy in ALL {
+    let kinds = [SinkKind::UnixStream, SinkKind::Pipe];
+    for (strategy, kind) in ALL.iter().flat_map(|strategy| kinds.map(|kind| (strategy, kind))) {
         for set in depths(*strategy) {
-            let what = format!("{} {set:?}", strategy.name());
+            let what = format!("{} {set:?} beside {kind:?}", strategy.name());
             let _watchdog = Watchdog::over(what.clone());
-            let (near, _nobody_reads) = UnixStream::pair().unwrap();
-            near.set_nonblocking(true).unwrap();
+            let (_nobody_reads, near): (OwnedFd, OwnedFd) = match kind {
+                SinkKind::Pipe => nix::unistd::pipe2(nix::fcntl::OFlag::O_NONBLOCK).unwrap(),
+                _ => {
+                    let (far, near) = UnixStream::pair().unwrap();
+                    near.set_nonblocking(true).unwrap();
+                    (far.into(), near.into())
+                }
+            };
+            let dead = Sink { fd: near.as_raw_fd(), kind };
             let poll = Manner { nonblocking: true, ..Manner::PLAIN };
             let far = FarEnd::open(SinkKind::UnixStream, poll, log.dir.path(), 0);
-            let dead = Sink { fd: near.as_raw_fd(), kind: SinkKind::UnixStream };
             let sinks = [dead, far.sink];
             let mut fetches = vec![fetch_for("both", &[piece(0, 1, 199_999)], &[0, 1]); 6];
             fetches.push(fetch_for("one", &[piece(1, 7, 4000)], &[1]));
@@ -184,6 +204,7 @@ fn a_storm_of_signals() {
             (SinkKind::TcpLoopback, slow),
             (SinkKind::UnixStream, slow),
             (SinkKind::UnixStream, Manner { nonblocking: true, ..slow }),
+            (SinkKind::Pipe, slow),
             (SinkKind::File, Manner::PLAIN),
         ] {
             for set in depths(*strategy) {

@@ -8,6 +8,7 @@ mod allocations;
 mod catalogue;
 mod child;
 mod counts;
+mod due;
 mod failures;
 mod far_end;
 mod flow;

@@ -16,6 +16,8 @@ struct Fetch {
 #[derive(Clone, Debug)]
 enum Event {
     Push(Fetch),
+    Hold(Fetch),
+    Release(LaneId),
     Advance(LaneId, u64),
     /// Advance the lane whose turn it is, as a simple engine does.
     Serve(u64),
@@ -36,6 +38,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     let lane = 0..LANES;
     let event = prop_oneof![
         3 => fetches().prop_map(Event::Push),
+        2 => fetches().prop_map(Event::Hold),
+        3 => lane.clone().prop_map(Event::Release),
         2 => (lane.clone(), 0..150_u64).prop_map(|(lane, bytes)| Event::Advance(lane, bytes)),
         6 => (0..150_u64).prop_map(Event::Serve),
         1 => lane.clone().prop_map(Event::Block),
@@ -57,21 +61,32 @@ struct Model {
     fetches: u32,
     /// Each lane's fetches and the bytes of each that are still due.
     lanes: [VecDeque<(u32, VecDeque<Due>)>; LANES],
+    /// The same of those that nobody may see yet.
+    held: [VecDeque<(u32, VecDeque<Due>)>; LANES],
     blocked: [bool; LANES],
     finished: Vec<Finished>,
 }
 
 impl Model {
     fn push(&mut self, fetch: &Fetch) {
+        self.hold(fetch);
+        fetch.lanes.iter().for_each(|&lane| self.release(lane));
+    }
+
+    fn hold(&mut self, fetch: &Fetch) {
         let log = fetch.pieces.iter().flat_map(|piece| {
             (0..piece.len_bytes).map(|at| Due::Log(piece.segment, piece.offset_bytes + at))
         });
         let due: VecDeque<_> = (0..fetch.header_len).map(Due::Header).chain(log).collect();
         for &lane in &fetch.lanes {
-            self.lanes[lane].push_back((self.fetches, due.clone()));
-            self.finish(lane);
+            self.held[lane].push_back((self.fetches, due.clone()));
         }
         self.fetches += 1;
+    }
+
+    fn release(&mut self, lane: LaneId) {
+        self.lanes[lane].extend(self.held[lane].pop_front());
+        self.finish(lane);
     }
 
     fn finish(&mut self, lane: LaneId) {
@@ -143,6 +158,7 @@ fn check(queue: &mut Queue, model: &Model) {
     let idle = if left == 0 { Step::Done } else { Step::Blocked };
     assert!(next.is_some() || queue.idle() == idle);
     let blocked: Vec<_> = queue.blocked().map(|(lane, _)| lane).collect();
+    assert_eq!(queue.any_blocked(), !blocked.is_empty());
     assert_eq!(blocked, (0..LANES).filter(|&lane| model.blocked[lane]).collect::<Vec<_>>());
 }
 
@@ -180,6 +196,15 @@ proptest! {
                     let header: Vec<u8> = (0..fetch.header_len as u8).collect();
                     queue.push(&header, &fetch.pieces, &fetch.lanes);
                     model.push(&fetch);
+                }
+                Event::Hold(fetch) => {
+                    let header: Vec<u8> = (0..fetch.header_len as u8).collect();
+                    queue.hold(&header, &fetch.pieces, &fetch.lanes);
+                    model.hold(&fetch);
+                }
+                Event::Release(lane) => {
+                    queue.release(lane);
+                    model.release(lane);
                 }
                 Event::Advance(lane, bytes) => {
                     let bytes = bytes.min(model.left(lane));

@@ -1,6 +1,6 @@
 //! Does any small scenario, drawn at random, make a strategy lose a byte?
 
-use crate::far_end::{Manner, Pace};
+use crate::far_end::{KINDS, Manner, Pace};
 use crate::world::{Fetch, Log, Set, transfer, variants};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -23,7 +23,7 @@ fn ends() -> impl Strategy<Value = Vec<(SinkKind, Manner)>> {
     let pace = prop_oneof![4 => Just(Pace::Eager), 1 => Just(Pace::Late), 1 => Just(Pace::Slow)];
     let manner = (pace, any::<bool>(), any::<bool>())
         .prop_map(|(pace, nonblocking, tiny)| Manner { pace, nonblocking, tiny });
-    prop::collection::vec((prop::sample::select(SinkKind::ALL), manner), 1..5)
+    prop::collection::vec((prop::sample::select(KINDS.to_vec()), manner), 1..5)
 }
 
 fn fetches(lanes: usize) -> impl Strategy<Value = Vec<Fetch>> {
@@ -54,7 +54,7 @@ proptest! {
             // Two bytes at a time over a slow socket prove nothing more and take for ever.
             let mut variants = variants(*strategy);
             let small = |value: &OptionValue| *value < OptionValue::Number(64);
-            let drips = |set: &Set| ["buffer", "message"].iter().any(|n| set.get(*n).is_some_and(small));
+            let drips = |set: &Set| ["buffer", "chunk"].iter().any(|n| set.get(*n).is_some_and(small));
             variants.retain(|set| !drips(set));
             let set = variants.get(variant.index(variants.len().max(1))).cloned();
             transfer(*strategy, &log, &fetches, &ends, &set.unwrap_or_else(Set::new));

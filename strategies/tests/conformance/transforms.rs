@@ -1,6 +1,6 @@
 //! Does a transform see every byte, once and in order, and does the sink get what it made of them?
 
-use crate::far_end::{FarEnd, Manner, Pace};
+use crate::far_end::{FarEnd, KINDS, Manner, Pace};
 use crate::world::{
     Fetch, Log, Set, Watchdog, check_queue, drive, expected, fetch, fetch_for, fill, open_with,
     piece, variants,
@@ -269,7 +269,7 @@ fn over_every_kind_of_sink_by_every_option() {
             if set.get("buffer").is_some_and(|bytes| *bytes < OptionValue::Number(64)) {
                 set.insert("buffer".into(), OptionValue::Number(64));
             }
-            for &kind in SinkKind::ALL {
+            for kind in KINDS {
                 let ends = [(kind, Manner::PLAIN)];
                 stretched(strategy, &log, &several(&[0]), &ends, &set);
                 looked_at(strategy, &log, &several(&[0]), &ends, &set);
@@ -330,7 +330,7 @@ proptest! {
         let ends: Vec<_> = manners
             .iter()
             .map(|&(kind, nonblocking, tiny)| {
-                (SinkKind::ALL[kind], Manner { nonblocking, tiny, pace: Pace::Eager })
+                (KINDS[kind], Manner { nonblocking, tiny, pace: Pace::Eager })
             })
             .collect();
         let set = Set::from([("buffer".to_owned(), OptionValue::Number(buffer))]);

@@ -200,7 +200,7 @@ pub fn drive(engine: &mut dyn Engine, queue: &mut Queue) -> Result<(), CallError
     }
 }
 
-fn wait(queue: &mut Queue) {
+pub fn wait(queue: &mut Queue) {
     let full: Vec<_> = queue.blocked().collect();
     assert!(!full.is_empty(), "blocked, but no sink is full");
     // SAFETY: the sinks outlive the queue in every test.

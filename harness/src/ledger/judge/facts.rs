@@ -1,6 +1,7 @@
 //! How many bytes were seen to take each hop that a sink lets be seen?
 
 mod pinned;
+mod pipe;
 
 use super::super::counts::{Classes, Counts};
 use super::super::moves::End;
@@ -20,6 +21,9 @@ const GIVEN: &str = "bytes returned by vmsplice";
 /// What a kernel does not show, and why, by purpose.
 pub type Gaps = BTreeMap<&'static str, String>;
 
+/// Why a receiver that `--to` named is not seen.
+const ELSEWHERE: &str = "the receiver is on another host";
+
 /// Bytes that were seen to take a hop, or why nobody can say.
 pub struct Fact {
     pub from: Place,
@@ -27,12 +31,17 @@ pub struct Fact {
     pub by: Mover,
     pub bytes: Result<u64, String>,
     pub evidence: &'static str,
-    /// Where it may exceed the claim, since read-ahead and alignment fetch more than was asked for: how
-    /// many bytes it has at least, if the claim is no smaller.
+    /// Where it may exceed the claim, since read-ahead and alignment fetch more than was asked for and
+    /// what a full sink left is fetched again: how many bytes it has at least, if the claim is no smaller.
     pub least: Option<u64>,
 }
 
 impl Fact {
+    /// Whether it is out of sight, on another host.
+    pub fn is_elsewhere(&self) -> bool {
+        self.bytes.as_ref().is_err_and(|why| why == ELSEWHERE)
+    }
+
     /// Whether it is of this hop.
     pub fn is(&self, from: Place, to: Place, by: Mover) -> bool {
         self.from == from && self.to == to && self.by == by
@@ -43,6 +52,7 @@ impl Case<'_> {
     /// Everything that this sink lets be seen.
     pub fn facts(&self) -> Vec<Fact> {
         let counts = self.counts;
+        let again = self.fetches_again();
         let reads = |direct: bool| {
             self.calls_are_counted().map(|()| {
                 let from = |end| end == End::Log || (direct && end == End::File);
@@ -57,7 +67,7 @@ impl Case<'_> {
             evidence,
             least: match to {
                 Place::PageCache => Some(self.missing_bytes.unwrap_or(u64::MAX)),
-                _ => (by == Mover::Device).then_some(u64::MAX),
+                _ => (by == Mover::Device || again).then_some(u64::MAX),
             },
         };
         let fills = self.seen_by("cache-fill").map(|()| counts.single("cache_fill_bytes"));
@@ -93,11 +103,26 @@ impl Case<'_> {
             least: None,
         }));
         match self.route.sink {
-            SinkKind::TcpLoopback | SinkKind::UnixStream => self.through_a_socket(&mut facts),
+            SinkKind::TcpLoopback
+            | SinkKind::TcpVeth
+            | SinkKind::TcpRemote
+            | SinkKind::UnixStream => {
+                self.through_a_socket(&mut facts);
+            }
+            SinkKind::Pipe => self.through_a_pipe(&mut facts),
             SinkKind::File => self.into(&mut facts, Place::SinkPageCache, End::File),
             SinkKind::Null => self.into(&mut facts, Place::Nowhere, End::Other),
         }
         facts
+    }
+
+    /// Whether sinks were found full and not waited for: then an engine may have read bytes for one of
+    /// them, served others from the same buffer, and read those bytes again later. A sender that waits
+    /// for room in several sinks asks epoll.
+    fn fetches_again(&self) -> bool {
+        let waits = ["epoll_wait", "epoll_pwait2"];
+        let calls = self.counts.syscalls.keys();
+        calls.filter(|(of, _)| *of == "sender").any(|(_, call)| waits.contains(&call.as_str()))
     }
 
     /// Bytes that plain calls took from the process's memory, without the headers; and those that
@@ -161,7 +186,7 @@ impl Case<'_> {
     fn through_a_socket(&self, facts: &mut Vec<Fact>) {
         let counts = self.counts;
         let (plain, spliced) = self.sent(End::Socket);
-        let tcp = self.route.sink == SinkKind::TcpLoopback;
+        let tcp = self.route.sink.is_tcp();
         let (pages, evidence) = if tcp {
             let seen = self.seen_by("queue").and_then(|()| self.whole(counts.queued, "queued"));
             (seen, "pages of the log in packets at net_dev_queue")
@@ -223,7 +248,9 @@ impl Case<'_> {
         deferred: Result<u64, String>,
         push: &mut impl FnMut(Place, Place, Mover, Result<u64, String>, &'static str),
     ) {
-        let received = if self.route.receiver_copies {
+        let received = if self.far_host() {
+            Err(ELSEWHERE.to_owned())
+        } else if self.route.receiver_copies {
             self.seen_by("receive")
                 .and_then(|()| self.all(self.counts.single("received_bytes"), "copied"))
                 .map(|bytes| bytes.saturating_sub(self.headers_apart()))
@@ -258,10 +285,16 @@ impl Case<'_> {
             .seen_by("transmit")
             .and_then(|()| self.seen_by("queue"))
             .and_then(|()| self.whole(wire, "transmitted"));
-        let linearised = whole.clone().map(|wire| wire.linear.saturating_sub(queued.linear));
-        let referred = whole.and_then(|wire| {
-            let linear = linearised.clone()?;
+        let grown = whole.clone().map(|wire| wire.linear.saturating_sub(queued.linear));
+        let referred = whole.clone().and_then(|wire| {
+            let linear = grown.clone()?;
             Ok((wire.total() - linear).saturating_sub(self.headers_apart()))
+        });
+        // Headers are in the same packets, and become linear with them.
+        let linearised = grown.map(|grown| {
+            let headers = self.headers_apart();
+            let beyond = grown.saturating_sub(self.handed_bytes().saturating_sub(headers));
+            grown - beyond.min(headers)
         });
         let (from, to) = (Place::SocketBuffer, Place::Wire);
         push(from, to, Mover::Reference, referred, "fragments at net_dev_start_xmit");
@@ -272,7 +305,14 @@ impl Case<'_> {
             linearised,
             "bytes that became linear between net_dev_queue and net_dev_start_xmit",
         );
+        if self.far_host() {
+            // A copy that is made after the device has the packet is made on the other host.
+            return Ok(0);
+        }
+        // What was nobody else's when it left needs no copy before it is delivered.
+        let own = whole.as_ref().is_ok_and(|wire| wire.shared() == 0);
         let deferred = match (self.route.receiver_copies, self.pinned_sends()) {
+            (true, _) if own => Ok(0),
             (true, _) => self
                 .seen_by("receive")
                 .and_then(|()| self.whole(received, "copied"))
@@ -318,6 +358,11 @@ impl Case<'_> {
         (Ok(bytes), Ok(0))
     }
 
+    /// Whether the receiver's side is out of sight.
+    fn far_host(&self) -> bool {
+        self.route.sink == SinkKind::TcpRemote
+    }
+
     fn seen_by(&self, purpose: &str) -> Result<(), String> {
         seen_by(self.gaps, purpose)
     }
@@ -335,7 +380,8 @@ impl Case<'_> {
     /// As many bytes as were delivered, or the observation has holes.
     fn all(&self, counted: u64, what: &str) -> Result<u64, String> {
         let wanted = self.handed_bytes();
-        if counted.abs_diff(wanted) <= self.slack(wanted) {
+        // A hole larger than what may be missing of the payload could be all that a verdict rests on.
+        if counted.abs_diff(wanted) <= self.slack(self.payload_bytes.min(wanted)) {
             return Ok(counted);
         }
         Err(format!("{counted} of {wanted} bytes were seen {what}"))

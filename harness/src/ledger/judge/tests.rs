@@ -1,5 +1,7 @@
 //! The judge on counts as kernels were seen to give them.
 
+mod holes;
+
 use super::super::counts::{Classes, Counts};
 use super::super::moves::Move;
 use super::{Case, Changed, Judgement, judge};
@@ -13,6 +15,7 @@ const MIB: u64 = 1 << 20;
 const USER: u8 = 1;
 const LOG: u8 = 2;
 const FILE: u8 = 3;
+const PIPE: u8 = 4;
 const SOCKET: u8 = 5;
 const READ: u16 = 0;
 const WRITE: u16 = 1;
@@ -123,6 +126,43 @@ fn a_device_that_cannot_gather_costs_a_copy_that_the_claim_must_name() {
 }
 
 #[test]
+fn headers_that_become_linear_are_no_payload() {
+    let header = MIB / 16;
+    let moves = [(WRITE, USER, SOCKET, header), (SENDFILE, LOG, SOCKET, MIB)];
+    let queued = Classes { private: header, ..log(MIB) };
+    let seen = counts(&moves, queued, linear(MIB + header), linear(MIB + header));
+    let route = route(SinkKind::TcpVeth, false);
+    let path = find("sendfile").unwrap().path(&route);
+    let gaps = BTreeMap::new();
+    let (path, route, gaps, missing_bytes) = (&path, &route, &gaps, None);
+    let (payload_bytes, header_bytes, counts) = (MIB, header, &seen);
+    let changed = None;
+    let case =
+        Case { path, route, payload_bytes, header_bytes, changed, missing_bytes, counts, gaps };
+    let judged = judge(&case);
+    assert_eq!(judged.agreement, Agreement::Agrees, "{:?}", judged.reason);
+    assert_eq!(judged.copies.observed, Some(1.0));
+}
+
+#[test]
+fn a_pipe_shows_writes_and_hides_what_a_splice_put_into_it() {
+    let pipe = route(SinkKind::Pipe, true);
+    let nothing = Classes::default();
+    let seen = |moves: &[_]| counts(moves, nothing, nothing, nothing);
+    let moves = [(READ, LOG, USER, MIB), (WRITE, USER, PIPE, MIB)];
+    let copied = case("read-write", &pipe, &seen(&moves), &[]);
+    assert_eq!(copied.agreement, Agreement::Agrees, "{:?}", copied.reason);
+    assert_eq!(copied.copies.observed, Some(2.0));
+    let unseen = case("sendfile", &pipe, &seen(&[(SENDFILE, LOG, PIPE, MIB)]), &[]);
+    assert_eq!((unseen.agreement, unseen.copies.observed), (Agreement::Unobserved, None));
+    // Who claims to splice and writes instead is found out all the same.
+    let lied = case("sendfile", &pipe, &seen(&moves), &[]);
+    assert_eq!(lied.agreement, Agreement::Contradicts);
+    let half = [(READ, LOG, USER, MIB), (WRITE, USER, PIPE, MIB / 2)];
+    assert_eq!(case("read-write", &pipe, &seen(&half), &[]).agreement, Agreement::Contradicts);
+}
+
+#[test]
 fn a_copy_on_delivery_is_seen() {
     let tcp = route(SinkKind::TcpLoopback, true);
     let moves = [(SENDFILE, LOG, SOCKET, MIB)];
@@ -197,6 +237,21 @@ fn a_cold_range_has_to_be_filled_and_one_that_recurs_only_once() {
     assert_eq!(judged(0, None), Agreement::Contradicts);
 }
 
+#[test]
+fn what_full_sinks_left_is_read_again_where_nobody_waits_for_one_alone() {
+    let tcp = route(SinkKind::TcpLoopback, true);
+    let judged = |read_bytes, waits: &str| {
+        let moves = [(READ, LOG, USER, read_bytes), (WRITE, USER, SOCKET, MIB)];
+        let mut seen = counts(&moves, private(MIB), private(MIB), private(MIB));
+        seen.syscalls.insert(("sender", waits.to_owned()), 3);
+        case("read-write", &tcp, &seen, &[])
+    };
+    let again = judged(3 * MIB, "epoll_wait");
+    assert_eq!((again.agreement, again.copies.observed), (Agreement::Agrees, Some(4.0)));
+    assert_eq!(judged(3 * MIB, "poll").agreement, Agreement::Contradicts);
+    assert_eq!(judged(MIB / 2, "epoll_wait").agreement, Agreement::Contradicts);
+}
+
 /// What the kernel shows of a cell whose megabyte became so many bytes, of which the outlet says that
 /// it handed over `said`.
 fn compressed(shown: u64, said: u64) -> Judgement {
@@ -238,6 +293,28 @@ fn hops_behind_a_transform_have_the_bytes_that_the_outlet_handed_over() {
     assert_eq!(judged.agreement, Agreement::Contradicts);
 }
 
+#[test]
+fn another_host_is_judged_by_what_leaves_this_one() {
+    let remote = route(SinkKind::TcpRemote, true);
+    let sent = [(SENDFILE, LOG, SOCKET, MIB)];
+    let seen = counts(&sent, log(MIB), log(MIB), Classes::default());
+    let judged = case("sendfile", &remote, &seen, &[]);
+    assert_eq!((judged.agreement, judged.reason), (Agreement::Agrees, None));
+    assert_eq!(judged.copies.observed, Some(0.0));
+    let last = judged.hops.last().unwrap();
+    assert_eq!((last.to.as_str(), last.observed_bytes), ("receiver", None));
+    assert!(last.evidence.contains("on another host"), "{}", last.evidence);
+    // What this host does is judged as ever: here the packets were linearised, and nobody said so.
+    let seen = counts(&sent, log(MIB), linear(MIB), Classes::default());
+    assert_eq!(case("sendfile", &remote, &seen, &[]).agreement, Agreement::Contradicts);
+    let route = Route { scatter_gather: false, ..remote };
+    assert_eq!(case("sendfile", &route, &seen, &[]).agreement, Agreement::Agrees);
+    // On this host the same receiver that was not seen leaves it open.
+    let near = Route { sink: SinkKind::TcpLoopback, ..remote };
+    let seen = counts(&sent, log(MIB), log(MIB), Classes::default());
+    assert_eq!(case("sendfile", &near, &seen, &[]).agreement, Agreement::Unobserved);
+}
+
 /// A copy that the process makes by itself is never agreed to; a read that is made instead of it is
 /// found out.
 #[test]
@@ -265,6 +342,10 @@ fn encryption_is_seen_as_a_copy_into_the_kernels_pages() {
     assert!(judged.reason.unwrap().contains("encrypted"));
     let copies = judged.copies.observed.unwrap();
     assert!((copies - 1.0).abs() < 0.01, "{copies}");
+    // The receiver's kernel decrypts into packets that it uses again: their pages say nothing.
+    let again = counts(&moves, sealed, sealed, private(MIB / 7));
+    let judged = case("ktls-sendfile", &tcp, &again, &[]);
+    assert!(judged.copies.observed.is_some_and(|copies| copies > 0.99), "{:?}", judged.copies);
     // Clear pages of the log on the wire would be no encryption at all.
     let judged = case("ktls-sendfile", &tcp, &counts(&moves, log(MIB), log(MIB), log(MIB)), &[]);
     assert_eq!(judged.agreement, Agreement::Contradicts);

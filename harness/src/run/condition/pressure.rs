@@ -42,7 +42,7 @@ const SETTLE_PASSES: u32 = 2;
 struct Round {
     verified: Vec<Moved>,
     scan: Moved,
-    latencies: String,
+    latencies: Vec<(String, String)>,
     hot: [String; 3],
 }
 
@@ -143,7 +143,7 @@ impl Measure<'_> {
             self.sample(at, Pass::Verify, (launch, turn as u32, slot), moved)?;
         }
         self.sample(at, Pass::Timing, (launch, 0, slot), round.scan)?;
-        self.histogram(at, launch, round.latencies)?;
+        self.histograms(at, launch, round.latencies)?;
         for (what, data) in reading::HOT_LATENCIES.into_iter().zip(round.hot) {
             if !data.is_empty() {
                 let (cell, what) = (self.entries[at].id.clone(), what.to_owned());
@@ -158,7 +158,7 @@ impl Measure<'_> {
     /// The specifications of the scan's child and of the hot consumers' child.
     fn both(&self, pressure: &Pressure, parts: &Parts, at: usize) -> Result<(Spec, Spec), Trouble> {
         let cell = &self.entries[at].cell;
-        let scan = cells::spec(cell, &self.ready, 1, self.scratch);
+        let scan = cells::spec(cell, &self.ready, 1, self.ground);
         let strategy = zclab_strategies::find(pressure.hot_strategy)
             .ok_or_else(|| Trouble::failed(format!("unknown: {}", pressure.hot_strategy)))?;
         let contender = scenario::Contender::new(
@@ -167,7 +167,7 @@ impl Measure<'_> {
             BTreeMap::new(),
         );
         let server = scenario::Cell { contender: &contender, ..cell.clone() };
-        let hot = cells::spec(&server, &self.ready, 1, self.scratch);
+        let hot = cells::spec(&server, &self.ready, 1, self.ground);
         let access = match pressure.hot_access {
             scenario::Access::Sequential => Access::Sequential,
             _ => Access::Random,
@@ -222,8 +222,9 @@ impl Measure<'_> {
         let seen = residency(&looks.seen, moved.span_ns);
         read_into(&mut moved.readings, pages, seen, &served);
         group_into(&mut moved.readings, &group, [begin, over, group.stat()]);
-        let (latencies, setup) = scan.finish()?;
-        self.entries[at].setup.extend(setup);
+        let finished = scan.finish()?;
+        self.entries[at].setup.extend(finished.setup);
+        let latencies = finished.histograms;
         Ok(Round { verified, scan: moved, latencies, hot: served.histograms })
     }
 }

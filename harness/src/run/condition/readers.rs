@@ -79,9 +79,7 @@ impl Measure<'_> {
                     for (turn, (pass, moved)) in samples.into_iter().enumerate() {
                         self.sample(at, pass, (launch, turn as u32, slot as u32), moved)?;
                     }
-                    for histogram in histograms {
-                        self.histogram(at, launch, histogram)?;
-                    }
+                    self.histograms(at, launch, histograms)?;
                 }
                 Err(trouble) => self.give_up(at, trouble),
             }
@@ -95,7 +93,7 @@ impl Measure<'_> {
         place: &Result<Place, Refusal>,
         at: usize,
         launch: u32,
-    ) -> Result<(Samples, Vec<String>), Trouble> {
+    ) -> Result<(Samples, Vec<(String, String)>), Trouble> {
         // The group is made first and so dropped last, after its processes.
         let group = match place {
             Ok(place) => Group::make(place, None),
@@ -138,9 +136,9 @@ impl Measure<'_> {
         }
         let mut histograms = Vec::new();
         for child in children {
-            let (histogram, setup) = child.finish()?;
-            self.entries[at].setup.extend(setup);
-            histograms.push(histogram);
+            let finished = child.finish()?;
+            self.entries[at].setup.extend(finished.setup);
+            histograms.extend(finished.histograms);
         }
         Ok((samples, histograms))
     }

@@ -7,6 +7,9 @@ use super::{Measure, Samples, VERIFY_FETCHES};
 use crate::trial::wire::{Order, Trouble};
 use zclab_report::record::Pass;
 
+/// Encoded histograms by what they are of.
+type Named = Vec<(String, String)>;
+
 impl Measure<'_> {
     /// One round: each contender in a child of its own, one after the other.
     pub(super) fn round(&mut self, who: &[usize], launch: u32) -> anyhow::Result<()> {
@@ -16,12 +19,12 @@ impl Measure<'_> {
                 continue;
             }
             match self.one_round(at, launch) {
-                Ok((samples, histogram)) => {
+                Ok((samples, histograms)) => {
                     for (turn, (pass, moved)) in samples.into_iter().enumerate() {
                         let turn = if pass != Pass::Verify { 0 } else { turn as u32 };
                         self.sample(at, pass, (launch, turn, slot as u32), moved)?;
                     }
-                    self.histogram(at, launch, histogram)?;
+                    self.histograms(at, launch, histograms)?;
                 }
                 Err(trouble) => self.give_up(at, trouble),
             }
@@ -30,7 +33,7 @@ impl Measure<'_> {
     }
 
     /// The samples of one round, and its latencies.
-    fn one_round(&mut self, at: usize, launch: u32) -> Result<(Samples, String), Trouble> {
+    fn one_round(&mut self, at: usize, launch: u32) -> Result<(Samples, Named), Trouble> {
         let mut child = self.spawn(at)?;
         self.entries[at].setup = child.ready()?;
         let verify = |block| Order::Verify { block, fetches_max: VERIFY_FETCHES };
@@ -50,8 +53,8 @@ impl Measure<'_> {
                 samples.push((pass, child.moved(order)?));
             }
         }
-        let (histogram, setup) = child.finish()?;
-        self.entries[at].setup.extend(setup);
-        Ok((samples, histogram))
+        let finished = child.finish()?;
+        self.entries[at].setup.extend(finished.setup);
+        Ok((samples, finished.histograms))
     }
 }

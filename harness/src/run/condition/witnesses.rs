@@ -51,13 +51,14 @@ impl Measure<'_> {
             if self.entries[at].trouble.is_some() || interrupt::asked() {
                 continue;
             }
-            let seen = match aliasing::not_probed(&self.entries[at].cell) {
+            let seen = match aliasing::not_probed(&self.entries[at].cell, self.ground.link) {
                 Some(reason) => Ok(Aliased { reason: Some(reason.into()), ..Aliased::default() }),
                 None => self.aliased(at),
             };
             match seen {
                 Ok(seen) => {
-                    let line = aliasing::line(&self.entries[at].cell, seen);
+                    let (entry, link) = (&self.entries[at], self.ground.link);
+                    let line = aliasing::line(&entry.cell, link, &entry.setup, seen);
                     self.entries[at].aliasing = Some(line);
                 }
                 Err(trouble) => self.give_up(at, trouble),

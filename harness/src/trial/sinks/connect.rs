@@ -22,7 +22,7 @@ pub(in crate::trial) fn accept_all<S: Read, L: AsRawFd>(
     accept: impl Fn() -> std::io::Result<S>,
 ) -> Result<Vec<S>, Trouble> {
     let mut slots: Vec<Option<S>> = (0..count).map(|_| None).collect();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + receiver.patience;
     for _ in 0..count {
         wait_for_connection(listener, receiver, deadline)?;
         let mut stream = accept().map_err(|error| io("accept", "listener", &error))?;
@@ -51,9 +51,10 @@ fn wait_for_connection<L: AsRawFd>(
             return Ok(());
         }
         if Instant::now() > deadline {
-            return Err(Trouble::failed(format!("the receiver did not connect in {PATIENCE:?}")));
+            let patience = receiver.patience;
+            return Err(Trouble::failed(format!("the receiver did not connect in {patience:?}")));
         }
-        if let Ok(Some(status)) = receiver.process.try_wait() {
+        if let Ok(Some(status)) = receiver.try_wait() {
             // Its last words, if it had any, say more than its exit status.
             receiver.next()?;
             return Err(Trouble::failed(format!("the receiver ended: {status}")));
@@ -69,7 +70,8 @@ pub(super) fn deepen_backlog<L: AsRawFd>(listener: &L, consumers: u32) -> Result
     Errno::result(answer).map(drop).map_err(|errno| Trouble::call("listen", "listener", errno))
 }
 
-/// Asks for an unpaced congestion control on a listening socket, from which connections inherit it.
+/// Asks for an unpaced congestion control on a listening socket, from which connections inherit it, or
+/// on one that has yet to connect.
 /// Once a connection exists it is too late: one that began with bbr keeps the pacing that bbr switched on
 /// (`sk_pacing_status` in `net/ipv4/tcp_bbr.c`, which nothing resets), whatever is set afterwards, and
 /// pays for a timer with every burst. What came of it is read back from each connection.

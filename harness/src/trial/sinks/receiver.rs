@@ -1,6 +1,7 @@
 //! How is the process at the far end started, told and heard?
 
 use super::{PATIENCE, io};
+use crate::trial::limits;
 use crate::trial::transform::{tls, tls::Broker, undo};
 use crate::trial::wire::{
     Counted, Lines, NoLine, ReceiverSpec, Spec, Transform, Trouble, Undo, say,
@@ -10,57 +11,57 @@ use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use serde::de::DeserializeOwned;
+use std::fs::File;
+use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use zclab_strategies::FarEnd;
 
-/// A `zclab receive` or `zclab feed`, ended when this is dropped.
+/// A `zclab receive` or `zclab feed`, told and heard over pipes or a connection; ended when this is dropped.
 pub(in crate::trial) struct Receiver {
-    pub(in crate::trial) process: Child,
-    pub(in crate::trial) orders: ChildStdin,
-    pub(in crate::trial) counts: Lines<ChildStdout>,
+    /// None on another host, where it ends with its connection.
+    process: Option<Child>,
+    pub(in crate::trial) orders: File,
+    pub(in crate::trial) counts: Lines<File>,
     /// The broker that the consumers trust, where they want to be served by TLS.
     pub(super) broker: Option<Broker>,
+    /// How long its connections or its counts may take.
+    pub(super) patience: Duration,
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
         // It may have gone already; either way it is not left behind.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 }
 
 impl Receiver {
-    pub(super) fn start(spec: &Spec, address: &str) -> Result<Receiver, Trouble> {
-        let broker = match spec.transform {
-            Transform::Tls => Some(Broker::new().map_err(|e| Trouble::failed(format!("{e:#}")))?),
-            _ => None,
-        };
-        let undo = match &broker {
-            Some(broker) => Undo::Tls {
-                certificate: base64::engine::general_purpose::STANDARD.encode(broker.certificate()),
-            },
-            None => undo(spec.transform),
-        };
-        let strategy = zclab_strategies::find(&spec.strategy);
-        let tls = strategy.is_some_and(|strategy| strategy.far_end() == FarEnd::KernelTls);
-        let mut receiver = Receiver::spawn("receive")?;
-        receiver.broker = broker;
+    /// Tells a receiver where to connect, and how to receive.
+    pub(super) fn tell(&mut self, spec: &Spec, address: &str) -> Result<(), Trouble> {
+        let (broker, undo) = encryption(spec)?;
+        self.broker = broker;
+        self.patience = patience(spec);
         let spec = ReceiverSpec {
             address: address.to_owned(),
             connections: spec.consumers,
             discard: spec.discard,
             spins: spec.spins,
             socket_buffer_bytes: spec.socket_buffer_bytes,
-            tls,
+            tls: decrypts(spec),
             cpu: spec.pin.map(|(_, receiver)| receiver),
             undo,
+            slow: spec.demand.slow,
+            slow_rate_bytes: spec.demand.slow_rate_bytes,
+            idling_ms: limits::idling(spec).as_millis() as u64,
         };
-        say(&mut receiver.orders, &spec).map_err(|e| io("write", "the far end's pipe", &e))?;
-        Ok(receiver)
+        say(&mut self.orders, &spec).map_err(|e| io("write", "the far end's pipe", &e))
     }
 
     /// Shakes hands on each of these connections, where the consumers want to be served by TLS.
@@ -83,7 +84,8 @@ impl Receiver {
         Ok(connections)
     }
 
-    /// Starts the far end that this hidden subcommand is; it has been told nothing yet.
+    /// Starts the far end that this hidden subcommand is, in the network namespace in which this thread
+    /// is now; it has been told nothing yet.
     pub(in crate::trial) fn spawn(role: &str) -> Result<Receiver, Trouble> {
         let parent = nix::unistd::getpid();
         let mut command = Command::new(crate::trial::SELF);
@@ -93,7 +95,49 @@ impl Receiver {
         let (Some(orders), Some(counts)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(Trouble::failed("the far end has no pipes"));
         };
-        Ok(Receiver { process, orders, counts: Lines::new(counts), broker: None })
+        let orders = File::from(OwnedFd::from(orders));
+        let counts = Lines::new(File::from(OwnedFd::from(counts)));
+        let patience = PATIENCE;
+        Ok(Receiver { process: Some(process), orders, counts, broker: None, patience })
+    }
+
+    /// The one that a sink on another host started for this connection.
+    pub(in crate::trial) fn elsewhere(
+        spec: &Spec,
+        connection: TcpStream,
+    ) -> Result<Receiver, Trouble> {
+        let orders = File::from(OwnedFd::from(connection));
+        let counts = orders.try_clone().map_err(|e| io("dup", "the receiver's connection", &e))?;
+        let (broker, undo) = encryption(spec)?;
+        let counts = Lines::new(counts);
+        let patience = patience(spec);
+        let mut receiver = Receiver { process: None, orders, counts, broker, patience };
+        let spec = ReceiverSpec {
+            address: String::new(),
+            connections: spec.consumers,
+            discard: spec.discard,
+            spins: spec.spins,
+            socket_buffer_bytes: spec.socket_buffer_bytes,
+            tls: decrypts(spec),
+            cpu: None,
+            undo,
+            slow: spec.demand.slow,
+            slow_rate_bytes: spec.demand.slow_rate_bytes,
+            idling_ms: limits::idling(spec).as_millis() as u64,
+        };
+        say(&mut receiver.orders, &spec)
+            .map_err(|e| io("write", "the receiver's connection", &e))?;
+        Ok(receiver)
+    }
+
+    /// Its process, where that is on this host.
+    pub(in crate::trial) fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
+    /// How it ended, if it has; of one on another host only its connection tells.
+    pub(in crate::trial) fn try_wait(&mut self) -> std::io::Result<Option<ExitStatus>> {
+        self.process.as_mut().map_or(Ok(None), Child::try_wait)
     }
 
     pub(in crate::trial) fn next(&mut self) -> Result<Counted, Trouble> {
@@ -105,11 +149,41 @@ impl Receiver {
     }
 
     pub(in crate::trial) fn hear<T: DeserializeOwned>(&mut self) -> Result<T, Trouble> {
-        self.counts.next(PATIENCE).map_err(|why| match why {
-            NoLine::Closed => Trouble::failed("the far end ended before its time"),
-            other => Trouble::failed(format!("the far end: {other}")),
+        let whose = match self.process {
+            Some(_) => "the far end",
+            None => "the far end on the sink's host",
+        };
+        self.counts.next(self.patience).map_err(|why| match why {
+            NoLine::Closed => Trouble::failed(format!("{whose} ended before its time")),
+            other => Trouble::failed(format!("{whose}: {other}")),
         })
     }
+}
+
+/// How long the far end may take to connect, or to count.
+fn patience(spec: &Spec) -> Duration {
+    PATIENCE + limits::connecting(spec) + limits::block(spec)
+}
+
+/// Whether the receiver's kernel has to decrypt what this strategy sends.
+fn decrypts(spec: &Spec) -> bool {
+    let strategy = zclab_strategies::find(&spec.strategy);
+    strategy.is_some_and(|strategy| strategy.far_end() == FarEnd::KernelTls)
+}
+
+/// The broker that consumers are to trust, and how they undo what is done to the bytes.
+fn encryption(spec: &Spec) -> Result<(Option<Broker>, Undo), Trouble> {
+    let broker = match spec.transform {
+        Transform::Tls => Some(Broker::new().map_err(|e| Trouble::failed(format!("{e:#}")))?),
+        _ => None,
+    };
+    let undo = match &broker {
+        Some(broker) => Undo::Tls {
+            certificate: base64::engine::general_purpose::STANDARD.encode(broker.certificate()),
+        },
+        None => undo(spec.transform),
+    };
+    Ok((broker, undo))
 }
 
 /// Makes a child die when the process that started it does, so that nothing is left running.

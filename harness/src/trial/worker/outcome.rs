@@ -58,11 +58,6 @@ impl Worker {
         Ok(crc)
     }
 
-    /// A fetch has waited since the completion before it; those that complete together, alike.
-    pub(super) fn keep_latencies(&mut self, start_ns: u64) {
-        keep(&mut self.latencies, &self.stamps, start_ns);
-    }
-
     pub(super) fn readings(
         &self,
         timed: &Timed,
@@ -79,6 +74,12 @@ impl Worker {
         };
         set(reading::SYSCALLS, counts.total());
         set(reading::SHORT_WRITES, counts.short_writes());
+        if self.spec.demand.rate > 0 {
+            let due_ns = self.schedule.last_due_ns();
+            set(reading::SCHEDULE_NS, due_ns);
+            let served_ns = timed.end_ns.saturating_sub(timed.start_ns);
+            set(reading::LATE_NS, served_ns.saturating_sub(due_ns));
+        }
         if self.transforms.any() {
             set(reading::SENT_BYTES, counts.handed_bytes());
             set(reading::TRANSFORMED_BYTES, counts.looked_bytes());
@@ -106,12 +107,6 @@ impl Worker {
         }
         let calls = counts.counts().map(|(call, n)| (call.name().to_owned(), n)).collect();
         (readings, calls)
-    }
-
-    /// The latencies so far, encoded; empty when none was kept.
-    #[must_use]
-    pub fn histogram(&self) -> String {
-        encoded(&self.latencies)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::study::Side;
 use std::fmt::Write;
 
 /// Places in the order in which a payload byte meets them, with the words on the page.
-pub(super) const STATIONS: [(&str, &str); 10] = [
+pub(super) const STATIONS: [(&str, &str); 11] = [
     ("disk", "disk"),
     ("page-cache", "page cache"),
     ("user-buffer", "user buffer"),
@@ -22,6 +22,7 @@ pub(super) const STATIONS: [(&str, &str); 10] = [
     ("kernel-pages", "kernel pages"),
     ("socket-buffer", "socket buffer"),
     ("wire", "wire"),
+    ("sink-pipe", "sink's pipe"),
     ("receiver", "receiver"),
     ("sink-page-cache", "sink's page cache"),
     ("nowhere", "nowhere"),
