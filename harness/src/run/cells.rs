@@ -139,22 +139,24 @@ pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Troubl
             "on its way to this sink the strategy never looks at the log, so no cache state can matter",
         );
     }
-    let put_off = |hop: &Hop| (hop.from, hop.to) == (Place::Wire, Place::KernelPages);
-    let asked = condition.socket_buffer_bytes;
-    if (1..PINNED_BUFFER_BYTES_MIN).contains(&asked) && path.hops.iter().any(put_off) {
-        return trouble(
-            Status::Refused,
-            "pinned pages are copied at delivery into whole pages, which a receive buffer of less \
-             than 16 KiB (twice the socket_buffer) accounts for by closing its window to below a \
-             packet: the sender would wait for TCP's persist timer, 200 ms for each",
-        );
-    }
-    None
+    let why = waits_for_timers(condition, &path)?;
+    trouble(Status::Refused, why)
 }
 
 /// With less than this the receiver's window was seen to shrink below a packet, so that 1 KiB took a
 /// second.
 const PINNED_BUFFER_BYTES_MIN: u64 = 8 << 10;
+
+/// Why pinned pages would come at the pace of TCP's timers, if so.
+fn waits_for_timers(condition: &Condition, path: &zclab_strategies::Path) -> Option<&'static str> {
+    let put_off = |hop: &Hop| (hop.from, hop.to) == (Place::Wire, Place::KernelPages);
+    let small = (1..PINNED_BUFFER_BYTES_MIN).contains(&condition.socket_buffer_bytes);
+    (small && path.hops.iter().any(put_off)).then_some(
+        "pinned pages are copied at delivery into whole pages, which a receive buffer of less \
+         than 16 KiB (twice the socket_buffer) accounts for by closing its window to below a \
+         packet: the sender would wait for TCP's persist timer, 200 ms for each",
+    )
+}
 
 /// Why the bytes of a cell cannot be dropped by the receiver's kernel, if so.
 fn cannot_discard(cell: &Cell) -> Option<Trouble> {
