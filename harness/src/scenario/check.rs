@@ -31,13 +31,13 @@ pub(super) fn consistency(
     matrix: &Matrix,
     budget: &Budget,
 ) {
+    readers(reader, tables, matrix);
     match log {
         LogChoice::Kafka(spec) => {
             segments(reader, tables, spec);
             fetches(reader, tables, matrix, spec);
             messages(reader, tables, matrix, spec);
             cold_rounds(reader, tables, matrix, spec, budget);
-            readers(reader, tables, matrix);
         }
         LogChoice::Imported(_) => {
             for (_, span) in values(matrix, "message").iter().take(1) {
@@ -129,7 +129,8 @@ fn longest(message: &MessageSize) -> u32 {
     }
 }
 
-/// Readers of the same ranges find what others have read, so that nothing could be proven cold.
+/// Readers of the same ranges find what others have read, so that nothing could be proven cold; and
+/// none knows how many others there are with which it would have to share a rate.
 fn readers(reader: &mut Reader, tables: &Tables, matrix: &Matrix) {
     if !matrix.many_readers() {
         return;
@@ -138,6 +139,12 @@ fn readers(reader: &mut Reader, tables: &Tables, matrix: &Matrix) {
         if !matches!(setting, Setting::Cache(Cache::Warm)) {
             let what = "many readers of a log that is not in memory warm it for each other";
             reader.note("matrix.cache", &span, what).expected = "\"warm\"".to_owned();
+        }
+    }
+    for (setting, span) in values(matrix, "rate") {
+        if !matches!(setting, Setting::Rate(0)) {
+            let what = "each of many readers would offer the rate, which is that of all consumers";
+            reader.note("matrix.rate", &span, what).expected = "0".to_owned();
         }
     }
     if let Some(pressure) = &tables.pressure {

@@ -282,9 +282,7 @@ impl Worker {
         let block = self.planner.block(0, fetches_max);
         if self.transforms.any() {
             self.open_mover()?;
-            self.measure(&block, false, false)?;
-            self.mover = None;
-            return Ok(());
+            return self.warm(&block);
         }
         let Some(floor) = zclab_strategies::ALL.iter().find(|s| !s.moves_the_log()) else {
             return Ok(());
@@ -298,8 +296,13 @@ impl Worker {
             transform: None,
         };
         self.mover = Some(Mover::Engine(floor.open(&setup).map_err(refusal)?));
+        self.warm(&block)
+    }
+
+    /// Moves a block for its effect alone, all at once: no rate holds it up.
+    fn warm(&mut self, block: &Block) -> Result<(), Trouble> {
         let rate = std::mem::replace(&mut self.spec.demand.rate, 0);
-        let warmed = self.measure(&block, false, false);
+        let warmed = self.measure(block, false, false);
         self.spec.demand.rate = rate;
         self.mover = None;
         warmed.map(drop)

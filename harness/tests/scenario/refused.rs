@@ -327,6 +327,10 @@ fn pressure_that_would_be_none_is_refused() {
 fn many_readers_need_a_warm_log_and_no_pressure() {
     let rest = "[matrix]\nreaders = [1, 2]\ncache = \"cold\"\n";
     check(rest, "matrix.cache", 3, &["warm it for each other"]);
+    let rest = "[matrix]\nreaders = [1, 2]\nrate = [0, 500]\n";
+    check(rest, "matrix.rate", 3, &["each of many readers would offer the rate"]);
+    let rest = "[log]\nimport = \"a\"\n[matrix]\nreaders = 2\ncache = \"cold\"\n";
+    check(rest, "matrix.cache", 5, &["warm it for each other"]);
     let text = format!("{HEAD}[matrix]\nreaders = 2\n[pressure]\n");
     assert_eq!(problem(&text).key, "pressure");
     check("[matrix]\nreaders = 65\n", "matrix.readers", 2, &["too great"]);
