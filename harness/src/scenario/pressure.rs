@@ -127,7 +127,9 @@ pub(super) fn check(
             "cache" => "the scan is cold and the hot set is warm",
             "access" => "the scan reads the log from its beginning; see hot_access",
             "consumers" => "the scan is one consumer",
-            "driver" | "slow" | "rate" => "the scan asks at once and is served by one thread",
+            "driver" | "slow" | "slow_rate" | "rate" | "arrivals" => {
+                "the scan asks at once and is served by one thread"
+            }
             _ => continue,
         };
         for (_, span) in &parameter.settings {

@@ -317,6 +317,9 @@ fn pressure_that_would_be_none_is_refused() {
         ("consumers", "2"),
         ("driver", "\"reactor\""),
         ("rate", "9"),
+        ("arrivals", "\"fixed\""),
+        ("slow", "1"),
+        ("slow_rate", "4096"),
     ] {
         let rest = format!("[matrix]\n{key} = {value}\n[pressure]\n");
         check(&rest, &format!("matrix.{key}"), 2, &["[pressure] decides it"]);

@@ -67,7 +67,10 @@ fn the_checks_are_small_and_use_the_whole_catalogue() {
         for log in scenario.generated_logs() {
             assert!(log.total_bytes <= 16 << 20, "{}", scenario.name);
         }
-        assert!(scenario.cells().count() <= 600, "{}", scenario.name);
+        // A family has few members, the whole catalogue many: the one is bounded by cells, the other by
+        // conditions.
+        let few = scenario.cells().count() <= 150 || scenario.conditions.len() <= 21;
+        assert!(few, "{}", scenario.name);
     }
 }
 

@@ -41,7 +41,9 @@ impl Ring {
         if let Some(cpu) = polling.cpu {
             builder.setup_sqpoll_cpu(cpu);
         }
-        Self::build(&mut builder, entries, slots, Some(polling.spins))
+        // The thread frees the entries of a batch only when it has started all of it, which may be after
+        // their completions were taken: there has to be room for the next batch meanwhile.
+        Self::build(&mut builder, entries * 2, slots, Some(polling.spins))
     }
 
     /// As [`enter`](Self::enter): no call at all while the thread is awake and quick enough.
