@@ -104,6 +104,15 @@ fn notes(study: &Study) -> Vec<String> {
             if one { "it is" } else { "they are" },
         ));
     }
+    let late = |label: &&String| study.rows().any(|row| row.label == **label && row.copied_late());
+    let late: Vec<&String> = study.scenario.contenders.iter().filter(late).collect();
+    if !late.is_empty() {
+        notes.push(format!(
+            "{}: copied at delivery on this machine, as on no network card, and so left out of every \
+             ranking where that is so.",
+            format::list(&late)
+        ));
+    }
     notes.extend(sent::sentence(study));
     notes.extend(far_end_bound(study));
     if study.rows().any(|row| row.state == State::Ok && row.launches() == 1) {

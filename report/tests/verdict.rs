@@ -4,7 +4,7 @@ mod support;
 
 use serde_json::json;
 use support::Builder;
-use zclab_report::record::{Line, Record};
+use zclab_report::record::{Hop, Line, Record};
 use zclab_report::study::{Bottleneck, studies};
 use zclab_report::verdict::{self, Answer, Lead};
 
@@ -198,4 +198,33 @@ fn what_transforms_send_is_said_and_shown_where_there_are_any() {
 /// The text of all pages of a record.
 fn page_of(record: &Record) -> String {
     zclab_report::page::site(record).into_iter().map(|(_, text)| text).collect()
+}
+
+/// Whoever pays for a copy at delivery, which no network card makes, leads nobody and is named.
+#[test]
+fn what_is_copied_at_delivery_is_in_no_ranking() {
+    let mut builder = support::showcase();
+    for line in &mut builder.lines {
+        if let Line::Ledger(ledger) = line
+            && ledger.cell.contains("quick/size/sendfile/")
+        {
+            let late = Hop {
+                from: "wire".into(),
+                to: "kernel-pages".into(),
+                by: "cpu-copy".into(),
+                predicted_bytes: 1 << 20,
+                ..ledger.hops[0].clone()
+            };
+            ledger.hops.push(late);
+        }
+    }
+    let record = builder.record();
+    let studies = studies(&record);
+    let size = studies.iter().find(|one| one.scenario.scenario == "quick/size").unwrap();
+    assert!(size.rows().any(|row| row.label == "sendfile" && row.copied_late()));
+    assert!(size.rows().all(|row| row.label != "sendfile" || !row.ranked()));
+    let answer = verdict::answer(size);
+    assert!(answer.panels.iter().all(|panel| !panel.sentence.contains("sendfile")));
+    let said = "sendfile: copied at delivery on this machine";
+    assert!(answer.notes.iter().any(|note| note.starts_with(said)), "{:?}", answer.notes);
 }

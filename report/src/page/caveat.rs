@@ -110,14 +110,7 @@ fn route(study: &Study) -> Vec<String> {
 
 /// Contenders whose copy is put off until delivery on this route, and would not be made on another.
 fn put_off(study: &Study) -> Option<String> {
-    let copies = |row: &&crate::study::Row| {
-        let hops = row.measured.and_then(|m| m.ledger.as_ref()).map(|ledger| &ledger.hops);
-        hops.into_iter().flatten().any(|hop| {
-            let way = (hop.from.as_str(), hop.to.as_str(), hop.by.as_str());
-            way == ("wire", "kernel-pages", "cpu-copy") && hop.predicted_bytes > 0
-        })
-    };
-    let of = |label: &&String| study.rows().any(|row| row.label == **label && copies(&row));
+    let of = |label: &&String| study.rows().any(|row| row.label == **label && row.copied_late());
     let labels: Vec<&String> = study.scenario.contenders.iter().filter(of).collect();
     (!labels.is_empty()).then(|| {
         format!(

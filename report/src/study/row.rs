@@ -187,10 +187,21 @@ impl Row<'_> {
         self.measured.map(|measured| placed(measured, metric)).unwrap_or_default()
     }
 
-    /// Whether it takes part in rankings: it moved the log, and was measured.
+    /// Whether it takes part in rankings: it moved the log, was measured, and pays for no copy that a
+    /// network card would not make.
     #[must_use]
     pub fn ranked(&self) -> bool {
-        self.moves_the_log && self.state == State::Ok
+        self.moves_the_log && self.state == State::Ok && !self.copied_late()
+    }
+
+    /// Whether its pages are copied at delivery, since this very kernel delivers its packets.
+    #[must_use]
+    pub fn copied_late(&self) -> bool {
+        let hops = self.measured.and_then(|cell| cell.ledger.as_ref()).map(|ledger| &ledger.hops);
+        hops.into_iter().flatten().any(|hop| {
+            let way = (hop.from.as_str(), hop.to.as_str(), hop.by.as_str());
+            way == ("wire", "kernel-pages", "cpu-copy") && hop.predicted_bytes > 0
+        })
     }
 
     /// The paired ratio of what decides: CPU time of the measured side.
