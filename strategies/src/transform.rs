@@ -4,7 +4,7 @@
 //! to pass through memory of its process. A [`Transform`] is that look. Its makers live outside of
 //! this crate; a strategy takes one for each lane from [`Setup::transform`](crate::Setup::transform)
 //! and hands its bytes through an [`Outlet`](crate::Outlet). A strategy whose bytes never pass
-//! through user memory says so ([`Strategy::transforms`](crate::Strategy::transforms)), and is
+//! through user memory says so ([`Strategy::transforms`]), and is
 //! refused where a transform is asked for: it never sends plain bytes instead.
 
 use crate::{Engine, LaneId, OpenError, Setup, Strategy};

@@ -1,7 +1,7 @@
 //! How do sender and receiver come to be on two hosts?
 //!
 //! The receiver is started on a host of its own, then the sender moves on to another one, and the two
-//! are joined (see [`net`](crate::net)). All that the sender opens from here on is on its host: its
+//! are joined (see [`net`]). All that the sender opens from here on is on its host: its
 //! listener, its connections, and the threads of a driver that has some. The log and the folder for
 //! files are as they were: only the network is another.
 
