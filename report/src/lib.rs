@@ -7,6 +7,7 @@
 //! [`lesson`] takes the strategies' own documentation apart, which [`page::lessons`] shows.
 
 pub mod demand;
+pub mod expect;
 pub mod format;
 pub mod gate;
 pub mod hot;

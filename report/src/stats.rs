@@ -3,6 +3,7 @@
 //! - [`centre`]: median, mid-mean and percentiles of one set of values;
 //! - [`interval`]: an estimate and its 95 % interval from the launches of a run;
 //! - [`paired`]: a contender against another, turn by turn;
+//! - [`student`]: whether that could be chance, and what many such questions make of it;
 //! - [`latency`]: percentiles of merged HdrHistograms;
 //! - [`crossover`]: where along an axis the cheaper one changes.
 //!
@@ -14,5 +15,6 @@ pub mod crossover;
 pub mod interval;
 pub mod latency;
 pub mod paired;
+pub mod student;
 
 pub use interval::{Basis, DECISIVE_MIN, Estimate};

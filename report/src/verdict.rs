@@ -201,7 +201,7 @@ pub fn without_result(study: &Study) -> Vec<NoResult> {
 }
 
 /// A point's place in the matrix, in words.
-fn condition(study: &Study, panel: &Panel, point: &crate::study::Point) -> String {
+pub(crate) fn condition(study: &Study, panel: &Panel, point: &crate::study::Point) -> String {
     let x = match study.x {
         Some(axis) => format!("{} {}", format::parameter_name(&axis.name), study.x_label(point)),
         None => String::new(),

@@ -30,6 +30,7 @@ impl Scenario {
             contenders: self.contenders.iter().map(|one| one.label.clone()).collect(),
             axes: self.axes.clone(),
             source: self.source.clone(),
+            expect: self.expect.clone(),
         }
     }
 }

@@ -67,7 +67,7 @@ pub(super) struct Matrix {
 
 impl Setting {
     /// The value in records and ids.
-    fn value(&self) -> Value {
+    pub fn value(&self) -> Value {
         match self {
             Setting::Message(size) => words::message(size),
             Setting::Fetch(bytes) | Setting::Header(bytes) | Setting::SocketBuffer(bytes) => {
@@ -240,7 +240,7 @@ fn read_parameter<'a>(
     let mut seen = HashSet::new();
     let mut settings = Vec::new();
     for element in reader.list(item) {
-        let Some(setting) = read_setting(reader, key, &element) else { continue };
+        let Some(setting) = setting(reader, key, &element) else { continue };
         let value = setting.value().to_string();
         if seen.contains(&value) {
             let what = format!("the value {value} is listed twice");
@@ -252,7 +252,7 @@ fn read_parameter<'a>(
     settings
 }
 
-fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Option<Setting> {
+pub(super) fn setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Option<Setting> {
     match key.name {
         "message" => message(reader, item).map(Setting::Message),
         "fetch" => reader.number(key, item).map(Setting::Fetch),

@@ -9,6 +9,7 @@ mod check;
 mod contenders;
 mod document;
 mod estimate;
+pub mod expect;
 pub mod ingest;
 pub mod keys;
 mod link;
@@ -57,6 +58,8 @@ pub struct Scenario {
     pub conditions: Vec<Condition>,
     /// How much is measured.
     pub budget: Budget,
+    /// What the file expects of the run.
+    pub expect: Vec<record::Expect>,
     /// The file's text.
     pub source: String,
 }

@@ -25,6 +25,12 @@ pub struct Placed {
 /// above 0 are left out, together with their partners. `None` when no pair is left.
 #[must_use]
 pub fn ratio(contender: &[Placed], other: &[Placed]) -> Option<Estimate> {
+    of_centres(&log_ratios(contender, other))
+}
+
+/// What [`ratio`] is made of: the mid-mean of the logarithms of each launch.
+#[must_use]
+pub fn log_ratios(contender: &[Placed], other: &[Placed]) -> Vec<f64> {
     let (contender, other) = (by_turn(contender), by_turn(other));
     let mut launches: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
     for (&(launch, turn), log) in &contender {
@@ -32,7 +38,7 @@ pub fn ratio(contender: &[Placed], other: &[Placed]) -> Option<Estimate> {
             launches.entry(launch).or_default().push(log - reference);
         }
     }
-    of_launches(&launches)
+    centres(&launches)
 }
 
 /// The typical value over launches, with its interval: the mid-mean of logarithms per launch, then
@@ -43,12 +49,15 @@ pub fn typical(values: &[Placed]) -> Option<Estimate> {
     for ((launch, _), log) in by_turn(values) {
         launches.entry(launch).or_default().push(log);
     }
-    of_launches(&launches)
+    of_centres(&centres(&launches))
 }
 
-fn of_launches(launches: &BTreeMap<u32, Vec<f64>>) -> Option<Estimate> {
-    let centres: Vec<f64> = launches.values().filter_map(|logs| centre::mid_mean(logs)).collect();
-    interval::over_launches(&centres).map(|estimate| estimate.map(f64::exp))
+fn centres(launches: &BTreeMap<u32, Vec<f64>>) -> Vec<f64> {
+    launches.values().filter_map(|logs| centre::mid_mean(logs)).collect()
+}
+
+fn of_centres(centres: &[f64]) -> Option<Estimate> {
+    interval::over_launches(centres).map(|estimate| estimate.map(f64::exp))
 }
 
 /// Mean logarithm of each turn's values.

@@ -323,7 +323,7 @@ fn row<'a>(
 }
 
 /// Equal as values; numbers as numbers, so that 1 and 1.0 are the same.
-fn same(a: &Value, b: &Value) -> bool {
+pub(crate) fn same(a: &Value, b: &Value) -> bool {
     a == b || a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| a == b)
 }
 
