@@ -178,8 +178,11 @@ fn bounds(
 ) -> Option<(Option<f64>, Option<f64>)> {
     let (low, high) = match (low, high) {
         (None, None) => {
-            let note = reader.note(&item.path, &item.span, "there is no bound");
-            note.expected = key.values.describe();
+            // A misspelt bound is no second problem.
+            if matches!(item.value, DeValue::Table(table) if table.is_empty()) {
+                let note = reader.note(&item.path, &item.span, "there is no bound");
+                note.expected = key.values.describe();
+            }
             return None;
         }
         (Some(None), _) | (_, Some(None)) => return None,
