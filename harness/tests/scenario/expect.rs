@@ -210,7 +210,8 @@ fn there_are_only_so_many_rules() {
 
 /// What rules are made of, well and badly.
 fn body() -> impl Strategy<Value = String> {
-    let label = prop::sample::select(vec!["sendfile", "mmap-write", "splice pipe=1048576", "spice"]);
+    let label =
+        prop::sample::select(vec!["sendfile", "mmap-write", "splice pipe=1048576", "spice"]);
     let metric = prop::sample::select(vec![
         "",
         "metric = \"sender_cpu_ns_per_kib\"\n",

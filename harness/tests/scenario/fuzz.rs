@@ -46,7 +46,8 @@ fn run(bytes: &[u8]) {
             for rule in &scenario.expect {
                 let is_axis = |name: &String| scenario.axes.iter().any(|axis| axis.name == *name);
                 assert!(scenario.contenders.iter().any(|one| one.label == rule.strategy));
-                let means_something = |(name, values): (_, &Vec<_>)| is_axis(name) && !values.is_empty();
+                let means_something =
+                    |(name, values): (_, &Vec<_>)| is_axis(name) && !values.is_empty();
                 assert!(rule.places.iter().all(means_something), "{rule:?}");
             }
         }
