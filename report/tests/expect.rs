@@ -204,7 +204,7 @@ fn panels_are_asked_one_by_one() {
     let record = support::showcase().record();
     let fan_out = &studies(&record)[2];
     let rule = below(1.0);
-    let found = expect::judge(fan_out, &[rule.clone()]).remove(0);
+    let found = expect::judge(fan_out, std::slice::from_ref(&rule)).remove(0);
     assert_eq!(found.findings.len(), 6, "three numbers of consumers, two kinds of access");
     let rule = at(rule, "access", &[json!("random")]);
     let found = expect::judge(fan_out, &[rule]).remove(0);
