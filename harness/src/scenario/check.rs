@@ -6,7 +6,7 @@
 use super::document::Reader;
 use super::matrix::{Matrix, Setting};
 use super::parse::Tables;
-use super::{Budget, Cache, FileSystem, LogChoice, keys};
+use super::{Budget, Cache, FileSystem, LogChoice, Wait, keys};
 use crate::log::kafka::{MessageSize, Spec};
 use crate::size;
 use std::ops::Range;
@@ -153,6 +153,12 @@ fn several(reader: &mut Reader, tables: &Tables, matrix: &Matrix) {
             let what =
                 format!("each of many {name} would offer the rate, which is that of all consumers");
             reader.note("matrix.rate", &span, what).expected = "0".to_owned();
+        }
+    }
+    for (setting, span) in values(matrix, "wait") {
+        if matches!(setting, Setting::Wait(Wait::Spin)) && matrix.many_readers() {
+            let what = "there may be more readers than CPUs, so no receiver of theirs spins";
+            reader.note("matrix.wait", &span, what).expected = "\"auto\" or \"sleep\"".to_owned();
         }
     }
     if let Some(pressure) = &tables.pressure {

@@ -272,7 +272,10 @@ mod tests {
             messages: 3,
             wall_ns,
             span_ns,
-            readings: BTreeMap::from([(reading::SENDER_CPU_NS.to_owned(), cpu_ns)]),
+            readings: BTreeMap::from([
+                (reading::SENDER_CPU_NS.to_owned(), cpu_ns),
+                (reading::STEAL_NS.to_owned(), 90),
+            ]),
             calls: BTreeMap::from([("sendto".to_owned(), 4)]),
             verified,
             cache: None,
@@ -288,6 +291,8 @@ mod tests {
         assert_eq!(sum.outside_blocks_bytes, 10);
         assert_eq!((sum.wall_ns, sum.span_ns), (160, (100, 230)));
         assert_eq!(sum.readings[reading::SENDER_CPU_NS], 15);
+        assert_eq!(sum.readings[reading::START_SPREAD_NS], 10);
+        assert_eq!(sum.readings[reading::STEAL_NS], 90, "of one machine");
         assert_eq!((sum.calls["sendto"], sum.verified), (8, Verified::Length));
         assert_eq!(together(Vec::new()), None);
     }
@@ -297,6 +302,7 @@ mod tests {
         let mut second = moved((0, 1), 1, 1, Verified::None);
         second.readings = BTreeMap::from([("other".to_owned(), 1)]);
         let sum = together(vec![moved((0, 1), 1, 1, Verified::None), second]).unwrap();
-        assert!(sum.readings.is_empty());
+        let known: Vec<&String> = sum.readings.keys().collect();
+        assert_eq!(known, [reading::START_SPREAD_NS]);
     }
 }
