@@ -7,6 +7,7 @@
 //! of sender CPU per byte, an A/A control beside them).
 
 pub mod record;
+pub mod shown;
 
 use crate::record::Status;
 use crate::stats::Estimate;
