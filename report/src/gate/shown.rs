@@ -11,18 +11,6 @@ use crate::stats::{DECISIVE_MIN, Estimate};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A verdict as a word.
-#[must_use]
-pub fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Improvement => "improvement",
-        Verdict::Pass => "pass",
-        Verdict::Inconclusive => "inconclusive",
-        Verdict::Invalid => "invalid",
-        Verdict::Regression => "regression",
-    }
-}
-
 /// A sign beside the word, so that no verdict is told by its colour alone.
 #[must_use]
 pub fn sign(verdict: Verdict) -> &'static str {
@@ -149,6 +137,12 @@ pub fn is_equal(exact: &Exact) -> bool {
     same && exact.verdict == Verdict::Pass
 }
 
+/// A verdict with its sign: `✗ regression`.
+#[must_use]
+pub fn verdict(verdict: Verdict) -> String {
+    format!("{} {}", sign(verdict), verdict.name())
+}
+
 /// A parameter as words: `fetch size 64 KiB`.
 fn parameter(name: &str, value: &Value) -> String {
     format!("{} {}", format::parameter_name(name), format::parameter(name, value))
@@ -181,7 +175,7 @@ pub fn names(report: &Report) -> Vec<String> {
                 words.push(cell.scenario.to_owned());
             }
             words.push(if cell.label.is_empty() { cell.cell } else { cell.label }.to_owned());
-            let shown = varying.iter().filter_map(|name| Some((name, cell.params.get(**name)?)));
+            let shown = varying.iter().filter_map(|name| Some((name, cell.params.get(*name)?)));
             words.extend(shown.map(|(name, value)| parameter(name, value)));
             words.join(" · ")
         })

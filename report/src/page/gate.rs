@@ -17,7 +17,7 @@ use crate::gate::shown::{self, Pair};
 use crate::gate::{CellReport, Judged, Report, Verdict};
 use crate::record::Status;
 use askama::Template;
-use rows::{AdvisoryRow, ExactRow, FigureRow};
+use rows::{AdvisoryRow, ExactRow, FactRow, FigureRow};
 use setting::{Fact, SideShown};
 
 /// The page of a gate.
@@ -56,7 +56,7 @@ struct Said {
 
 impl Said {
     fn of(verdict: Verdict) -> Said {
-        Said { word: shown::word(verdict), sign: shown::sign(verdict) }
+        Said { word: verdict.name(), sign: shown::sign(verdict) }
     }
 }
 
@@ -79,6 +79,7 @@ struct CellShown<'a> {
     differ: Vec<ExactRow>,
     equal: Vec<ExactRow>,
     uncounted: Option<&'a str>,
+    held: Vec<FactRow>,
     advisory: Vec<AdvisoryRow>,
 }
 
@@ -119,7 +120,7 @@ pub fn gate(report: &Report) -> String {
     });
     let (differing, facts) = setting::facts(opening);
     render(&GatePage {
-        title: format!("zclab gate: {}", shown::word(report.verdict)),
+        title: format!("zclab gate: {}", report.verdict.name()),
         run_id: &opening.run_id,
         started: moment(&opening.started_at),
         version: &opening.version,
@@ -143,10 +144,8 @@ pub fn gate(report: &Report) -> String {
 
 /// How many cells came to each verdict, the worst first.
 fn tally(report: &Report) -> Vec<(Said, String)> {
-    use Verdict::{Improvement, Inconclusive, Invalid, Pass, Regression};
-    let all = [Regression, Invalid, Inconclusive, Improvement, Pass];
     let count = |of: Verdict| report.cells.iter().filter(|cell| cell.verdict == of).count();
-    let found = all.into_iter().map(|verdict| (verdict, count(verdict)));
+    let found = Verdict::ALL.into_iter().rev().map(|verdict| (verdict, count(verdict)));
     let found: Vec<_> = found.filter(|(_, count)| *count > 0 && report.cells.len() > 1).collect();
     found.into_iter().map(|(of, count)| (Said::of(of), format!("{count}"))).collect()
 }
@@ -180,6 +179,7 @@ impl<'a> CellShown<'a> {
             figures: rows::figures(&phases.iter().map(|(.., of)| *of).collect::<Vec<_>>()),
             differ: differ.into_iter().map(ExactRow::of).collect(),
             equal: equal.into_iter().map(ExactRow::of).collect(),
+            held: cell.facts.iter().map(FactRow::of).collect(),
             uncounted: cell.exact_missing.as_deref(),
             advisory: cell.advisory.iter().map(AdvisoryRow::of).collect(),
             id,

@@ -59,7 +59,7 @@ fn power(report: &Report) -> Vec<String> {
     let firsts = report.cells.iter().filter_map(|cell| cell.timing.as_ref().ok());
     let firsts: Vec<&Judged> = firsts.map(|timing| &timing.first).collect();
     let mut found = Vec::new();
-    let worst = firsts.iter().map(|of| of.smallest_seen).filter(|seen| seen.is_finite());
+    let worst = firsts.iter().filter_map(|of| of.smallest_seen).filter(|seen| seen.is_finite());
     if let Some(worst) = worst.max_by(f64::total_cmp) {
         found.push(format!(
             "What is smaller than {} more sender CPU may well have gone unseen{}. More launches \

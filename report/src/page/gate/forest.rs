@@ -94,8 +94,8 @@ fn axis(rows: &[Row]) -> Option<Axis> {
 /// One cell.
 fn one(canvas: &mut Canvas, frame: &Frame, axis: &Axis, row: &Row, top: f64) {
     let verdict = row.cell.verdict;
-    let class = format!("v-{}", shown::word(verdict));
-    let said = format!("{} {}", shown::sign(verdict), shown::word(verdict));
+    let class = format!("v-{}", verdict.name());
+    let said = shown::verdict(verdict);
     canvas.rect("hit", (0.0, top), (frame.width, top + frame.row));
     let line = if frame.wide { top + 22.0 } else { top + 19.0 };
     let letters = if frame.wide { frame.letters } else { frame.letters - 2 };
@@ -167,7 +167,7 @@ fn description(rows: &[Row]) -> String {
     let said: Vec<String> = rows
         .iter()
         .map(|row| {
-            let word = shown::word(row.cell.verdict);
+            let word = row.cell.verdict.name();
             match &row.cell.timing {
                 Ok(timing) => {
                     let ratio = &timing.first.ratio;

@@ -2,7 +2,7 @@
 
 use super::Said;
 use crate::format::{self, NONE};
-use crate::gate::{Advisory, Exact, Judged, shown};
+use crate::gate::{Advisory, Exact, Fact, Judged, shown};
 
 /// A count of base and head.
 pub struct ExactRow {
@@ -54,6 +54,35 @@ impl ExactRow {
     }
 }
 
+/// What has to be the same for both, in words.
+pub struct FactRow {
+    /// Its name.
+    pub name: String,
+    /// What was so for the base.
+    pub base: String,
+    /// What was so for the head.
+    pub head: String,
+    /// What it comes to.
+    pub verdict: Said,
+    /// Why.
+    pub reason: String,
+}
+
+impl FactRow {
+    /// A row of the table.
+    #[must_use]
+    pub fn of(fact: &Fact) -> FactRow {
+        let one = |value: &Option<String>| value.clone().unwrap_or_else(|| NONE.to_owned());
+        FactRow {
+            name: fact.name.replace('_', " "),
+            base: one(&fact.base),
+            head: one(&fact.head),
+            verdict: Said::of(fact.verdict),
+            reason: fact.reason.clone().unwrap_or_default(),
+        }
+    }
+}
+
 /// `+1 (+100 %)`, `0`.
 fn difference(base: f64, head: f64) -> String {
     let difference = head - base;
@@ -90,8 +119,14 @@ pub fn figures(phases: &[&Judged]) -> Vec<FigureRow> {
         values: phases.iter().map(|judged| value(judged)).collect(),
     };
     let turns = |judged: &Judged| judged.launches.iter().map(|one| one.turns).sum::<usize>();
-    let least = |of: &Judged| shown::size(of.smallest_seen);
+    let ns = |value: Option<f64>| value.map_or_else(|| NONE.to_owned(), format::number);
+    let wanted = |of: &Judged| {
+        of.launches_wanted.map_or_else(|| NONE.to_owned(), |count| format::tick(count.into()))
+    };
+    let least = |of: &Judged| of.smallest_seen.map_or_else(|| NONE.to_owned(), shown::size);
     vec![
+        row("Base", "ns of sender CPU per KiB", &|of| ns(of.values.0)),
+        row("Head", "ns of sender CPU per KiB", &|of| ns(of.values.1)),
         row("Head ÷ base", "mean over launches", &|of| shown::change(of.ratio.point)),
         row("its interval", "95 %, over launches", &|of| shown::interval(&of.ratio)),
         row("Control ÷ base", "the same twice", &|of| shown::change(of.control.point)),
@@ -99,12 +134,13 @@ pub fn figures(phases: &[&Judged]) -> Vec<FigureRow> {
         row("Floor", "what this machine makes of nothing", &|of| shown::size(of.floor)),
         row("Margin", "what is tolerated", &|of| shown::size(of.margin)),
         row("Smallest effect seen", "in 8 of 10 such gates", &least),
+        row("Launches wanted", "to see 1 % beyond the margin", &wanted),
         row("p", "permutation over launches", &|of| shown::chance(of.p)),
         row("p, corrected", "for all cells, Holm", &|of| shown::chance(of.p_holm)),
         row("Launches", "sets of fresh processes", &|of| of.launches.len().to_string()),
         row("Turns", "paired slices in them", &|of| format::tick(turns(of) as f64)),
         row("Verdict", "of these launches alone", &|of| {
-            format!("{} {}", shown::sign(of.verdict), shown::word(of.verdict))
+            shown::verdict(of.verdict)
         }),
     ]
 }

@@ -1,0 +1,110 @@
+//! Do page and terminal table of a gate say what it found, and nothing that a browser would choke
+//! on?
+
+#[path = "support/html.rs"]
+mod html;
+#[path = "support/judged.rs"]
+mod judged;
+mod support;
+
+use support::gates;
+use zclab_report::gate::Verdict;
+use zclab_report::gate::record::{self, Record};
+use zclab_report::page;
+
+/// Every made-up gate by name.
+fn gates() -> Vec<(&'static str, Record)> {
+    let mut empty = support::gate::Gate::default();
+    empty.opening().machine.clear();
+    let mut one = support::gate::Gate::default().sized(1, 4);
+    one.cell("quick/size", "sendfile", &support::gate::Truth::default());
+    vec![
+        ("passes", gates::passes().record()),
+        ("regresses", gates::regresses().record()),
+        ("not-confirmed", gates::is_not_confirmed().record()),
+        ("improves", gates::improves().record()),
+        ("noisy", gates::is_too_noisy().record()),
+        ("invalid", gates::cannot_be_trusted().record()),
+        ("does-more", gates::does_more().record()),
+        ("strategies", gates::strategies().record()),
+        ("baseline", gates::baseline().record()),
+        ("many-launches", gates::many_launches().record()),
+        ("ended-otherwise", gates::ended_otherwise().record()),
+        ("killed", record::read(&gates::killed()).expect("readable")),
+        ("hostile", gates::hostile().record()),
+        ("one-launch", one.end().record()),
+        ("empty", empty.record()),
+        ("many-cells", many_cells()),
+    ]
+}
+
+/// Two scenarios, three strategies, four sizes, one of them worse.
+fn many_cells() -> Record {
+    let mut gate = support::gate::Gate::default().sized(16, 6);
+    for (n, scenario) in ["quick/size", "consume/size-sweep"].into_iter().enumerate() {
+        for (at, label) in ["sendfile", "read-write", "mmap-write advice=sequential"].iter().enumerate() {
+            for fetch in [4096u64, 65536, 1 << 20] {
+                let head = if n + at == 0 && fetch == 4096 { 1.05 } else { 1.0 };
+                let mut truth = support::gate::Truth { head, ..support::gate::Truth::default() };
+                truth.confirmation = (head > 1.0).then_some(head);
+                let mut own = support::gate::Gate::default().sized(16, 6).seed(fetch + n as u64);
+                own.cell(scenario, label, &truth);
+                let id = format!("{scenario}/{label}/fetch={fetch}");
+                let text = own.text().replace("/cache=warm,fetch=65536", &format!("/fetch={fetch}"));
+                let text = text.replace("\"fetch\":65536", &format!("\"fetch\":{fetch}"));
+                let read = record::read(&text).expect("readable");
+                assert_eq!(read.cells[0].id, id);
+                let lines = text.lines().skip(1).map(|line| serde_json::from_str(line));
+                gate.lines.extend(lines.map(|line| line.expect("a line")));
+            }
+        }
+    }
+    gate.end().record()
+}
+
+/// The pages; written to a folder for the eye when `ZCLAB_SITE` names one.
+fn pages() -> Vec<(&'static str, String)> {
+    let gates = gates();
+    let pages: Vec<_> =
+        gates.iter().map(|(name, record)| (*name, page::gate(&judged::report(record)))).collect();
+    if let Some(folder) = std::env::var_os("ZCLAB_SITE") {
+        std::fs::create_dir_all(&folder).expect("a folder");
+        for (name, html) in &pages {
+            let file = std::path::Path::new(&folder).join(format!("gate-{name}.html"));
+            std::fs::write(file, html).expect("a file");
+        }
+    }
+    pages
+}
+
+#[test]
+fn pages_are_well_formed_and_whole() {
+    for (name, text) in pages() {
+        let page = html::read(&text);
+        let ids = html::ids(&page);
+        for id in ["answer", "cells", "compared", "rule", "misleading", "machine", "reproduce"] {
+            assert!(ids.contains(id), "{name} has no #{id}");
+        }
+        for tag in &page.tags {
+            if let Some(href) = tag.attribute("href") {
+                let id = href.strip_prefix('#').unwrap_or_else(|| panic!("{name}: {href}"));
+                assert!(ids.contains(id), "{name} links to {href}");
+            }
+            for id in tag.attribute("aria-labelledby").unwrap_or_default().split_whitespace() {
+                assert!(ids.contains(id), "{name} is labelled by {id}");
+            }
+            if tag.name == "svg" && !tag.closing {
+                assert_eq!(tag.attribute("role"), Some("img"), "{name}: a drawing is an image");
+                assert!(tag.attribute("aria-labelledby").is_some(), "{name}: it has a title");
+            }
+            let at = ["x", "y", "x1", "y1", "x2", "y2", "width", "height", "cx", "cy", "r"];
+            for value in at.iter().filter_map(|key| tag.attribute(key)) {
+                let value: f64 = value.parse().unwrap_or_else(|_| panic!("{name}: {value}"));
+                assert!(value.is_finite(), "{name}: {value}");
+            }
+        }
+        for word in ["NaN", "inf ", "inf<", "http:", "https:", "<script", "<img", "src=\""] {
+            assert!(!text.contains(word), "{name} has {word}");
+        }
+    }
+}
