@@ -42,7 +42,9 @@ fn gates() -> Vec<(&'static str, Record)> {
 fn many_cells() -> Record {
     let mut gate = support::gate::Gate::default().sized(16, 6);
     for (n, scenario) in ["quick/size", "consume/size-sweep"].into_iter().enumerate() {
-        for (at, label) in ["sendfile", "read-write", "mmap-write advice=sequential"].iter().enumerate() {
+        for (at, label) in
+            ["sendfile", "read-write", "mmap-write advice=sequential"].iter().enumerate()
+        {
             for fetch in [4096u64, 65536, 1 << 20] {
                 let head = if n + at == 0 && fetch == 4096 { 1.05 } else { 1.0 };
                 let mut truth = support::gate::Truth { head, ..support::gate::Truth::default() };
@@ -50,7 +52,8 @@ fn many_cells() -> Record {
                 let mut own = support::gate::Gate::default().sized(16, 6).seed(fetch + n as u64);
                 own.cell(scenario, label, &truth);
                 let id = format!("{scenario}/{label}/fetch={fetch}");
-                let text = own.text().replace("/cache=warm,fetch=65536", &format!("/fetch={fetch}"));
+                let text =
+                    own.text().replace("/cache=warm,fetch=65536", &format!("/fetch={fetch}"));
                 let text = text.replace("\"fetch\":65536", &format!("\"fetch\":{fetch}"));
                 let read = record::read(&text).expect("readable");
                 assert_eq!(read.cells[0].id, id);

@@ -182,9 +182,7 @@ pub fn names(report: &Report) -> Vec<String> {
         .collect();
     let once = |name: &String| names.iter().filter(|other| *other == name).count() == 1;
     let named = cells.iter().zip(&names);
-    named
-        .map(|(cell, name)| if once(name) { name.clone() } else { cell.cell.to_owned() })
-        .collect()
+    named.map(|(cell, name)| if once(name) { name.clone() } else { cell.cell.to_owned() }).collect()
 }
 
 /// What one turn says: sender CPU per byte of head and of control over the base's.

@@ -12,6 +12,7 @@ mod setting;
 mod strip;
 
 use super::{command, moment, render};
+use crate::format;
 use crate::gate::record::{Measured, Phase};
 use crate::gate::shown::{self, Pair};
 use crate::gate::{CellReport, Judged, Report, Verdict};
@@ -99,25 +100,28 @@ pub fn gate(report: &Report) -> String {
     let opening = &report.record.opening;
     let names = shown::names(report);
     let cells = report.cells.iter().zip(&names).enumerate();
-    let cells: Vec<CellShown> = cells
-        .map(|(n, (cell, name))| CellShown::new(report, cell, n, name.clone()))
-        .collect();
-    let targets = || cells.iter().map(|cell| cell.id.clone());
+    let cells: Vec<CellShown> =
+        cells.map(|(n, (cell, name))| CellShown::new(report, cell, n, name.clone())).collect();
+    let scenarios = report.cells.iter().any(|cell| cell.scenario != report.cells[0].scenario);
     let rows: Vec<forest::Row> = report
         .cells
         .iter()
         .zip(&names)
-        .zip(targets())
-        .map(|((cell, name), target)| forest::Row { name, target, cell })
+        .zip(&cells)
+        .map(|((cell, name), shown)| {
+            let group = if scenarios { cell.scenario } else { "" };
+            let own = name.strip_prefix(group).map(|rest| rest.trim_start_matches(" · "));
+            let name = own.filter(|own| !own.is_empty()).unwrap_or(name);
+            forest::Row { name, group, target: shown.id.clone(), cell }
+        })
         .collect();
     let several = rows.len() > 1;
     let forest = [("wide", true), ("narrow", false)].into_iter().filter(|_| several);
     let forest: Vec<_> =
         forest.filter_map(|(class, wide)| Some((class, forest::svg(&rows, wide)?))).collect();
     let (base, head) = (setting::name(&opening.base), setting::name(&opening.head));
-    let untimed = opening.timing.strip_prefix("no").map(|why| {
-        why.trim_start_matches(':').trim().to_owned()
-    });
+    let untimed =
+        opening.timing.strip_prefix("no").map(|why| why.trim_start_matches(':').trim().to_owned());
     let (differing, facts) = setting::facts(opening);
     render(&GatePage {
         title: format!("zclab gate: {}", report.verdict.name()),
@@ -136,7 +140,7 @@ pub fn gate(report: &Report) -> String {
         sides: setting::sides(opening),
         differing,
         facts,
-        rule: setting::rule(&opening.rule),
+        rule: setting::rule(opening),
         steps: setting::steps(report),
         caveats: caveat::caveats(report),
     })
@@ -224,7 +228,11 @@ fn caption(axis: &axis::Axis, pairs: &[Pair]) -> String {
     };
     let edge = match out {
         0 => String::new(),
-        _ => format!(" {out} of {all} turns lie beyond the axis and are drawn at its edges."),
+        _ => format!(
+            " {} of {} paired ratios lie beyond the axis and are drawn at its edges.",
+            format::tick(out as f64),
+            format::tick(all as f64)
+        ),
     };
     format!("A marker is the mid-mean of one launch. {turns}{edge}")
 }

@@ -17,10 +17,8 @@ const NAME_WIDTH: u16 = 34;
 #[must_use]
 pub fn gate(report: &Report) -> String {
     let opening = &report.record.opening;
-    let mut out = format!(
-        "gate {} · zclab {} · {}\n",
-        opening.run_id, opening.version, opening.started_at
-    );
+    let mut out =
+        format!("gate {} · zclab {} · {}\n", opening.run_id, opening.version, opening.started_at);
     out += &format!("base {} · head {}\n", side(&opening.base), side(&opening.head));
     let names = shown::names(report);
     out += &format!("→ {}: {}\n\n", shown::verdict(report.verdict), report.sentence);

@@ -15,10 +15,14 @@ pub fn report(record: &Record) -> Report<'_> {
     let cells: Vec<CellReport> = record.cells.iter().map(|of| cell(record, of)).collect();
     let verdict = cells.iter().map(|cell| cell.verdict).max().unwrap_or(Verdict::Inconclusive);
     let sentence = match verdict {
-        Verdict::Pass => "Nothing got worse: no count differs, and more than 1 % more sender CPU is excluded.",
+        Verdict::Pass => {
+            "Nothing got worse: no count differs, and more than 1 % more sender CPU is excluded."
+        }
         Verdict::Regression => "The head is worse than the base in at least one cell.",
         Verdict::Improvement => "The head is better than the base.",
-        Verdict::Invalid => "This machine cannot be trusted: the same program twice differs from itself.",
+        Verdict::Invalid => {
+            "This machine cannot be trusted: the same program twice differs from itself."
+        }
         Verdict::Inconclusive => "Whether the head is worse cannot be told from what was measured.",
     };
     Report { record, verdict, sentence: sentence.into(), cells }
@@ -175,6 +179,9 @@ fn advisory(measured: &Measured) -> Vec<Advisory> {
     vec![
         one("total_cpu_ns_per_kib", "Total CPU", 158.2, true),
         one("throughput_mib_per_s", "Throughput", 9_812.0, false),
-        Advisory { ratio: None, ..one("fetch_latency_p99_ns", "Fetch latency, p99", 31_200.0, true) },
+        Advisory {
+            ratio: None,
+            ..one("fetch_latency_p99_ns", "Fetch latency, p99", 31_200.0, true)
+        },
     ]
 }

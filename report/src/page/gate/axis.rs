@@ -52,8 +52,7 @@ impl Axis {
     #[must_use]
     pub fn ticks(&self, gap: f64) -> Vec<(f64, String)> {
         // 0.01, 0.02, 0.05, 0.1 … 50 per cent.
-        let steps =
-            (-2..2).flat_map(|power| [1.0, 2.0, 5.0].map(|step| step * 10f64.powi(power)));
+        let steps = (-2..2).flat_map(|power| [1.0, 2.0, 5.0].map(|step| step * 10f64.powi(power)));
         let even = steps
             .map(|step| self.multiples(step))
             .find(|ticks| ticks.len() > 1 && self.are_apart(ticks, gap));
@@ -64,7 +63,7 @@ impl Axis {
     /// The multiples of a step within the axis, up to double.
     fn multiples(&self, step: f64) -> Vec<f64> {
         let (low, high) = (self.low.exp_m1() * 100.0, self.high.exp_m1() * 100.0);
-        if high > 120.0 || low < -60.0 || (high - low) / step > 60.0 {
+        if high > 120.0 || low < -75.0 || (high - low) / step > 60.0 {
             return Vec::new();
         }
         let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);

@@ -24,7 +24,7 @@ pub fn caveats(report: &Report) -> Vec<String> {
     found.extend(trees(opening));
     found.extend(power(report));
     found.extend(cells(report));
-    found.extend(tiers(opening));
+    found.extend(ledger(opening));
     found.extend(machine(opening));
     found.extend(route(report));
     found
@@ -100,20 +100,17 @@ fn cells(report: &Report) -> Option<String> {
     })
 }
 
-fn tiers(opening: &Opening) -> Vec<String> {
+fn ledger(opening: &Opening) -> Option<String> {
     let why = |said: &str| {
         let rest = said.strip_prefix("no")?;
         Some(rest.trim_start_matches(':').trim().to_owned())
     };
-    let mut found = Vec::new();
-    found.extend(why(&opening.timing).map(|why| format!("Times were not compared: {why}.")));
-    found.extend(why(&opening.ledger).map(|why| {
+    why(&opening.ledger).map(|why| {
         format!(
             "Copies were not counted by the kernel’s programs ({why}): a copy more would show in \
              CPU time alone."
         )
-    }));
-    found
+    })
 }
 
 fn machine(opening: &Opening) -> Vec<String> {

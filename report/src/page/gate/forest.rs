@@ -11,6 +11,8 @@ use crate::gate::{CellReport, Judged, Timing, shown};
 pub struct Row<'a> {
     /// What the cell is called.
     pub name: &'a str,
+    /// What stands above it and its fellows; empty where all cells are of one scenario.
+    pub group: &'a str,
     /// The id of its part of the page.
     pub target: String,
     /// What is said of it.
@@ -32,6 +34,7 @@ struct Frame {
 
 const TOP: f64 = 30.0;
 const FOOT: f64 = 28.0;
+const HEAD: f64 = 32.0;
 
 /// The plot of these cells; `None` where none was timed.
 #[must_use]
@@ -49,35 +52,57 @@ pub fn svg(rows: &[Row], wide: bool) -> Option<String> {
         },
         false => Frame {
             width: 380.0,
-            left: 8.0,
-            right: 372.0,
+            left: 26.0,
+            right: 354.0,
             row: 62.0,
             middle: 44.0,
             letters: 36,
             wide,
         },
     };
-    let bottom = TOP + rows.len() as f64 * frame.row;
+    let tops = tops(rows, frame.row);
+    let bottom = tops.last().map_or(TOP, |(top, _)| top + frame.row);
     let title = "Sender CPU per KiB of each cell, head over base";
     let id = if wide { "forest-wide" } else { "forest-narrow" };
     let size = (frame.width, bottom + FOOT);
     let mut canvas = Canvas::new(id, size, title, &description(rows));
     let x = |ratio: f64| frame.left + axis.within(ratio).0 * (frame.right - frame.left);
-    for (ratio, label) in axis.ticks(62.0 / (frame.right - frame.left)) {
-        let class = if label == "0" { "one" } else { "grid" };
-        canvas.line(class, (x(ratio), TOP), (x(ratio), bottom));
-        let words = if label == "0" { "no change".to_owned() } else { label };
-        canvas.text("tick", (x(ratio), bottom + 17.0), Anchor::Middle, &words);
+    let ticks = axis.ticks(46.0 / (frame.right - frame.left));
+    for (ratio, label) in &ticks {
+        let words = if label == "0" { "no change" } else { label.as_str() };
+        canvas.text("tick", (x(*ratio), bottom + 17.0), Anchor::Middle, words);
     }
     canvas.text("tick", (x(1.0) - 8.0, TOP - 10.0), Anchor::End, "← cheaper");
     canvas.text("tick", (x(1.0) + 8.0, TOP - 10.0), Anchor::Start, "head costs more →");
-    for (n, row) in rows.iter().enumerate() {
-        let top = TOP + n as f64 * frame.row;
+    for (row, (top, headed)) in rows.iter().zip(tops) {
+        if headed {
+            canvas.rect("group", (0.0, top - HEAD), (frame.width, top));
+            canvas.text("head-name", (8.0, top - 10.0), Anchor::Start, row.group);
+        }
         canvas.line("grid", (0.0, top), (frame.width, top));
+        for (ratio, label) in &ticks {
+            let class = if label == "0" { "one" } else { "grid" };
+            let from = if frame.wide { top } else { top + frame.middle - 16.0 };
+            canvas.line(class, (x(*ratio), from), (x(*ratio), top + frame.row));
+        }
         canvas.link(&row.target, row.name, |canvas| one(canvas, &frame, &axis, row, top));
     }
     canvas.line("grid", (0.0, bottom), (frame.width, bottom));
     Some(canvas.finish())
+}
+
+/// Where each row begins, and whether a heading stands above it.
+fn tops<'a>(rows: &[Row<'a>], height: f64) -> Vec<(f64, bool)> {
+    let mut top = TOP;
+    let mut above: &'a str = "";
+    let row = |row: &Row<'a>| {
+        let headed = row.group != above;
+        above = row.group;
+        let begins = if headed { top + HEAD } else { top };
+        top = begins + height;
+        (begins, headed)
+    };
+    rows.iter().map(row).collect()
 }
 
 fn axis(rows: &[Row]) -> Option<Axis> {

@@ -14,8 +14,10 @@ pub struct ExactRow {
     pub base: String,
     /// The head's value.
     pub head: String,
-    /// Head less base, and by how much of the base.
+    /// Head less base.
     pub difference: String,
+    /// The same in per cent of the base.
+    pub percent: String,
     /// What is declared to be tolerated.
     pub slack: String,
     /// What it comes to.
@@ -35,15 +37,18 @@ impl ExactRow {
             Some((base, head)) => shown::apart(base, head),
             None => (one(exact.base), one(exact.head)),
         };
+        let both = exact.base.zip(exact.head);
+        let (difference, percent) = both.map_or_else(
+            || (NONE.to_owned(), String::new()),
+            |(base, head)| difference(base, head),
+        );
         ExactRow {
             key: exact.name.clone(),
             name: shown::count_name(&exact.name),
             base,
             head,
-            difference: exact
-                .base
-                .zip(exact.head)
-                .map_or_else(|| NONE.to_owned(), |(base, head)| difference(base, head)),
+            difference,
+            percent,
             slack: match exact.slack {
                 slack if slack > 0.0 => shown::bare(&format::number(slack)),
                 _ => "none".to_owned(),
@@ -83,18 +88,16 @@ impl FactRow {
     }
 }
 
-/// `+1 (+100 %)`, `0`.
-fn difference(base: f64, head: f64) -> String {
+/// `+1` and `+100 %`; nothing in per cent of nothing.
+fn difference(base: f64, head: f64) -> (String, String) {
     let difference = head - base;
     if difference.abs() <= 0.0 {
-        return "0".to_owned();
+        return ("0".to_owned(), String::new());
     }
     let sign = if difference < 0.0 { "−" } else { "+" };
     let size = shown::bare(&format::significant(difference.abs(), 4));
-    match base.abs() > 0.0 {
-        true => format!("{sign}{size} ({})", shown::change(head / base)),
-        false => format!("{sign}{size}"),
-    }
+    let percent = if base.abs() > 0.0 { shown::change(head / base) } else { String::new() };
+    (format!("{sign}{size}"), percent)
 }
 
 /// A figure of the judged metric, a value for each phase.
@@ -139,9 +142,7 @@ pub fn figures(phases: &[&Judged]) -> Vec<FigureRow> {
         row("p, corrected", "for all cells, Holm", &|of| shown::chance(of.p_holm)),
         row("Launches", "sets of fresh processes", &|of| of.launches.len().to_string()),
         row("Turns", "paired slices in them", &|of| format::tick(turns(of) as f64)),
-        row("Verdict", "of these launches alone", &|of| {
-            shown::verdict(of.verdict)
-        }),
+        row("Verdict", "of these launches alone", &|of| shown::verdict(of.verdict)),
     ]
 }
 
@@ -206,10 +207,14 @@ mod tests {
 
     #[test]
     fn differences_read_both_ways() {
-        assert_eq!(difference(16.0, 17.0), "+1 (+6.25 %)");
-        assert_eq!(difference(2.0, 1.0), "−1 (−50.0 %)");
-        assert_eq!(difference(0.0, 1.0), "+1");
-        assert_eq!(difference(0.5, 0.5), "0");
+        let pair = |base, head| {
+            let (difference, percent) = difference(base, head);
+            format!("{difference} {percent}")
+        };
+        assert_eq!(pair(16.0, 17.0), "+1 +6.25 %");
+        assert_eq!(pair(2.0, 1.0), "−1 −50.0 %");
+        assert_eq!(pair(0.0, 1.0), "+1 ");
+        assert_eq!(pair(0.5, 0.5), "0 ");
     }
 
     #[test]

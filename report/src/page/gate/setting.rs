@@ -101,25 +101,34 @@ pub fn facts(opening: &Opening) -> (Option<usize>, Vec<Fact>) {
     (two.then_some(differing), facts)
 }
 
-/// The rule's figures.
+/// The rule's figures: those of times only where times are compared.
 #[must_use]
-pub fn rule(rule: &Rule) -> Vec<(&'static str, String)> {
+pub fn rule(opening: &Opening) -> Vec<(&'static str, String)> {
+    let rule = &opening.rule;
     let percent = |share: f64| {
         let percent = crate::gate::shown::bare(&format::significant(share * 100.0, 3));
         format!("{percent} %")
     };
+    let mut shown = Vec::new();
+    if opening.compares != "baseline" {
+        let (margin, alpha) = (percent(rule.margin), percent(rule.alpha));
+        let confirm = if rule.confirm { "yes, with fresh processes" } else { "no" };
+        shown.extend([
+            ("margin", format!("{margin} more sender CPU per KiB is tolerated")),
+            ("alpha", format!("{alpha}: chance of a false alarm, all cells together")),
+            ("launches", format!("{} of each cell", rule.launches)),
+            ("turns", format!("{} of each launch", rule.turns)),
+            ("slice", format!("{} of payload", format::bytes(rule.slice_bytes as f64))),
+            ("confirm", confirm.to_owned()),
+        ]);
+    }
     let slack = &rule.slack;
-    vec![
-        ("margin", format!("{} more sender CPU per KiB is tolerated", percent(rule.margin))),
-        ("alpha", format!("{}: chance of a false alarm, all cells together", percent(rule.alpha))),
-        ("launches", format!("{} of each cell", rule.launches)),
-        ("turns", format!("{} of each launch", rule.turns)),
-        ("slice", format!("{} of payload", format::bytes(rule.slice_bytes as f64))),
-        ("confirm", if rule.confirm { "yes, with fresh processes" } else { "no" }.to_owned()),
+    shown.extend([
         ("slack, system calls", format!("{} of the base’s", percent(slack.syscalls))),
         ("slack, short writes", format!("{} of the base’s calls", percent(slack.short_writes))),
         ("slack, copied and wire bytes", format!("{} of the payload", percent(slack.bytes))),
-    ]
+    ]);
+    shown
 }
 
 /// How the verdict comes about, in plain words.

@@ -12,6 +12,8 @@ use crate::stats::{Estimate, centre};
 
 /// Launches up to which each marker says its value to who rests on it.
 const HINTED_MAX: usize = 60;
+/// Room for a launch, in CSS pixels, below which its turns are drawn smaller than it.
+const CROWDED: f64 = 6.0;
 
 /// The axis that the strips of a cell share: it holds all of what decides, and most of the turns.
 #[must_use]
@@ -21,6 +23,9 @@ pub fn axis(strips: &[(&Judged, &[Pair])]) -> Option<Axis> {
     for (judged, pairs) in strips {
         core.extend([judged.ratio.point, judged.control.point]);
         core.extend([judged.margin, 1.0 / judged.margin]);
+        for launch in [|one: &Launch| one.head, |one: &Launch| one.control] {
+            core.extend(usual(judged.launches.iter().map(launch).collect()));
+        }
         more.extend([judged.floor, 1.0 / judged.floor]);
         let ends = [judged.ratio.interval, judged.control.interval];
         more.extend(ends.into_iter().flatten().flat_map(|(low, high)| [low, high]));
@@ -30,7 +35,17 @@ pub fn axis(strips: &[(&Judged, &[Pair])]) -> Option<Axis> {
             more.extend([0.25, 0.75].into_iter().filter_map(|q| centre::percentile(&turns, q)));
         }
     }
-    Axis::holding(core, more, 1.5)
+    Axis::holding(core, more, 1.0)
+}
+
+/// The values without those that lie far out, for which no axis is stretched.
+fn usual(mut values: Vec<f64>) -> Vec<f64> {
+    let quartile = |q| centre::percentile(&values, q);
+    if let Some((low, high)) = quartile(0.25).zip(quartile(0.75)) {
+        let room = 3.0 * (high - low).max(1e-4);
+        values.retain(|value| (low - room..=high + room).contains(value));
+    }
+    values
 }
 
 /// One set of launches.
@@ -85,8 +100,8 @@ impl Strip<'_> {
                 left: 52.0,
                 middle: (226.0, 236.0),
                 right: 378.0,
-                top: 48.0,
-                bottom: 262.0,
+                top: 62.0,
+                bottom: 276.0,
                 width: 380.0,
             },
         };
@@ -125,9 +140,8 @@ impl Strip<'_> {
         let spans = [(frame.left, frame.middle.0), (frame.middle.1, frame.right)];
         let ticks = self.axis.ticks(26.0 / (frame.bottom - frame.top));
         for (left, right) in spans {
-            let band = |ratio: f64| {
-                ((left, self.y(frame, ratio)), (right, self.y(frame, 1.0 / ratio)))
-            };
+            let band =
+                |ratio: f64| ((left, self.y(frame, ratio)), (right, self.y(frame, 1.0 / ratio)));
             canvas.rect("plot", (left, frame.top), (right, frame.bottom));
             for (class, ratio) in [("margin", margin), ("floor", floor)] {
                 let (from, to) = band(ratio);
@@ -169,9 +183,10 @@ impl Strip<'_> {
         });
         let (near, far): (Vec<_>, Vec<_>) = turns.partition(|(_, ratio)| inside(*ratio));
         let spot = |(x, ratio): (f64, f64)| (x, self.y(frame, ratio));
-        canvas.dust(&format!("turns {}", plot.class), near.into_iter().map(spot));
+        let crowd = if slot < CROWDED { " crowd" } else { "" };
+        canvas.dust(&format!("turns {}{crowd}", plot.class), near.into_iter().map(spot));
         canvas.dust("turns out", far.into_iter().map(spot));
-        let r = (slot * 0.36).clamp(1.5, 4.6);
+        let r = (slot * 0.36).clamp(1.9, 4.6);
         for (n, launch) in launches.iter().enumerate() {
             let ratio = (plot.launch)(launch);
             let at = (left + (n as f64 + 0.5) * slot, self.y(frame, ratio));
@@ -193,11 +208,7 @@ impl Strip<'_> {
             return;
         }
         if let Some((low, high)) = mean.interval {
-            canvas.rect(
-                "bar",
-                (x - 3.0, self.y(frame, high)),
-                (x + 3.0, self.y(frame, low)),
-            );
+            canvas.rect("bar", (x - 1.6, self.y(frame, high)), (x + 1.6, self.y(frame, low)));
             for end in [low, high].into_iter().filter(|end| self.axis.within(*end).1) {
                 let y = self.y(frame, end);
                 canvas.rect("bar", (x - 8.0, y - 0.8), (x + 8.0, y + 0.8));
@@ -214,8 +225,9 @@ impl Strip<'_> {
             let words = format!("{name}: {change} ({interval})");
             canvas.text("name", (left, frame.top - 12.0), Anchor::Start, &words);
         } else {
-            canvas.text("name", (left, 16.0), Anchor::Start, &format!("{name}: {change}"));
-            canvas.text("tick", (left, 34.0), Anchor::Start, &interval);
+            canvas.text("tick", (left, 14.0), Anchor::Start, name);
+            canvas.text("name", (left, 32.0), Anchor::Start, &change);
+            canvas.text("tick", (left, 50.0), Anchor::Start, &interval);
         }
         let below = (plot.span.0, frame.bottom + 18.0);
         let words = match self.judged.launches.len() {
@@ -262,7 +274,7 @@ impl Strip<'_> {
     }
 }
 
-/// How many turns lie beyond the axis, of how many.
+/// How many ratios of turns lie beyond the axis, of how many.
 #[must_use]
 pub fn beyond(axis: &Axis, pairs: &[Pair]) -> (usize, usize) {
     let ratios = pairs.iter().flat_map(|pair| [pair.head, pair.control]).flatten();
