@@ -204,6 +204,9 @@ pub struct Cell {
     /// Why it is not `ok`, the arm in front.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+    /// Why its times were not compared, where they could not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untimed: Option<String>,
     /// What was set and read back for the base.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub setup: BTreeMap<String, Value>,
