@@ -8,9 +8,8 @@ mod judged;
 mod support;
 
 use support::gates;
-use zclab_report::gate::Verdict;
 use zclab_report::gate::record::{self, Record};
-use zclab_report::page;
+use zclab_report::{page, table};
 
 /// Every made-up gate by name.
 fn gates() -> Vec<(&'static str, Record)> {
@@ -109,5 +108,33 @@ fn pages_are_well_formed_and_whole() {
         for word in ["NaN", "inf ", "inf<", "http:", "https:", "<script", "<img", "src=\""] {
             assert!(!text.contains(word), "{name} has {word}");
         }
+    }
+}
+
+/// The terminal tables of these gates, one after the other.
+fn tables(names: &[&str]) -> String {
+    let gates = gates();
+    let shown = gates.iter().filter(|(name, _)| names.contains(name));
+    shown.map(|(_, record)| table::gate(&judged::report(record)) + "\n").collect()
+}
+
+#[test]
+fn terminal() {
+    let names = ["passes", "regresses", "does-more", "baseline", "ended-otherwise", "hostile"];
+    insta::assert_snapshot!("gate_terminal", tables(&names));
+    insta::assert_snapshot!(
+        "gate_terminal_many",
+        tables(&["many-cells", "many-launches", "empty"])
+    );
+}
+
+#[test]
+fn a_terminal_is_wide_enough_and_obeys_nothing() {
+    for (name, record) in gates() {
+        let text = table::gate(&judged::report(&record));
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{name}");
+        let table = text.lines().filter(|line| !line.contains(": ") && !line.contains(" · "));
+        let widest = table.map(|line| line.chars().count()).max().unwrap_or(0);
+        assert!(widest <= 120, "{name}: {widest} columns");
     }
 }

@@ -38,6 +38,8 @@ struct GatePage<'a> {
     untimed: Option<String>,
     tally: Vec<(Said, String)>,
     forest: Vec<(&'static str, String)>,
+    /// Whether any cell was looked at again.
+    confirmed: bool,
     cells: Vec<CellShown<'a>>,
     sides: Vec<SideShown>,
     /// How many facts of two machines differ; nothing where there is one machine.
@@ -136,6 +138,7 @@ pub fn gate(report: &Report) -> String {
         untimed,
         tally: tally(report),
         forest,
+        confirmed: cells.iter().any(|cell| cell.strips.len() > 1),
         cells,
         sides: setting::sides(opening),
         differing,

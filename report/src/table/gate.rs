@@ -9,9 +9,9 @@ use comfy_table::{
 };
 
 /// Columns of a terminal that the table fits.
-const WIDTH: u16 = 110;
-/// Columns of them that a cell's name may take.
-const NAME_WIDTH: u16 = 34;
+const WIDTH: u16 = 120;
+/// Columns of them that a cell's name takes, at least and at most.
+const NAME_WIDTH: (u16, u16) = (12, 38);
 
 /// The verdict, a row for each cell, and a sentence for each thing that was found.
 #[must_use]
@@ -22,7 +22,9 @@ pub fn gate(report: &Report) -> String {
     out += &format!("base {} · head {}\n", side(&opening.base), side(&opening.head));
     let names = shown::names(report);
     out += &format!("→ {}: {}\n\n", shown::verdict(report.verdict), report.sentence);
-    out += &format!("{}\n", table(report, &names));
+    for (scenario, rows) in by_scenario(report, &names) {
+        out += &format!("{scenario}\n{}\n", table(&rows));
+    }
     for (cell, name) in report.cells.iter().zip(&names) {
         for words in sentences(cell) {
             out += &format!("{name}: {words}\n");
@@ -38,7 +40,24 @@ fn side(side: &Side) -> String {
     format!("{} ({}{dirty})", side.label, side.revision)
 }
 
-fn table(report: &Report, names: &[String]) -> Table {
+/// Cells in the record's order, those of one scenario together, each with its name within it.
+fn by_scenario<'r>(
+    report: &'r Report,
+    names: &'r [String],
+) -> Vec<(&'r str, Vec<(&'r CellReport<'r>, &'r str)>)> {
+    let mut groups: Vec<(&str, Vec<_>)> = Vec::new();
+    for (cell, name) in report.cells.iter().zip(names) {
+        let own = name.strip_prefix(cell.scenario).and_then(|rest| rest.strip_prefix(" · "));
+        let row = (cell, own.unwrap_or(name));
+        match groups.iter_mut().find(|(scenario, _)| *scenario == cell.scenario) {
+            Some((_, rows)) => rows.push(row),
+            None => groups.push((cell.scenario, vec![row])),
+        }
+    }
+    groups
+}
+
+fn table(rows: &[(&CellReport, &str)]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
     table.remove_style(TableComponent::HorizontalLines);
@@ -50,7 +69,7 @@ fn table(report: &Report, names: &[String]) -> Table {
     let header = ["cell", "verdict", "sender CPU\nhead ÷ base", "95 %\ninterval"];
     let more = ["floor", "smallest\neffect seen", "counts"];
     table.set_header(header.into_iter().chain(more));
-    for (cell, name) in report.cells.iter().zip(names) {
+    for (cell, name) in rows {
         table.add_row(row(cell, name));
     }
     for (n, column) in table.column_iter_mut().enumerate() {
@@ -59,7 +78,10 @@ fn table(report: &Report, names: &[String]) -> Table {
             _ => CellAlignment::Left,
         });
         column.set_constraint(match n {
-            0 => ColumnConstraint::UpperBoundary(Width::Fixed(NAME_WIDTH)),
+            0 => ColumnConstraint::Boundaries {
+                lower: Width::Fixed(NAME_WIDTH.0),
+                upper: Width::Fixed(NAME_WIDTH.1),
+            },
             _ => ColumnConstraint::ContentWidth,
         });
     }
@@ -73,8 +95,9 @@ fn row(cell: &CellReport, name: &str) -> Vec<String> {
             let judged = &timing.first;
             row.push(shown::change(judged.ratio.point));
             row.push(shown::interval(&judged.ratio));
-            row.push(shown::size(judged.floor));
-            row.push(judged.smallest_seen.map_or_else(|| NONE.to_owned(), shown::size));
+            let size = |ratio| shown::change(ratio).trim_start_matches('+').to_owned();
+            row.push(size(judged.floor));
+            row.push(judged.smallest_seen.map_or_else(|| NONE.to_owned(), size));
         }
         Err(_) if cell.status != Status::Ok => {
             row.push(cell.status.name().to_owned());
@@ -86,7 +109,7 @@ fn row(cell: &CellReport, name: &str) -> Vec<String> {
     row
 }
 
-/// The exact tier in a few words: `14 same`, `2 worse, 12 same`.
+/// The exact tier in a few words: `14 same`, `2 worse, 1 better`.
 fn counts(cell: &CellReport) -> String {
     let all = || {
         let counts = cell.exact.iter().map(|exact| (exact.verdict, shown::is_equal(exact)));
@@ -102,14 +125,17 @@ fn counts(cell: &CellReport) -> String {
         (of(Verdict::Improvement), "better"),
         (unknown, "unknown"),
         (of(Verdict::Pass), "within slack"),
-        (same, "same"),
     ];
     let said: Vec<String> = said
         .into_iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, words)| format!("{count} {words}"))
         .collect();
-    if said.is_empty() { NONE.to_owned() } else { said.join(", ") }
+    match same {
+        _ if !said.is_empty() => said.join(", "),
+        0 => NONE.to_owned(),
+        same => format!("{same} same"),
+    }
 }
 
 /// What is said of a cell below the table: of one that passed, nothing.

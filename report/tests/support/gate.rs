@@ -264,6 +264,7 @@ fn over(id: &str, scenario: &str, label: &str, status: BTreeMap<Arm, Status>) ->
         reasons: Vec::new(),
         setup: BTreeMap::from([("congestion".into(), json!("cubic"))]),
         latencies: Vec::new(),
+        untimed: None,
     }
 }
 

@@ -6,6 +6,7 @@
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas};
 use crate::gate::{CellReport, Judged, Timing, shown};
+use crate::record::Status;
 
 /// A row.
 pub struct Row<'a> {
@@ -80,7 +81,7 @@ pub fn svg(rows: &[Row], wide: bool) -> Option<String> {
             canvas.text("head-name", (8.0, top - 10.0), Anchor::Start, row.group);
         }
         canvas.line("grid", (0.0, top), (frame.width, top));
-        for (ratio, label) in &ticks {
+        for (ratio, label) in ticks.iter().filter(|_| row.cell.timing.is_ok()) {
             let class = if label == "0" { "one" } else { "grid" };
             let from = if frame.wide { top } else { top + frame.middle - 16.0 };
             canvas.line(class, (x(*ratio), from), (x(*ratio), top + frame.row));
@@ -139,8 +140,12 @@ fn one(canvas: &mut Canvas, frame: &Frame, axis: &Axis, row: &Row, top: f64) {
         }
         Err(why) => {
             let at = (frame.left + 6.0, top + frame.middle + 4.0);
+            let why = match row.cell.status {
+                Status::Ok => format!("not timed: {why}"),
+                status => format!("{}: {}", status.name(), row.cell.reasons.join("; ")),
+            };
             let room = ((frame.right - frame.left) / 6.4) as usize;
-            canvas.text("tick", at, Anchor::Start, &short(&format!("not timed: {why}"), room));
+            canvas.text("tick", at, Anchor::Start, &short(&why, room));
         }
     }
 }
