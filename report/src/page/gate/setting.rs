@@ -143,8 +143,9 @@ pub fn steps(report: &Report) -> Vec<String> {
     steps.push(
         "Counts need no statistics: system calls, copied bytes and bytes by the memory that they \
          lay in are counted over the same block for both. More than the base’s, and more than the \
-         declared slack on top, is a regression at once; a count that differs between two captures \
-         of one side is not exact on this machine, and decides nothing."
+         declared slack on top, is a regression at once. A count that differs between captures of \
+         one side is not exact on this machine: how far they differ widens the slack, and where \
+         that hides the answer nothing is decided."
             .to_owned(),
     );
     steps.push(
