@@ -28,6 +28,9 @@ use zclab_report::record::End;
 /// What the record of a gate is called.
 pub const GATE: &str = "gate.jsonl";
 
+/// The link to the newest gate, among the runs.
+pub const LATEST: &str = "latest-gate";
+
 /// What is compared with what.
 #[derive(Clone, Debug)]
 pub enum Compare {
@@ -164,6 +167,7 @@ pub fn run(asked: &Asked) -> anyhow::Result<Outcome> {
     let mut session = Session::new(asked, duels, &mut evidence)?;
     let launches = session.plan()?;
     let mut writer = Writer::create(&runs, &run_id, GATE)?;
+    writer::point(LATEST, &runs, &run_id)?;
     writer.lines(&[Line::Gate(Box::new(opening(asked, run_id, launches, session.ledger())))])?;
     let outcome = session.measure(&mut writer);
     let interrupted = interrupt::asked();

@@ -124,14 +124,17 @@ fn lock(file: &File, path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Makes `runs/latest` point to a run.
+/// The link to the newest run.
+pub const LATEST: &str = "latest";
+
+/// Makes a link among the runs, [`LATEST`] say, point to one of them.
 ///
 /// # Errors
 /// The call that failed, with the path.
-pub fn point_latest(runs: &Path, run_id: &str) -> anyhow::Result<()> {
-    let latest = runs.join("latest");
+pub fn point(link: &str, runs: &Path, run_id: &str) -> anyhow::Result<()> {
+    let latest = runs.join(link);
     // A link is replaced by renaming over it, so that it never points nowhere.
-    let fresh = runs.join(format!(".latest-{run_id}"));
+    let fresh = runs.join(format!(".{link}-{run_id}"));
     std::os::unix::fs::symlink(run_id, &fresh)
         .and_then(|()| std::fs::rename(&fresh, &latest))
         .with_context(|| format!("pointing {} to {run_id}", latest.display()))
@@ -166,13 +169,13 @@ mod tests {
     fn a_new_record_is_found_under_latest_and_never_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = Writer::create(dir.path(), "one", RUN).unwrap();
-        point_latest(dir.path(), "one").unwrap();
+        point(LATEST, dir.path(), "one").unwrap();
         writer.lines(&[end()]).unwrap();
         let latest = dir.path().join("latest").join(RUN);
         assert!(std::fs::read_to_string(&latest).unwrap().ends_with("}\n"));
         assert!(Writer::create(dir.path(), "one", RUN).is_err());
         Writer::create(dir.path(), "two", RUN).unwrap();
-        point_latest(dir.path(), "two").unwrap();
+        point(LATEST, dir.path(), "two").unwrap();
         assert_eq!(std::fs::read_to_string(&latest).unwrap(), "");
     }
 
