@@ -75,9 +75,8 @@ fn many_cells() -> Record {
 fn pages() -> &'static [(&'static str, String)] {
     static PAGES: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
     PAGES.get_or_init(|| {
-        let page = |(name, record): &(&'static str, Record)| {
-            (*name, page::gate(&judged::report(record)))
-        };
+        let page =
+            |(name, record): &(&'static str, Record)| (*name, page::gate(&judged::report(record)));
         let pages: Vec<_> = gates().iter().map(page).collect();
         if let Some(folder) = std::env::var_os("ZCLAB_SITE") {
             std::fs::create_dir_all(&folder).expect("a folder");
