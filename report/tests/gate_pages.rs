@@ -3,14 +3,12 @@
 
 #[path = "support/html.rs"]
 mod html;
-#[path = "support/judged.rs"]
-mod judged;
 mod support;
 
 use std::sync::OnceLock;
 use support::gates;
 use zclab_report::gate::record::{self, Record};
-use zclab_report::gate::shown;
+use zclab_report::gate::{self, shown};
 use zclab_report::{page, table};
 
 /// Every made-up gate by name, made once.
@@ -76,7 +74,7 @@ fn pages() -> &'static [(&'static str, String)] {
     static PAGES: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
     PAGES.get_or_init(|| {
         let page =
-            |(name, record): &(&'static str, Record)| (*name, page::gate(&judged::report(record)));
+            |(name, record): &(&'static str, Record)| (*name, page::gate(&gate::report(record)));
         let pages: Vec<_> = gates().iter().map(page).collect();
         if let Some(folder) = std::env::var_os("ZCLAB_SITE") {
             std::fs::create_dir_all(&folder).expect("a folder");
@@ -124,7 +122,7 @@ fn pages_are_well_formed_and_whole() {
 /// The terminal tables of these gates, one after the other.
 fn tables(names: &[&str]) -> String {
     let shown = gates().iter().filter(|(name, _)| names.contains(name));
-    shown.map(|(_, record)| table::gate(&judged::report(record)) + "\n").collect()
+    shown.map(|(_, record)| table::gate(&gate::report(record)) + "\n").collect()
 }
 
 #[test]
@@ -140,7 +138,7 @@ fn terminal() {
 #[test]
 fn a_terminal_is_wide_enough_and_obeys_nothing() {
     for (name, record) in gates() {
-        let text = table::gate(&judged::report(record));
+        let text = table::gate(&gate::report(record));
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{name}");
         let table = text.lines().filter(|line| !line.contains(": ") && !line.contains(" · "));
         let widest = table.map(|line| line.chars().count()).max().unwrap_or(0);
@@ -225,7 +223,7 @@ fn cells_with_one_name_are_called_by_their_ids() {
     let lines = twin.lines().skip(1).map(|line| serde_json::from_str(line).expect("a line"));
     gate.lines.extend(lines);
     let record = gate.end().record();
-    let names = shown::names(&judged::report(&record));
+    let names = shown::names(&gate::report(&record));
     let ids = ["cache=warm,fetch=65536", "cache=warm,fetch=65536,twin"];
     assert_eq!(names, ids.map(|id| format!("quick/size/sendfile/{id}")));
 }

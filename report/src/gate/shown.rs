@@ -3,10 +3,8 @@
 //! A ratio near 1 is read as a change in per cent. A cell is called by what tells it from the other
 //! cells of its gate, not by all of its parameters.
 
-use super::record::{Arm, Measured, Phase};
 use super::{Exact, Report, Verdict};
 use crate::format::{self, NONE};
-use crate::record::reading;
 use crate::stats::{DECISIVE_MIN, Estimate};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -183,43 +181,6 @@ pub fn names(report: &Report) -> Vec<String> {
     let once = |name: &String| names.iter().filter(|other| *other == name).count() == 1;
     let named = cells.iter().zip(&names);
     named.map(|(cell, name)| if once(name) { name.clone() } else { cell.cell.to_owned() }).collect()
-}
-
-/// What one turn says: sender CPU per byte of head and of control over the base's.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pair {
-    /// Which set of children.
-    pub launch: u32,
-    /// Which turn.
-    pub turn: u32,
-    /// Head over base.
-    pub head: Option<f64>,
-    /// Control over base.
-    pub control: Option<f64>,
-}
-
-/// The paired samples of a cell, in order of launch and turn. Several slices of one arm in a turn
-/// count by their geometric mean; what is not above 0 has no logarithm and no pair.
-#[must_use]
-pub fn pairs(measured: &Measured, phase: Phase) -> Vec<Pair> {
-    let mut turns: BTreeMap<(u32, u32), BTreeMap<Arm, (f64, f64)>> = BTreeMap::new();
-    for sample in measured.samples.iter().filter(|sample| sample.phase == phase) {
-        let cpu_ns = sample.readings.get(reading::SENDER_CPU_NS).copied().unwrap_or(0);
-        if cpu_ns == 0 || sample.bytes == 0 {
-            continue;
-        }
-        let arms = turns.entry((sample.launch, sample.turn)).or_default();
-        let (sum, count) = arms.entry(sample.arm).or_default();
-        *sum += (cpu_ns as f64 / sample.bytes as f64).ln();
-        *count += 1.0;
-    }
-    let pair = |((launch, turn), arms): ((u32, u32), BTreeMap<Arm, (f64, f64)>)| {
-        let log = |arm| arms.get(&arm).map(|(sum, count)| sum / count);
-        let over = |arm| Some((log(arm)? - log(Arm::Base)?).exp());
-        Pair { launch, turn, head: over(Arm::Head), control: over(Arm::Control) }
-    };
-    let paired = turns.into_iter().map(pair);
-    paired.filter(|pair| pair.head.is_some() || pair.control.is_some()).collect()
 }
 
 #[cfg(test)]

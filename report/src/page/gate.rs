@@ -14,8 +14,8 @@ mod strip;
 use super::{command, moment, render};
 use crate::format;
 use crate::gate::record::{Measured, Phase};
-use crate::gate::shown::{self, Pair};
-use crate::gate::{CellReport, Judged, Report, Verdict};
+use crate::gate::timing::{self, Pair};
+use crate::gate::{CellReport, Judged, Report, Verdict, shown};
 use crate::record::Status;
 use askama::Template;
 use rows::{AdvisoryRow, ExactRow, FactRow, FigureRow};
@@ -202,7 +202,7 @@ fn strips(
     measured: Option<&Measured>,
     phases: &[(Phase, &'static str, &Judged)],
 ) -> Vec<StripShown> {
-    let pairs = |phase: &Phase| measured.map(|of| shown::pairs(of, *phase)).unwrap_or_default();
+    let pairs = |phase: &Phase| measured.map(|of| timing::pairs(of, *phase)).unwrap_or_default();
     let pairs: Vec<Vec<Pair>> = phases.iter().map(|(phase, ..)| pairs(phase)).collect();
     let all: Vec<(&Judged, &[Pair])> =
         phases.iter().zip(&pairs).map(|((.., of), pairs)| (*of, pairs.as_slice())).collect();

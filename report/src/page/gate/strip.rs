@@ -6,8 +6,8 @@
 
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas};
-use crate::gate::shown::{self, Pair};
-use crate::gate::{Judged, Launch};
+use crate::gate::timing::Pair;
+use crate::gate::{Judged, Launch, shown};
 use crate::stats::{Estimate, centre};
 
 /// Launches up to which each marker says its value to who rests on it.
