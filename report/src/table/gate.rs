@@ -124,7 +124,7 @@ fn counts(cell: &CellReport) -> String {
         (of(Verdict::Regression), "worse"),
         (of(Verdict::Improvement), "better"),
         (unknown, "unknown"),
-        (of(Verdict::Pass), "within slack"),
+        (of(Verdict::Pass), "tolerated"),
     ];
     let said: Vec<String> = said
         .into_iter()
@@ -138,18 +138,17 @@ fn counts(cell: &CellReport) -> String {
     }
 }
 
-/// What is said of a cell below the table: of one that passed, nothing.
+/// What is said of a cell below the table: of one that was measured and passed, nothing.
 fn sentences(cell: &CellReport) -> Vec<String> {
-    let mut said: Vec<String> = Vec::new();
-    if cell.status != Status::Ok {
-        let reasons = cell.reasons.join("; ");
-        let colon = if reasons.is_empty() { "" } else { ": " };
-        said.push(format!("{}{colon}{reasons}", cell.status.name()));
-    }
     if cell.verdict != Verdict::Pass {
-        said.extend(cell.sentences.iter().cloned());
+        return cell.sentences.clone();
     }
-    said
+    let reasons = cell.reasons.join("; ");
+    let colon = if reasons.is_empty() { "" } else { ": " };
+    match cell.status {
+        Status::Ok => Vec::new(),
+        status => vec![format!("{}{colon}{reasons}", status.name())],
+    }
 }
 
 fn notes(report: &Report, opening: &Opening) -> String {
