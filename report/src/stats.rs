@@ -12,6 +12,7 @@
 //! Every function takes slices and returns values; the one random generator is seeded with a
 //! constant, so the same record always gives the same page.
 
+pub mod binomial;
 pub mod centre;
 pub mod crossover;
 pub mod interval;
