@@ -15,6 +15,7 @@ pub mod power;
 mod reader;
 pub mod record;
 mod sentence;
+pub mod shown;
 pub mod timing;
 mod words;
 

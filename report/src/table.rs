@@ -5,8 +5,10 @@
 //! runs stand side by side, and no ratio is taken across them, since their samples are not paired.
 
 mod export;
+mod gate;
 
 pub use export::{cmp_csv, cmp_json};
+pub use gate::gate;
 
 use crate::demand;
 use crate::format::{self, NONE};

@@ -265,6 +265,7 @@ fn over(id: &str, scenario: &str, label: &str, status: BTreeMap<Arm, Status>) ->
         setup: BTreeMap::from([("congestion".into(), json!("cubic"))]),
         untimed: None,
         latencies: Vec::new(),
+        untimed: None,
     }
 }
 
