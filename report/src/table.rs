@@ -6,6 +6,7 @@
 
 mod export;
 
+pub(crate) use export::rows;
 pub use export::{cmp_csv, cmp_json};
 
 use crate::demand;
