@@ -6,6 +6,7 @@
 //! tier ([`Exact`]: counts, which need no statistics) and the timing tier ([`Timing`]: paired ratios
 //! of sender CPU per byte, an A/A control beside them).
 
+mod reader;
 pub mod record;
 
 use crate::record::Status;
@@ -27,6 +28,29 @@ pub enum Verdict {
     Invalid,
     /// The head is worse, beyond margin, floor and doubt, and was so again in fresh processes.
     Regression,
+}
+
+impl Verdict {
+    /// All, from the best to the worst.
+    pub const ALL: [Verdict; 5] = [
+        Verdict::Improvement,
+        Verdict::Pass,
+        Verdict::Inconclusive,
+        Verdict::Invalid,
+        Verdict::Regression,
+    ];
+
+    /// The name in exports and on pages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Improvement => "improvement",
+            Verdict::Pass => "pass",
+            Verdict::Inconclusive => "inconclusive",
+            Verdict::Invalid => "invalid",
+            Verdict::Regression => "regression",
+        }
+    }
 }
 
 /// Everything that a gate has to say.
@@ -59,6 +83,8 @@ pub struct CellReport<'a> {
     pub reasons: &'a [String],
     /// The counts, compared; empty with a reason in `exact_missing`.
     pub exact: Vec<Exact>,
+    /// What has to be the same for both, in words: the strategy really used, how bytes were verified.
+    pub facts: Vec<Fact>,
     /// Why counts were not compared, where they were not.
     pub exact_missing: Option<String>,
     /// The judged metric, or why it was not judged.
@@ -71,10 +97,25 @@ pub struct CellReport<'a> {
     pub sentences: Vec<String>,
 }
 
+/// One fact of base and head.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// Its name: `strategy`, `verified`, `agreement`.
+    pub name: String,
+    /// What was so for the base.
+    pub base: Option<String>,
+    /// What was so for the head.
+    pub head: Option<String>,
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// Why, where it is no `pass`.
+    pub reason: Option<String>,
+}
+
 /// One count of base and head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exact {
-    /// Its name, unit at the end: `syscalls_per_mib`, `cpu_copied_bytes_per_byte`.
+    /// Its name, unit at the end: `syscalls_per_mib`, `cpu_copies_per_byte`.
     pub name: String,
     /// The base's value.
     pub base: Option<f64>,
@@ -116,8 +157,14 @@ pub struct Judged {
     pub floor: f64,
     /// What is tolerated: a ratio, at least 1.
     pub margin: f64,
-    /// The smallest ratio that this measurement would have called a regression in 8 of 10 runs.
-    pub smallest_seen: f64,
+    /// The smallest ratio that this gate would have called a regression in 8 of 10 runs; absent where
+    /// none would have been, as with too few launches.
+    pub smallest_seen: Option<f64>,
+    /// Launches with which, by the spread that was measured, `smallest_seen` would be one per cent
+    /// beyond the margin; absent where no number of them that anybody would wait for is enough.
+    pub launches_wanted: Option<u32>,
+    /// Typical sender CPU of base and head, ns per KiB.
+    pub values: (Option<f64>, Option<f64>),
     /// What it comes to.
     pub verdict: Verdict,
 }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+pub use super::reader::{GateError, read};
+
 /// The version of the format.
 pub const SCHEMA: u32 = 1;
 
@@ -178,7 +180,8 @@ pub struct Counts {
     pub counts: BTreeMap<String, u64>,
     /// What was so, by name: `strategy`, `verified`, `agreement`.
     pub facts: BTreeMap<String, String>,
-    /// What could not be counted, by name, and why.
+    /// What could not be counted, by the name of the count, and why: `calls` stands for all calls by
+    /// name, `wire` for all that is counted of packets. What stands neither here nor in `counts` is 0.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub gaps: BTreeMap<String, String>,
 }
