@@ -6,6 +6,7 @@ pub mod cmd;
 pub mod counters;
 pub mod cpus;
 pub mod doctor;
+pub mod gate;
 pub mod ledger;
 pub mod log;
 pub mod machine;
