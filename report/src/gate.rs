@@ -4,10 +4,24 @@
 //! [`record`] is what it writes while it measures; everything that it says follows from that alone.
 //! The types here are what is said: [`Report`] has one [`CellReport`] for each cell, with the exact
 //! tier ([`Exact`]: counts, which need no statistics) and the timing tier ([`Timing`]: paired ratios
-//! of sender CPU per byte, an A/A control beside them).
+//! of sender CPU per byte, an A/A control beside them). [`report`] makes them of a record;
+//! [`needs_confirmation`] and [`needs_captures`] say what should be measured once more before that.
 
+mod advisory;
+mod exact;
+mod facts;
+mod judge;
+pub mod power;
 mod reader;
 pub mod record;
+mod sentence;
+pub mod shown;
+pub mod timing;
+mod words;
+
+pub use exact::key;
+pub use judge::{needs_captures, report};
+pub use timing::needs_confirmation;
 
 use crate::record::Status;
 use crate::stats::Estimate;
@@ -51,6 +65,31 @@ impl Verdict {
             Verdict::Regression => "regression",
         }
     }
+
+    /// The program's exit code. What could not run at all is 2, and no verdict.
+    #[must_use]
+    pub fn exit_code(self, undecided: Undecided) -> u8 {
+        match self {
+            Verdict::Improvement | Verdict::Pass => 0,
+            Verdict::Regression => 1,
+            Verdict::Inconclusive | Verdict::Invalid => match undecided {
+                Undecided::Fail => 1,
+                Undecided::Pass => 0,
+                Undecided::Own => 3,
+            },
+        }
+    }
+}
+
+/// What it means for the exit code that a gate is inconclusive or invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undecided {
+    /// As a regression.
+    Fail,
+    /// As a pass.
+    Pass,
+    /// A code of its own.
+    Own,
 }
 
 /// Everything that a gate has to say.

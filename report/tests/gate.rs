@@ -2,5 +2,13 @@
 
 mod support;
 
+#[path = "gate/exact.rs"]
+mod exact;
+#[path = "gate/odd.rs"]
+mod odd;
 #[path = "gate/reading.rs"]
 mod reading;
+#[path = "gate/timing.rs"]
+mod timing;
+#[path = "gate/words.rs"]
+mod words;

@@ -42,7 +42,7 @@ impl Default for Truth {
             confirmation: None,
             control: 1.0,
             launch_noise: 0.006,
-            turn_noise: 0.1,
+            turn_noise: 0.03,
             slot_bias: 0.004,
             ns_per_kib: 92.0,
             calls: (1, 1),
@@ -263,7 +263,9 @@ fn over(id: &str, scenario: &str, label: &str, status: BTreeMap<Arm, Status>) ->
         status,
         reasons: Vec::new(),
         setup: BTreeMap::from([("congestion".into(), json!("cubic"))]),
+        untimed: None,
         latencies: Vec::new(),
+        untimed: None,
     }
 }
 
