@@ -29,6 +29,11 @@ impl Made {
         Made::of(name, Suite::of_gate(&judged(&gate.record())))
     }
 
+    /// A gate as it is judged.
+    fn judged(name: &'static str, gate: &Gate) -> Made {
+        Made::of(name, Suite::of_gate(&zclab_report::gate::report(&gate.record())))
+    }
+
     fn runs(name: &'static str, records: &[Record]) -> Made {
         Made::of(name, Suite::of_runs(records))
     }
@@ -43,6 +48,8 @@ impl Made {
                 Made::gate("regression", &regression()),
                 Made::gate("hostile gate", &gates::hostile()),
                 Made::gate("baseline", &gates::baseline()),
+                Made::judged("does more", &gates::does_more()),
+                Made::judged("ended otherwise", &gates::ended_otherwise()),
                 Made::runs("two runs", &[small, self::small("20261125T091500Z-9f8e7d")]),
                 Made::runs("showcase", &[showcase]),
                 Made::runs("hostile run", &[support::single().record()]),
