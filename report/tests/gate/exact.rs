@@ -194,6 +194,26 @@ fn counts_that_are_missing_are_no_pass_but_counts_that_nobody_asked_for_may_be()
     assert!(!sentence.contains("Counts were not compared."), "{sentence}");
 }
 
+/// A cell that cannot be sliced has no times by nature: its counts decide, and both are said.
+#[test]
+fn a_cell_without_times_is_judged_by_its_counts() {
+    let judged = |counted: bool| {
+        let mut gate = gates::passes();
+        for line in &mut gate.lines {
+            if let Line::Cell(cell) = line {
+                cell.untimed = Some("cold cells take turns in rounds".into());
+            }
+        }
+        gate.lines.retain(|line| counted || !matches!(line, Line::Counts(_)));
+        let record = gate.record();
+        let cell = report(&record).cells.remove(0);
+        assert!(cell.sentences.iter().any(|sentence| sentence.contains("in rounds")));
+        cell.verdict
+    };
+    assert_eq!(judged(true), Verdict::Pass);
+    assert_eq!(judged(false), Verdict::Inconclusive);
+}
+
 #[test]
 fn facts_have_to_be_the_same() {
     let with = |name: &'static str, base: &'static str, head: &'static str| {
