@@ -11,6 +11,7 @@ mod advisory;
 mod exact;
 mod facts;
 mod judge;
+pub mod power;
 mod reader;
 pub mod record;
 mod sentence;

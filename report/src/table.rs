@@ -7,6 +7,7 @@
 mod export;
 mod gate;
 
+pub(crate) use export::rows;
 pub use export::{cmp_csv, cmp_json};
 pub use gate::gate;
 
