@@ -101,6 +101,8 @@ pub struct Case {
     pub measured: BTreeMap<String, Measured>,
     /// Paired ratios.
     pub ratios: Vec<Ratio>,
+    /// What it comes to; absent where nothing is judged as a whole, as in a run.
+    pub conclusion: Option<Check>,
     /// What was judged.
     pub checks: Vec<Check>,
     /// What is said of it in plain words.
@@ -256,10 +258,12 @@ impl Quantity {
 }
 
 impl Case {
-    /// The worst of its checks.
+    /// What it comes to: its conclusion, or else the worst of its checks.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        self.checks.iter().map(|check| check.outcome).max().unwrap_or(Outcome::Skipped)
+        let worst = self.checks.iter().map(|check| check.outcome).max();
+        let concluded = self.conclusion.as_ref().map(|check| check.outcome);
+        concluded.or(worst).unwrap_or(Outcome::Skipped)
     }
 }
 

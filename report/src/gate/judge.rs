@@ -95,14 +95,22 @@ fn cell<'a>(
 
 /// What both tiers of a cell that went well come to.
 fn tiers(record: &Record, report: &CellReport<'_>) -> Verdict {
-    // Counts are always asked for, times where they can be compared.
-    let exact = tier(&report.exact, &report.facts).unwrap_or(Verdict::Inconclusive);
+    let exact = match tier(&report.exact, &report.facts) {
+        None if counted(record) => Some(Verdict::Inconclusive),
+        found => found,
+    };
     let timing = match &report.timing {
         Ok(timing) => Some(timing.verdict),
         Err(_) if record.opening.timing == "yes" => Some(Verdict::Inconclusive),
         Err(_) => None,
     };
-    worst(timing.into_iter().chain([exact])).unwrap_or(exact)
+    worst(timing.into_iter().chain(exact)).unwrap_or(Verdict::Inconclusive)
+}
+
+/// Whether counts were asked for. A capture that fails makes its cell `failed`, so a gate without any
+/// was told to leave them out.
+pub(super) fn counted(record: &Record) -> bool {
+    record.cells.iter().any(|measured| !measured.counts.is_empty())
 }
 
 /// Scenario and label of a cell; of an unfinished one they are what its id says.
