@@ -4,6 +4,7 @@ pub mod check;
 pub mod cmp;
 pub mod completions;
 pub mod doctor;
+pub mod export;
 pub mod gate;
 pub mod gate_power;
 pub mod list;
@@ -28,8 +29,7 @@ pub struct Cli {
 }
 
 /// Version and origin: `zclab gate` reads them off the programs that it compares.
-const VERSION: &str =
-    concat!(env!("CARGO_PKG_VERSION"), " (revision ", env!("ZCLAB_ORIGIN"), ")");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (revision ", env!("ZCLAB_ORIGIN"), ")");
 
 const EXAMPLES: &str = "\
 Examples:
