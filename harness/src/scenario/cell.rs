@@ -60,6 +60,9 @@ impl Condition {
         if let Some(readers) = self.readers {
             params.insert("readers".to_owned(), json!(readers));
         }
+        if self.canary {
+            params.insert("canary".to_owned(), json!(words::switch(true)));
+        }
         if let Some(size) = self.message() {
             params.insert("message".to_owned(), words::message(size));
         }
@@ -80,6 +83,7 @@ impl Condition {
         let mut params = self.key_params();
         if self.family == Family::Transfer {
             params.extend(demand(&self.demand));
+            params.insert("canary".to_owned(), json!(words::switch(self.canary)));
         }
         if let LogChoice::Kafka(spec) = &self.log {
             params.extend([

@@ -147,6 +147,12 @@ fn readers(reader: &mut Reader, tables: &Tables, matrix: &Matrix) {
             reader.note("matrix.rate", &span, what).expected = "0".to_owned();
         }
     }
+    for (setting, span) in values(matrix, "canary") {
+        if matches!(setting, Setting::Canary(true)) {
+            let what = "many readers are pinned to no CPU, so that none is theirs to leave";
+            reader.note("matrix.canary", &span, what).expected = "\"off\"".to_owned();
+        }
+    }
     if let Some(pressure) = &tables.pressure {
         let what = "[pressure] has one scan: `readers` means nothing beside it";
         reader.note("pressure", &pressure.span, what).expected = "one of the two".to_owned();

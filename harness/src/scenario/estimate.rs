@@ -5,6 +5,7 @@
 
 use super::{Cache, Cell, Condition, Contender, LogChoice, Pressure, Scenario, Transform};
 use crate::log::kafka::Spec;
+use crate::trial::canary::CONTROL;
 use zclab_strategies::{CacheState, Disturbance, Place, Route, SinkKind};
 
 /// Starting a child, opening its log and its sinks, and its verified fetches before and after.
@@ -110,6 +111,9 @@ fn of_cell(cell: &Cell) -> Estimate {
         return under_pressure(scenario, pressure, condition);
     }
     slice_ns = slice_ns.max(asked_over(condition, fetches));
+    if condition.canary {
+        slice_ns = slice_ns.saturating_add(CONTROL.as_nanos() as u64);
+    }
     let (samples, overhead_ns) = if rounds {
         // One launch is one round of each contender; the next launch goes through them backwards.
         (launches, launches.saturating_mul(ROUND_NS + hosts_ns))

@@ -388,6 +388,7 @@ pub const ALL: &[Key] = &[
     FEED,
     FSYNC,
     READERS,
+    CANARY,
     MEMORY,
     HOT,
     HOT_STRATEGY,

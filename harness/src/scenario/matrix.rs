@@ -1,5 +1,7 @@
 //! Which conditions does the matrix of a scenario span?
 
+mod laws;
+
 use super::document::{Item, Reader, Section, describe};
 use super::ingest::{FEEDS, FSYNCS, Feed, Fsync, Intake, SOURCES};
 use super::keys::{self, Key};
@@ -50,6 +52,7 @@ pub(super) enum Setting {
     Feed(Feed),
     Fsync(Fsync),
     Readers(u32),
+    Canary(bool),
 }
 
 /// A parameter, its values, and where each of them stands.
@@ -78,9 +81,10 @@ impl Setting {
             Setting::Mtu(count) | Setting::Consumers(count) | Setting::Readers(count) => {
                 json!(count)
             }
-            Setting::ScatterGather(on) | Setting::Checksum(on) | Setting::Segmentation(on) => {
-                json!(words::switch(*on))
-            }
+            Setting::ScatterGather(on)
+            | Setting::Checksum(on)
+            | Setting::Segmentation(on)
+            | Setting::Canary(on) => json!(words::switch(*on)),
             Setting::Access(access) => json!(access.name()),
             Setting::Cache(cache) => json!(cache.name()),
             Setting::Sink(sink) => json!(sink.name()),
@@ -129,6 +133,7 @@ impl Setting {
             Setting::Feed(feed) => to.intake.feed = feed,
             Setting::Fsync(fsync) => to.intake.fsync = fsync,
             Setting::Readers(count) => to.readers = Some(count),
+            Setting::Canary(on) => to.canary = on,
         }
     }
 }
@@ -214,6 +219,7 @@ pub(super) fn base(log: LogChoice, family: Family) -> Condition {
         family,
         intake: Intake::default(),
         readers: None,
+        canary: false,
         pressure: None,
     }
 }
@@ -254,7 +260,7 @@ fn read_parameter<'a>(
 
 fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Option<Setting> {
     match key.name {
-        "message" => message(reader, item).map(Setting::Message),
+        "message" => laws::message(reader, item).map(Setting::Message),
         "fetch" => reader.number(key, item).map(Setting::Fetch),
         "header" => reader.number(key, item).map(Setting::Header),
         "consumers" => reader.number32(key, item).map(Setting::Consumers),
@@ -307,6 +313,7 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
             words::find(FSYNCS, word).map(Setting::Fsync)
         }
         "readers" => reader.number32(key, item).map(Setting::Readers),
+        "canary" => switch(reader, key, item).map(Setting::Canary),
         _ => None,
     }
 }
@@ -368,82 +375,4 @@ fn word_or_table<'a>(
             None
         }
     }
-}
-
-/// The laws that a table of message sizes may name.
-const LAWS: &[&str] = &["uniform", "lognormal", "zipf"];
-
-fn message<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Option<MessageSize> {
-    if !matches!(item.value, DeValue::Table(_)) {
-        let key = Key { values: keys::MESSAGE_BYTES, ..keys::MESSAGE };
-        return reader.number32(&key, item).map(MessageSize::Fixed);
-    }
-    let section = reader.section(item)?;
-    reader.only(&section, LAWS);
-    let entries = section.entries();
-    let [(law, item, _)] = entries.as_slice() else {
-        let what = format!("{} laws of message size", entries.len());
-        reader.note(&item.path, &item.span, what).expected = keys::MESSAGE.values.describe();
-        return None;
-    };
-    if !LAWS.contains(law) {
-        return None;
-    }
-    let numbers = reader.section(item)?;
-    match *law {
-        "uniform" => uniform(reader, item, &numbers),
-        "lognormal" => lognormal(reader, item, &numbers),
-        _ => {
-            reader.only(&numbers, &keys::of("message.zipf"));
-            let max = required32(reader, &numbers, &keys::ZIPF_MAX);
-            let exponent = required_real(reader, &numbers, &keys::ZIPF_EXPONENT);
-            Some(MessageSize::Zipf { max: max?, exponent: exponent? })
-        }
-    }
-}
-
-fn uniform<'a>(
-    reader: &mut Reader<'a>,
-    item: &Item<'a>,
-    numbers: &Section<'a>,
-) -> Option<MessageSize> {
-    reader.only(numbers, &keys::of("message.uniform"));
-    let min = required32(reader, numbers, &keys::UNIFORM_MIN);
-    let max = required32(reader, numbers, &keys::UNIFORM_MAX);
-    let (min, max) = (min?, max?);
-    if min > max {
-        let what = format!("min ({min}) is greater than max ({max})");
-        reader.note(&item.path, &item.span, what).expected = "min no greater than max".to_owned();
-        return None;
-    }
-    Some(MessageSize::Uniform { min, max })
-}
-
-fn lognormal<'a>(
-    reader: &mut Reader<'a>,
-    item: &Item<'a>,
-    numbers: &Section<'a>,
-) -> Option<MessageSize> {
-    reader.only(numbers, &keys::of("message.lognormal"));
-    let median = required32(reader, numbers, &keys::LOGNORMAL_MEDIAN);
-    let sigma = required_real(reader, numbers, &keys::LOGNORMAL_SIGMA);
-    let max = required32(reader, numbers, &keys::LOGNORMAL_MAX);
-    let (median, sigma, max) = (median?, sigma?, max?);
-    if median > max {
-        let what = format!("median ({median}) is greater than max ({max})");
-        reader.note(&item.path, &item.span, what).expected =
-            "median no greater than max".to_owned();
-        return None;
-    }
-    Some(MessageSize::Lognormal { median, sigma, max })
-}
-
-fn required32<'a>(reader: &mut Reader<'a>, section: &Section<'a>, key: &Key) -> Option<u32> {
-    let item = reader.required(section, key)?;
-    reader.number32(key, &item)
-}
-
-fn required_real<'a>(reader: &mut Reader<'a>, section: &Section<'a>, key: &Key) -> Option<f64> {
-    let item = reader.required(section, key)?;
-    reader.real(key, &item)
 }

@@ -118,6 +118,8 @@ pub struct Condition {
     /// Processes that serve the same ranges at once, each with an engine and sinks of its own. Where a
     /// scenario asks what many cost, all of its conditions say how many; elsewhere there is one.
     pub readers: Option<u32>,
+    /// Whether a canary works beside what is timed.
+    pub canary: bool,
     /// Little memory, and hot consumers beside the contender, who then serves a cold scan.
     pub pressure: Option<Pressure>,
 }

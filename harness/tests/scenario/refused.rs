@@ -43,7 +43,8 @@ a/test.toml:5:1: matrix.consumer: unknown key; did you mean `consumers`?
        | ^^^^^^^^
        = expected one of message, fetch, header, consumers, filesystem, access, cache, sink, \
 receiver, wait, transform, socket_buffer, scatter_gather, checksum, segmentation, mtu, bandwidth, \
-driver, slow, slow_rate, rate, arrivals, source, feed, fsync, readers
+driver, slow, slow_rate, rate, arrivals, source, feed, fsync, readers, \
+canary
 a/test.toml:6:9: matrix.fetch: \"64 KB/s\": \"KB/s\" is no unit of size (B, kB, MB, GB, TB, KiB, \
 MiB, GiB, TiB)
      6 | fetch = \"64 KB/s\"
