@@ -6,22 +6,25 @@
 //! gets done is what is left: less than what the sender's CPU clock leaves, by whatever interrupts, the
 //! kernel's threads, switches and cold caches take without being billed to the sender.
 //!
-//! How much a whole CPU would be is measured beside every slice: the sender sleeps for a moment first,
-//! while the receiver waits as it will. The idea is mmapbench's (Crotty, Leis and Pavlo, "Are You Sure
+//! How fast it works undisturbed is measured before every slice: the sender sleeps for a moment, while
+//! the receiver waits as it will. That speed is work by the canary's own CPU clock, so that it is the same
+//! where somebody else keeps the CPU busy; what such a one took of the moment is said, too. The idea is mmapbench's (Crotty, Leis and Pavlo, "Are You Sure
 //! You Want to Use MMAP in Your Database Management System?", CIDR 2022), whose canary has a core of its
 //! own. Here that of the sender is what others could use, at a fixed rate: at full speed it has nothing
 //! to leave.
 //!
-//! Counted in memory that both processes have mapped: the sender reads a number and makes no call.
+//! It counts in memory that both processes have mapped, and does not run while the sender reads it.
 
 use super::SELF;
 use super::sinks::{PATIENCE, die_with_parent, io};
 use super::wire::{Lines, NoLine, Trouble, say};
-use crate::counters::now;
+use crate::counters::{now, read_clock};
 use anyhow::{Context, bail};
 use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use std::io::IsTerminal;
 use std::os::fd::{AsRawFd, RawFd};
@@ -71,13 +74,27 @@ enum Said {
     Failed(String),
 }
 
-/// Work in a stretch of time.
+/// What a canary has done by a moment, or did in a stretch of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stretch {
-    /// How long it was.
-    pub ns: u64,
-    /// Units of work done in it.
+pub struct Done {
+    /// The monotonic clock, or how long the stretch was.
+    pub wall_ns: u64,
+    /// CPU time of the canary.
+    pub cpu_ns: u64,
+    /// Units of work.
     pub work: u64,
+}
+
+impl Done {
+    /// What was done between two moments.
+    #[must_use]
+    pub fn since(self, begin: Done) -> Done {
+        Done {
+            wall_ns: self.wall_ns.saturating_sub(begin.wall_ns),
+            cpu_ns: self.cpu_ns.saturating_sub(begin.cpu_ns),
+            work: self.work.saturating_sub(begin.work),
+        }
+    }
 }
 
 /// The memory that counts.
@@ -102,10 +119,11 @@ pub struct Canary {
     orders: ChildStdin,
     answers: Lines<ChildStdout>,
     board: Board,
+    clock: ClockId,
     /// Its class of the scheduler.
     pub class: String,
     /// What it did beside the sleeping sender, while it works.
-    control: Option<Stretch>,
+    control: Option<Done>,
 }
 
 impl Drop for Canary {
@@ -124,8 +142,8 @@ impl Canary {
     pub fn start(cpu: usize, idling: Duration) -> Result<Canary, Trouble> {
         let failed = |call| move |errno: Errno| Trouble::call(call, "the canary's memory", errno);
         // Without close-on-exec: the canary, started next, is to inherit it.
-        let memory = memfd_create(c"zclab-canary", MFdFlags::empty())
-            .map_err(failed("memfd_create"))?;
+        let memory =
+            memfd_create(c"zclab-canary", MFdFlags::empty()).map_err(failed("memfd_create"))?;
         nix::unistd::ftruncate(&memory, BOARD_BYTES as i64).map_err(failed("ftruncate"))?;
         let board = memory.as_raw_fd();
         let mapped = Board::map(board).map_err(|e| io("mmap", "the canary's memory", &e))?;
@@ -136,9 +154,11 @@ impl Canary {
         let (Some(orders), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(Trouble::failed("the canary has no pipes"));
         };
+        let clock = clock_getcpuclockid(Pid::from_raw(process.id() as i32))
+            .map_err(|errno| Trouble::call("clock_getcpuclockid", "the canary", errno))?;
         let answers = Lines::new(answers);
         let (class, control) = (String::new(), None);
-        let mut canary = Canary { process, orders, answers, board: mapped, class, control };
+        let mut canary = Canary { process, orders, answers, board: mapped, clock, class, control };
         canary.tell(&CanarySpec { cpu, board, idling_ms: idling.as_millis() as u64 })?;
         match canary.hear()? {
             Said::Ready(class) => {
@@ -157,16 +177,15 @@ impl Canary {
         self.board.word(STOP_AT).store(0, Ordering::Relaxed);
         self.tell(&Ask::Work)?;
         self.expect(&Said::Works)?;
-        let (begin_ns, before) = (now().0, self.done());
+        let begin = self.done();
         std::thread::sleep(CONTROL);
-        let (end_ns, after) = (now().0, self.done());
-        self.control = Some(Stretch { ns: end_ns - begin_ns, work: after - before });
+        self.control = Some(self.done().since(begin));
         Ok(())
     }
 
-    /// Work so far, and what it did beside the sleeping sender; nothing while it rests. Makes no call.
+    /// What it has done by now, and what it did beside the sleeping sender; nothing while it rests.
     #[must_use]
-    pub fn at_work(&self) -> Option<(u64, Stretch)> {
+    pub fn at_work(&self) -> Option<(Done, Done)> {
         self.control.map(|control| (self.done(), control))
     }
 
@@ -182,8 +201,13 @@ impl Canary {
         self.expect(&Said::Rests)
     }
 
-    fn done(&self) -> u64 {
-        self.board.word(WORK_AT).load(Ordering::Relaxed)
+    fn done(&self) -> Done {
+        Done {
+            wall_ns: now().0,
+            // The clock of a canary that has gone cannot be read: `end` says so, and nothing is kept.
+            cpu_ns: read_clock(self.clock).0,
+            work: self.board.word(WORK_AT).load(Ordering::Relaxed),
+        }
     }
 
     fn tell<T: Serialize>(&mut self, message: &T) -> Result<(), Trouble> {

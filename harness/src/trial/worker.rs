@@ -8,7 +8,7 @@ pub(super) mod outcome;
 
 pub(super) use outcome::encoded;
 
-use super::canary::{Canary, Stretch};
+use super::canary::{self, Canary};
 use super::drive::reactor::Reactor;
 use super::drive::{Stamp, Waits};
 use super::fetches::{Block, Planner};
@@ -77,7 +77,7 @@ struct Timed {
     io: Option<(ProcessIo, ProcessIo)>,
     steal_ns: Option<u64>,
     /// What a canary did meanwhile, and what beside the sleeping sender.
-    canary: Option<(u64, Stretch)>,
+    canary: Option<(canary::Done, canary::Done)>,
 }
 
 impl Worker {
@@ -398,7 +398,7 @@ impl Worker {
         let io = io_before.zip(process_io());
         let steal_ns = stolen.zip(steal()).map(|(before, after)| after.0.saturating_sub(before.0));
         let canary = canary_before.zip(canary_after);
-        let canary = canary.map(|(before, after)| (after.0 - before.0, after.1));
+        let canary = canary.map(|(before, after)| (after.0.since(before.0), after.1));
         Ok(Timed { start_ns, end_ns, used, io, steal_ns, canary })
     }
 }

@@ -348,6 +348,23 @@ fn many_readers_need_a_warm_log_and_no_pressure() {
 }
 
 #[test]
+fn a_canary_needs_a_sender_with_a_cpu_of_its_own() {
+    let what = "pinned to no CPU";
+    check("[matrix]\nreaders = 2\ncanary = \"on\"\n", "matrix.canary", 3, &[what]);
+    check(
+        "[matrix]\ncanary = \"off\"\n[pressure]\n",
+        "matrix.canary",
+        2,
+        &["[pressure] decides it"],
+    );
+    check("[matrix]\ncanary = true\n", "matrix.canary", 2, &["\"on\", \"off\""]);
+    let text = "question = \"Why?\"\nbaseline = \"recv-write\"\nstrategies = [\"recv-write\"]\n\
+                [matrix]\ncanary = \"on\"\n";
+    let bad = parse("test", "test.toml", text).expect_err("nobody sends there");
+    assert!(bad.to_string().contains("says nothing to strategies of the family ingest"), "{bad}");
+}
+
+#[test]
 fn an_empty_table_of_pressure_is_pressure() {
     let text = format!("{HEAD}[pressure]\n");
     let scenario = parse("test", "test.toml", &text).expect("it is right");
