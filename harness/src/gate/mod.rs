@@ -155,6 +155,7 @@ impl Compare {
 /// # Errors
 /// What keeps the gate as a whole from going on; trouble with a cell is a row.
 pub fn run(asked: &Asked) -> anyhow::Result<Outcome> {
+    let cpus = asked.places.cpus.settle()?;
     interrupt::listen().context("listening for Ctrl-C")?;
     let logs = &asked.places.logs;
     std::fs::create_dir_all(logs).with_context(|| format!("mkdir {}", logs.display()))?;
@@ -165,7 +166,7 @@ pub fn run(asked: &Asked) -> anyhow::Result<Outcome> {
     let mut evidence = Evidence::load();
     let runs = asked.places.results.join("runs");
     let run_id = writer::run_id();
-    let mut session = Session::new(asked, duels, &mut evidence)?;
+    let mut session = Session::new(asked, &cpus, duels, &mut evidence)?;
     let launches = session.plan()?;
     let mut writer = Writer::create(&runs, &run_id, GATE)?;
     writer::point(LATEST, &runs, &run_id)?;
@@ -216,6 +217,10 @@ fn opening(
         },
         timing,
         ledger,
-        machine: crate::machine::facts(&asked.places.logs),
+        machine: {
+            let mut machine = crate::machine::facts(&asked.places.logs);
+            machine.extend(asked.places.cpus.facts());
+            machine
+        },
     }
 }

@@ -8,11 +8,12 @@ use super::counts::{self, CAPTURES};
 use super::duel::{Duel, Sides};
 use super::launch::{Launched, Plan, TURNS};
 use super::{Asked, Compare, plan};
+use crate::cpus::Cpus;
 use crate::run::cells::Ground;
 use crate::run::evidence::Evidence;
+use crate::run::interrupt;
 use crate::run::logs::{Ready, Store};
 use crate::run::writer::Writer;
-use crate::run::interrupt;
 use crate::scenario::Budget;
 use crate::trial::proof::Witness;
 use crate::trial::wire::{Cache, Trouble};
@@ -28,6 +29,7 @@ use zclab_report::record::Status;
 /// One cell on its way.
 struct Entry<'a> {
     duel: Duel<'a>,
+    cpus: &'a Cpus,
     line: record::Cell,
     /// The log and its folder; none where the condition cannot be made here.
     place: Option<(Ready, PathBuf)>,
@@ -53,6 +55,7 @@ impl<'a> Session<'a> {
     /// A log that cannot be had.
     pub fn new(
         asked: &'a Asked,
+        cpus: &'a Cpus,
         duels: Vec<Duel<'a>>,
         evidence: &'a mut Evidence,
     ) -> anyhow::Result<Session<'a>> {
@@ -66,6 +69,7 @@ impl<'a> Session<'a> {
         for duel in duels {
             let mut entry = Entry {
                 line: duel.line(arms),
+                cpus,
                 place: None,
                 budget: Budget { slice_bytes: plan::SLICE_BYTES, ..duel.scenario.budget },
                 duel,
@@ -73,7 +77,8 @@ impl<'a> Session<'a> {
             match volumes.place(entry.duel.condition.filesystem) {
                 Ok(dir) => {
                     let quiet = asked.places.quiet;
-                    let store = stores.entry(dir.clone()).or_insert_with(|| Store::new(&dir, quiet));
+                    let store =
+                        stores.entry(dir.clone()).or_insert_with(|| Store::new(&dir, quiet));
                     let ready = store
                         .get(&entry.duel.condition.log)
                         .with_context(|| format!("the log of {}", entry.duel.scenario.name))?;
@@ -116,7 +121,7 @@ impl<'a> Session<'a> {
     fn refuse(&mut self) {
         for entry in &mut self.entries {
             let Some((ready, dir)) = entry.place.clone() else { continue };
-            let ground = ground(self.asked, &dir);
+            let ground = ground(self.asked, entry.cpus, &dir);
             if let Some((arm, trouble)) = entry.duel.refused(&ready, ground) {
                 entry.give_up(arm, trouble);
             }
@@ -135,11 +140,8 @@ impl<'a> Session<'a> {
             entry.budget.turns = *TURNS.start();
             let (sides, asked) = (self.asked.compare.sides(), self.asked);
             let first = entry.launched(sides, asked, Phase::First, 0);
-            let tried = if first.is_some() {
-                entry.launched(sides, asked, Phase::First, 1)
-            } else {
-                None
-            };
+            let tried =
+                if first.is_some() { entry.launched(sides, asked, Phase::First, 1) } else { None };
             if let Some(tried) = tried {
                 let turns = plan::turns(&tried, entry.budget.turns);
                 each.push(plan::takes(&tried, entry.budget.turns, turns));
@@ -198,10 +200,12 @@ impl<'a> Session<'a> {
             return Ok(());
         };
         self.bar.set_message(format!("counting {}", entry.line.cell));
-        let on = (sides, &ready, ground(self.asked, &dir));
-        let arms: &[Arm] = if sides.base.is_some() { &[Arm::Base, Arm::Head] } else { &[Arm::Head] };
+        let on = (sides, &ready, ground(self.asked, entry.cpus, &dir));
+        let arms: &[Arm] =
+            if sides.base.is_some() { &[Arm::Base, Arm::Head] } else { &[Arm::Head] };
         self.evidence.begin(&ready.log);
-        for (capture, arm) in (first..first + CAPTURES).flat_map(|n| arms.iter().map(move |a| (n, *a)))
+        for (capture, arm) in
+            (first..first + CAPTURES).flat_map(|n| arms.iter().map(move |a| (n, *a)))
         {
             if interrupt::asked() || !entry.is_well() {
                 break;
@@ -297,9 +301,8 @@ impl Entry<'_> {
             self.give_up(Arm::Base, trouble);
             return None;
         }
-        let ground = ground(asked, &dir);
-        let plan =
-            Plan { duel: &self.duel, sides, ready: &ready, ground, budget: self.budget };
+        let ground = ground(asked, self.cpus, &dir);
+        let plan = Plan { duel: &self.duel, sides, ready: &ready, ground, budget: self.budget };
         match plan.launch(phase, launch) {
             Ok(launched) => launched,
             Err((arm, trouble)) => {
@@ -317,8 +320,8 @@ fn warmed(ready: &Ready) -> Result<(), Trouble> {
     Witness::open(&segments).and_then(|witness| witness.arrange(Cache::Warm)).map(drop)
 }
 
-fn ground<'a>(asked: &'a Asked, beside: &'a std::path::Path) -> Ground<'a> {
-    Ground { scratch: asked.places.scratch(), beside, link: None }
+fn ground<'a>(asked: &'a Asked, cpus: &'a Cpus, beside: &'a std::path::Path) -> Ground<'a> {
+    Ground { scratch: asked.places.scratch(), beside, link: None, cpus }
 }
 
 /// The counts that were accepted, as those of the base.
