@@ -141,7 +141,7 @@ fn a_share_below_the_bound_is_not_shared() {
         None
     };
     let matrix = Matrix::of(listing(&["7.3"]), &[vec![record(edit)]]);
-    assert_eq!(fate(&matrix, "sendfile", 0), Fate::Copied(0.0));
+    assert_eq!(fate(&matrix, "sendfile", 0), Fate::Uncopied);
     let (sentence, _) = answer(&matrix);
     assert!(sentence.contains("nothing shared"), "{sentence}");
 }
@@ -151,7 +151,7 @@ fn the_sentence_claims_only_what_every_kernel_showed() {
     let agreed = Matrix::of(listing(&["5.10", "7.3"]), &[vec![record(plain)], vec![record(plain)]]);
     let (sentence, clauses) = answer(&agreed);
     let expected =
-        "On all 2 kernels tried (5.10 to 7.3) sendfile puts the log’s own pages into the socket";
+        "On all 2 kernels tried (5.10 to 7.3) sendfile hands on the log’s own pages";
     assert!(sentence.starts_with(expected), "{sentence}");
     assert!(clauses.contains(&"mmap-write copies each byte once before it leaves.".to_owned()));
     let split = Matrix::of(listing(&["5.10", "6.1"]), &[vec![record(plain)], vec![record(odd)]]);
