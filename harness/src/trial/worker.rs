@@ -371,7 +371,7 @@ impl Worker {
         mark(markers);
         let end_ns = now().0;
         let used = Usage::end().since(begin);
-        outcome?;
+        outcome.map_err(|trouble| self.sinks.explain(trouble))?;
         self.gather()?;
         let io = io_before.zip(process_io());
         let steal_ns = stolen.zip(steal()).map(|(before, after)| after.0.saturating_sub(before.0));

@@ -158,11 +158,9 @@ impl Shown {
     fn of(fate: &Fate, reasons: &mut Vec<(String, String)>) -> Shown {
         let word = fate.word();
         let why = match fate {
-            Fate::Shared(_)
-            | Fate::Aliased
-            | Fate::Uncopied
-            | Fate::Copied(_)
-            | Fate::Untried => "",
+            Fate::Shared(_) | Fate::Aliased | Fate::Uncopied | Fate::Copied(_) | Fate::Untried => {
+                ""
+            }
             Fate::Refused(why)
             | Fate::Unobserved(why)
             | Fate::Contradicts(why)
