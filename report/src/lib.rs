@@ -8,6 +8,7 @@
 
 pub mod demand;
 pub mod format;
+pub mod gate;
 pub mod hot;
 pub mod kernels;
 pub mod lesson;

@@ -300,8 +300,7 @@ impl<'a> Measure<'a> {
         let spec = shape(spec(&entry.cell, &self.ready, self.fetches(), self.ground));
         if self.verbose {
             // The batches of a log are a long list; they can be had again from the log.
-            let short = Spec { batches: Vec::new(), ..spec.clone() };
-            let text = serde_json::to_string(&short).unwrap_or_default();
+            let text = spec.without_batches();
             eprintln!("{}: zclab trial <<< '{text}' (batches left out)", entry.id);
         }
         (self.tick)(&self.words);

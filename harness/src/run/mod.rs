@@ -173,10 +173,10 @@ fn begun(
 ) -> anyhow::Result<Writer> {
     let run_id = writer::run_id();
     let runs = places.results.join("runs");
-    let mut writer = Writer::create(&runs, &run_id)?;
+    let mut writer = Writer::create(&runs, &run_id, writer::RUN)?;
     if purpose == Purpose::Measure {
         // A check measures nothing: `latest` stays with the newest run.
-        writer::point_latest(&runs, &run_id)?;
+        writer::point(writer::LATEST, &runs, &run_id)?;
     }
     let fact = |strategy: Entry| StrategyFact {
         name: strategy.name().to_owned(),

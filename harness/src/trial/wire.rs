@@ -204,6 +204,9 @@ pub enum Reply {
         setup: BTreeMap<String, Value>,
         /// The far end, for programs that count.
         far: FarEnd,
+        /// Who answers, and what it made of the specification.
+        #[serde(default)]
+        program: Option<Box<Program>>,
     },
     /// A block was moved.
     Moved(Box<Moved>),
@@ -225,6 +228,20 @@ pub enum Reply {
     },
     /// It could not be done. The child ends.
     Failed(Trouble),
+}
+
+/// Which program answers, and what it made of its specification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// The revision that it was built from, or `unknown`.
+    pub revision: String,
+    /// Whether that tree had uncommitted changes.
+    pub dirty: bool,
+    /// Its version.
+    pub version: String,
+    /// The specification as it was understood, without the batches. Another build of the program may
+    /// know fewer parameters than its parent, and would drop what it does not know in silence.
+    pub understood: Value,
 }
 
 /// What tells a trial's packets and processes from all others.
@@ -300,6 +317,15 @@ pub struct Trouble {
     pub errno: Option<String>,
     /// The whole message.
     pub message: String,
+}
+
+impl Spec {
+    /// The specification without its long list of batches, as [`Program::understood`] has it.
+    #[must_use]
+    pub fn without_batches(&self) -> Value {
+        let short = Spec { batches: Vec::new(), ..self.clone() };
+        serde_json::to_value(short).unwrap_or_default()
+    }
 }
 
 impl Trouble {

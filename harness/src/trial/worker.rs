@@ -90,6 +90,8 @@ impl Worker {
             let file = File::open(path).map_err(|e| io("open", &path.display().to_string(), &e))?;
             segments.push(Segment { path: path.clone(), file, len: Bytes(*len_bytes) });
         }
+        #[cfg(feature = "planted")]
+        super::planted::plant(&segments)?;
         let tcp_memory_before = footprint::tcp_memory_bytes();
         let mut sinks = Sinks::open(&spec)?;
         let encrypted = std::mem::take(&mut sinks.encrypted);
