@@ -11,9 +11,11 @@ mod advisory;
 mod exact;
 mod facts;
 mod judge;
+pub mod power;
 mod reader;
 pub mod record;
 mod sentence;
+pub mod shown;
 pub mod timing;
 mod words;
 

@@ -1,6 +1,7 @@
 //! What do many noisy samples say about one number, and how sure is that?
 //!
 //! - [`centre`]: median, mid-mean and percentiles of one set of values;
+//! - [`spread`]: how far values lie apart;
 //! - [`interval`]: an estimate and its 95 % interval from the launches of a run;
 //! - [`paired`]: a contender against another, turn by turn;
 //! - [`latency`]: percentiles of merged HdrHistograms;
@@ -20,6 +21,7 @@ pub mod latency;
 pub mod paired;
 pub mod permutation;
 pub mod power;
+pub mod spread;
 pub mod student;
 
 pub use interval::{Basis, DECISIVE_MIN, Estimate};

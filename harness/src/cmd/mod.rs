@@ -4,7 +4,9 @@ pub mod check;
 pub mod cmp;
 pub mod completions;
 pub mod doctor;
+pub mod export;
 pub mod gate;
+pub mod gate_power;
 pub mod list;
 pub mod log;
 pub mod man;
@@ -27,8 +29,7 @@ pub struct Cli {
 }
 
 /// Version and origin: `zclab gate` reads them off the programs that it compares.
-const VERSION: &str =
-    concat!(env!("CARGO_PKG_VERSION"), " (revision ", env!("ZCLAB_ORIGIN"), ")");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (revision ", env!("ZCLAB_ORIGIN"), ")");
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,6 +57,8 @@ enum Command {
     Report(report::Args),
     Cmp(cmp::Args),
     Gate(Box<gate::Args>),
+    #[command(hide = true)]
+    GatePower(gate_power::Args),
     Log(log::Args),
     Sink(sink::Args),
     Watch(watch::Args),
@@ -87,6 +90,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Report(args) => report::run(args),
         Command::Cmp(args) => cmp::run(args),
         Command::Gate(args) => gate::run(*args),
+        Command::GatePower(args) => gate_power::run(args),
         Command::Log(args) => log::run(args),
         Command::Sink(args) => sink::run(args),
         Command::Watch(args) => watch::run(args),

@@ -9,6 +9,7 @@ pub mod counts;
 pub mod duel;
 pub mod launch;
 pub mod plan;
+pub mod power;
 pub mod program;
 mod session;
 

@@ -22,6 +22,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use zclab_report::gate::record::{self, Arm, Line, Phase};
+use zclab_report::gate::{needs_captures, needs_confirmation};
 use zclab_report::record::Status;
 
 /// One cell on its way.
@@ -167,7 +168,7 @@ impl<'a> Session<'a> {
         }
         let all: Vec<usize> = (0..self.entries.len()).collect();
         self.launch(writer, Phase::First, launches, &all)?;
-        let again = self.failed(writer)?;
+        let again = self.asked_again(writer, needs_confirmation)?;
         self.bar.inc_length(again.len() as u64 * u64::from(launches));
         self.launch(writer, Phase::Confirmation, launches, &again)?;
         self.bar.finish_and_clear();
@@ -179,35 +180,41 @@ impl<'a> Session<'a> {
         writer.lines(&lines)
     }
 
+    /// Counts every cell; those that seem worse once more, since two captures may agree by chance.
     fn count(&mut self, writer: &mut Writer) -> anyhow::Result<()> {
-        let sides = self.asked.compare.sides();
-        for entry in &mut self.entries {
+        for at in 0..self.entries.len() {
             self.bar.inc(1);
-            let Some((ready, dir)) = entry.place.clone().filter(|_| entry.is_well()) else {
-                continue;
-            };
-            self.bar.set_message(format!("counting {}", entry.line.cell));
-            let ground = ground(self.asked, &dir);
-            self.evidence.begin(&ready.log);
-            let arms = match sides.base {
-                Some(_) => vec![Arm::Base, Arm::Head],
-                None => vec![Arm::Head],
-            };
-            for (capture, arm) in (0..CAPTURES).flat_map(|n| arms.iter().map(move |arm| (n, *arm))) {
-                if interrupt::asked() || !entry.is_well() {
-                    break;
-                }
-                let on = (sides, &ready, ground);
-                match counts::capture(&entry.duel, arm, capture, on, self.evidence) {
-                    Ok(captured) => {
-                        entry.line.setup.extend(captured.setup);
-                        writer.lines(&[Line::Counts(captured.counts)])?;
-                    }
-                    Err(trouble) => entry.give_up(arm, trouble),
-                }
-            }
-            self.evidence.end();
+            self.captures(writer, at, 0)?;
         }
+        let worse = self.asked_again(writer, needs_captures)?;
+        worse.into_iter().try_for_each(|at| self.captures(writer, at, CAPTURES))
+    }
+
+    /// Captures of one cell, numbered from `first`: the arms in turn.
+    fn captures(&mut self, writer: &mut Writer, at: usize, first: u32) -> anyhow::Result<()> {
+        let sides = self.asked.compare.sides();
+        let entry = &mut self.entries[at];
+        let Some((ready, dir)) = entry.place.clone().filter(|_| entry.is_well()) else {
+            return Ok(());
+        };
+        self.bar.set_message(format!("counting {}", entry.line.cell));
+        let on = (sides, &ready, ground(self.asked, &dir));
+        let arms: &[Arm] = if sides.base.is_some() { &[Arm::Base, Arm::Head] } else { &[Arm::Head] };
+        self.evidence.begin(&ready.log);
+        for (capture, arm) in (first..first + CAPTURES).flat_map(|n| arms.iter().map(move |a| (n, *a)))
+        {
+            if interrupt::asked() || !entry.is_well() {
+                break;
+            }
+            match counts::capture(&entry.duel, arm, capture, on, self.evidence) {
+                Ok(captured) => {
+                    entry.line.setup.extend(captured.setup);
+                    writer.lines(&[Line::Counts(captured.counts)])?;
+                }
+                Err(trouble) => entry.give_up(arm, trouble),
+            }
+        }
+        self.evidence.end();
         Ok(())
     }
 
@@ -240,16 +247,20 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// The cells that the launches so far would call a regression.
-    fn failed(&self, writer: &Writer) -> anyhow::Result<Vec<usize>> {
+    /// The cells of which the record so far says that they should be measured once more.
+    fn asked_again(
+        &self,
+        writer: &Writer,
+        ask: fn(&record::Record) -> Vec<&str>,
+    ) -> anyhow::Result<Vec<usize>> {
         let path = writer.path();
         let text =
             std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         let record =
             record::read(&text).with_context(|| format!("reading {} back", path.display()))?;
-        let failed: Vec<&str> = record.cells.iter().map(|c|c.id.as_str()).take(0).collect();
-        let failed = |entry: &Entry| failed.contains(&entry.line.cell.as_str());
-        Ok((0..self.entries.len()).filter(|&at| failed(&self.entries[at])).collect())
+        let again = ask(&record);
+        let again = |entry: &Entry| again.contains(&entry.line.cell.as_str());
+        Ok((0..self.entries.len()).filter(|&at| again(&self.entries[at])).collect())
     }
 }
 

@@ -37,6 +37,22 @@ impl Writer {
         Ok(Writer { file, path, len_bytes: 0 })
     }
 
+    /// Appends to a file that was written before. Half a line at its end is removed.
+    ///
+    /// # Errors
+    /// The call that failed, with the path, or another program that writes it.
+    pub fn append(path: &Path) -> anyhow::Result<Writer> {
+        let file = File::options()
+            .append(true)
+            .open(path)
+            .with_context(|| format!("opening {} for appending", path.display()))?;
+        lock(&file, path)?;
+        let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
+        file.set_len(whole).with_context(|| format!("truncating {}", path.display()))?;
+        Ok(Writer { file, path: path.to_owned(), len_bytes: whole })
+    }
+
     /// Takes up a record; the ids of its finished cells, and what became of them. A line that was cut
     /// off by the end of the earlier run is removed.
     ///

@@ -208,7 +208,7 @@ fn summary(proof: &Proof, experiment: &str, trials: &[Trial]) -> Summary {
         for timing in report.cells.iter().filter_map(|cell| cell.timing.as_ref().ok()) {
             effects.push(timing.first.ratio.point - 1.0);
             controls.push(timing.first.control.point - 1.0);
-            seen.push(timing.first.smallest_seen - 1.0);
+            seen.extend(timing.first.smallest_seen.map(|ratio| ratio - 1.0));
         }
     }
     Summary {

@@ -132,6 +132,9 @@ struct Draft {
 
 impl Draft {
     fn new(measured: &Measured, phase: Phase) -> Result<Draft, String> {
+        if let Some(why) = measured.cell.as_ref().and_then(|cell| cell.untimed.clone()) {
+            return Err(why);
+        }
         let launches = launches(measured, phase)?;
         let logs = |of: fn(&Launch) -> f64| -> Vec<f64> {
             launches.iter().map(|launch| of(launch).ln()).collect()

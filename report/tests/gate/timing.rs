@@ -22,8 +22,16 @@ struct World {
     slot_bias: f64,
 }
 
-const QUIET: World =
-    World { launches: 16, turns: 5, effect: 0.0, launch_sd: 0.006, turn_sd: 0.03, slot_bias: 0.01 };
+const BOTH: [Phase; 2] = [Phase::First, Phase::Confirmation];
+
+const QUIET: World = World {
+    launches: 16,
+    turns: 5,
+    effect: 0.0,
+    launch_sd: 0.006,
+    turn_sd: 0.007,
+    slot_bias: 0.004,
+};
 
 /// Standard normal.
 fn normal(noise: &mut Noise) -> f64 {
@@ -73,15 +81,15 @@ impl World {
         samples
     }
 
-    /// A gate of so many cells; the confirmation is there from the beginning.
-    fn gate(&self, cells: usize, seed: u64) -> Record {
+    /// A gate of so many cells and phases.
+    fn gate(&self, cells: usize, phases: &[Phase], seed: u64) -> Record {
         let mut record = Gate::default().record();
         let mut noise = Noise::new(seed);
         record.cells = (0..cells)
             .map(|n| {
                 let id = format!("cell-{n}");
-                let mut samples = self.cell(&id, Phase::First, &mut noise);
-                samples.extend(self.cell(&id, Phase::Confirmation, &mut noise));
+                let phases = phases.iter();
+                let samples = phases.flat_map(|phase| self.cell(&id, *phase, &mut noise)).collect();
                 Measured { id, samples, ..Measured::default() }
             })
             .collect();
@@ -93,13 +101,13 @@ fn firsts(record: &Record) -> Vec<Judged> {
     timing::judge(record).into_iter().map(|timing| timing.expect("samples").first).collect()
 }
 
-/// Base against base, heavy tails, a slot that costs 1 %: with no margin at all the first launches
+/// Base against base, heavy tails, slots that cost up to 0.8 %: with no margin at all the first launches
 /// alone cry wolf no more often than the rule lets them, over all cells of a gate together.
 #[test]
 fn nothing_is_rarely_called_something() {
     let (mut worse, mut better, mut invalid) = (0, 0, 0);
-    for seed in 0..150 {
-        let mut record = QUIET.gate(3, seed);
+    for seed in 0..100 {
+        let mut record = QUIET.gate(3, &[Phase::First], seed);
         record.opening.rule.margin = 0.0;
         record.opening.rule.alpha = 0.05;
         let verdicts: Vec<Verdict> = firsts(&record).iter().map(|one| one.verdict).collect();
@@ -107,16 +115,16 @@ fn nothing_is_rarely_called_something() {
         better += u32::from(verdicts.contains(&Verdict::Improvement));
         invalid += u32::from(verdicts.contains(&Verdict::Invalid));
     }
-    // 5 % of 150 gates are 7.5; both sides together may take that, and the floor takes most of it.
-    assert!(worse + better <= 7, "{worse} regressions, {better} improvements");
-    assert!(invalid <= 13, "{invalid} of 150 invalid, 7.5 are due");
+    // 5 % of 100 gates may be, both sides together; the floor takes most of it.
+    assert!(worse + better <= 5, "{worse} regressions, {better} improvements");
+    assert!(invalid <= 10, "{invalid} of 100 invalid, 5 are due");
 }
 
 /// With the margin of 1 % and a confirmation nothing is ever called a regression here.
 #[test]
 fn with_margin_and_confirmation_no_alarm_is_false() {
-    for seed in 1000..1120 {
-        let record = QUIET.gate(1, seed);
+    for seed in 1000..1060 {
+        let record = QUIET.gate(1, &BOTH, seed);
         let timing = timing::judge(&record).remove(0).expect("samples");
         assert_ne!(timing.verdict, Verdict::Regression, "seed {seed}");
         assert_ne!(timing.verdict, Verdict::Improvement, "seed {seed}");
@@ -126,10 +134,9 @@ fn with_margin_and_confirmation_no_alarm_is_false() {
 /// 2 % more with launches that differ by 1 %: forty of them find it always, twice.
 #[test]
 fn two_per_cent_are_found_by_forty_launches() {
-    let world =
-        World { launches: 40, turns: 4, effect: 0.02, launch_sd: 0.008, turn_sd: 0.007, ..QUIET };
-    for seed in 0..40 {
-        let record = world.gate(1, seed);
+    let world = World { launches: 40, turns: 4, effect: 0.02, launch_sd: 0.008, ..QUIET };
+    for seed in 0..30 {
+        let record = world.gate(1, &BOTH, seed);
         let timing = timing::judge(&record).remove(0).expect("samples");
         assert_eq!(timing.verdict, Verdict::Regression, "seed {seed}: {:?}", timing.first.ratio);
     }
@@ -139,11 +146,11 @@ fn two_per_cent_are_found_by_forty_launches() {
 #[test]
 fn what_would_have_been_seen_is_seen() {
     let unconfirmed = |world: World, seed| {
-        let mut record = world.gate(1, seed);
+        let mut record = world.gate(1, &[Phase::First], seed);
         record.opening.rule.confirm = false;
         firsts(&record).remove(0)
     };
-    let runs = 150;
+    let runs = 100;
     let promised: f64 = (0..runs)
         .map(|seed| unconfirmed(QUIET, seed).smallest_seen.expect("enough launches").ln())
         .sum::<f64>()

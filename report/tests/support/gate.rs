@@ -263,6 +263,7 @@ fn over(id: &str, scenario: &str, label: &str, status: BTreeMap<Arm, Status>) ->
         status,
         reasons: Vec::new(),
         setup: BTreeMap::from([("congestion".into(), json!("cubic"))]),
+        untimed: None,
         latencies: Vec::new(),
     }
 }
