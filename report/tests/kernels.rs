@@ -230,7 +230,7 @@ fn ways_are_told_apart_and_summed_up() {
     let pair = |text: &str, places: &str| (text.to_owned(), places.to_owned());
     assert_eq!(said(0), [pair("shared", ""), pair("×1", "6.1")]);
     assert_eq!(said(1), [pair("×1", "")]);
-    assert_eq!(said(2), [pair("shared", "")]);
+    assert_eq!(said(2), [pair("shared, by the probe", "")]);
     assert_eq!(said(3), [pair("unobserved", "")]);
     assert_eq!(said(4), [pair("×2", "")]);
     let (_, clauses) = answer(&matrix);

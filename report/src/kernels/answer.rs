@@ -30,9 +30,10 @@ pub fn answer(matrix: &Matrix) -> (String, Vec<String>) {
     };
     let mut clauses = copies(copied, "before it leaves");
     if !uncopied.is_empty() {
-        let verb = if uncopied.len() == 1 { "copies" } else { "copy" };
-        let who = format::list(&uncopied);
-        clauses.push(format!("{who} {verb} nothing, and {verb} no page of the log’s own either."));
+        let verbs = if uncopied.len() == 1 { ("copies", "hands") } else { ("copy", "hand") };
+        let (who, (copy, hand)) = (format::list(&uncopied), verbs);
+        clauses
+            .push(format!("{who} {copy} nothing, but {hand} on other pages than the log’s own."));
     }
     if !mixed.is_empty() {
         clauses.push(format!("Not the same everywhere: {}.", format::list(&mixed)));
@@ -152,27 +153,34 @@ fn hindered(matrix: &Matrix, way: &Way) -> String {
 /// Contradictions and failures wherever they are; what is unobserved or refused on some kernels only.
 fn exceptions(matrix: &Matrix) -> Vec<String> {
     let words = [
-        ("contradicts", "contradicts its claim", true),
-        ("failed", "failed", true),
-        ("unobserved", "is unobserved", false),
-        ("refused", "is refused", false),
+        ("contradicts", ("contradicts its claim", "contradict their claims"), true),
+        ("failed", ("failed", "failed"), true),
+        ("unobserved", ("is unobserved", "are unobserved"), false),
+        ("refused", ("is refused", "are refused"), false),
     ];
-    let filesystems: Vec<&str> = matrix.routes.iter().map(|r| &*r.filesystem).collect();
-    let filesystems = once(filesystems);
+    let filesystems = once(matrix.routes.iter().map(|route| &*route.filesystem).collect());
     let tried = matrix.tried().count();
     let mut said = Vec::new();
-    for (word, words, always) in words {
+    for (word, (one, many), always) in words {
+        let mut by_places: Vec<(String, Vec<&str>)> = Vec::new();
         for label in labels(matrix) {
             let routes: Vec<(&Route, Vec<usize>)> = hits(matrix, label, word)
                 .filter(|(_, kernels)| always || kernels.len() < tried || tried == 1)
                 .collect();
             let hit = |filesystem: &str, kernel: usize| {
-                let there = routes.iter().filter(|(route, _)| route.filesystem == filesystem);
-                there.into_iter().any(|(_, kernels)| kernels.contains(&kernel))
+                let mut there = routes.iter().filter(|(route, _)| route.filesystem == filesystem);
+                there.any(|(_, kernels)| kernels.contains(&kernel))
             };
-            let places = matrix.places(&filesystems, hit);
-            said.extend(places.map(|places| format!("{label} {words} on {places}.")));
+            let Some(places) = matrix.places(&filesystems, hit) else { continue };
+            match by_places.iter_mut().find(|(known, _)| *known == places) {
+                Some((_, who)) => who.push(label),
+                None => by_places.push((places, vec![label])),
+            }
         }
+        said.extend(by_places.into_iter().map(|(places, who)| {
+            let words = if who.len() == 1 { one } else { many };
+            format!("{} {words} on {places}.", format::list(&who))
+        }));
     }
     said
 }
