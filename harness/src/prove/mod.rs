@@ -100,6 +100,7 @@ pub fn prove(dir: &Path) -> Result<Place> {
         logs: scratch.path().join("logs"),
         scratch: None,
         to: None,
+        cpus: crate::cpus::Asked::default(),
         quiet: true,
         verbose: false,
     };

@@ -60,6 +60,9 @@ impl Condition {
         if let Some(readers) = self.readers {
             params.insert("readers".to_owned(), json!(readers));
         }
+        if let Some(senders) = self.senders {
+            params.insert("senders".to_owned(), json!(senders.count));
+        }
         if let Some(size) = self.message() {
             params.insert("message".to_owned(), words::message(size));
         }

@@ -100,7 +100,7 @@ impl Intake {
 }
 
 /// The keys that say something about sinks and the page cache of a log that is read.
-pub(super) const OF_TRANSFERS: [&str; 18] = [
+pub(super) const OF_TRANSFERS: [&str; 19] = [
     "header",
     "consumers",
     "access",
@@ -109,6 +109,7 @@ pub(super) const OF_TRANSFERS: [&str; 18] = [
     "receiver",
     "transform",
     "readers",
+    "senders",
     "scatter_gather",
     "checksum",
     "segmentation",
@@ -125,7 +126,7 @@ pub(super) const OF_TRANSFERS: [&str; 18] = [
 fn is_default(setting: &Setting) -> bool {
     match *setting {
         Setting::Header(bytes) => bytes == 0,
-        Setting::Consumers(count) | Setting::Readers(count) => count == 1,
+        Setting::Consumers(count) | Setting::Readers(count) | Setting::Senders(count) => count == 1,
         Setting::Access(access) => access == Access::Sequential,
         Setting::Cache(cache) => cache == Cache::Warm,
         Setting::Sink(sink) => sink == SinkKind::TcpLoopback,

@@ -21,6 +21,7 @@ use super::transform::Transforms;
 use super::wire::demand::Driver;
 use super::wire::{Expect, FarEnd, Moved, Spec, Trouble};
 use crate::counters::{ProcessIo, Usage, now, process_io, steal};
+use crate::cpus;
 use hdrhistogram::Histogram;
 pub(super) use mover::Mover;
 use serde_json::{Value, json};
@@ -80,8 +81,8 @@ impl Worker {
     /// # Errors
     /// The trouble to report: `unsupported` when the kernel refuses what the strategy needs.
     pub fn open(spec: Spec) -> Result<Worker, Trouble> {
-        if let Some((sender, _)) = spec.pin {
-            super::pin(sender).map_err(|error| Trouble::failed(format!("{error:#}")))?;
+        if let Some((own, _)) = &spec.pin {
+            cpus::keep_to(own).map_err(|error| Trouble::failed(format!("{error:#}")))?;
         }
         let strategy = find(&spec.strategy)
             .ok_or_else(|| Trouble::failed(format!("unknown strategy {}", spec.strategy)))?;
@@ -138,12 +139,9 @@ impl Worker {
     #[must_use]
     pub fn setup(&self) -> BTreeMap<String, Value> {
         let mut setup = self.sinks.setup.clone();
-        if let Some((sender, receiver)) = self.spec.pin {
-            setup.insert("sender_cpu".into(), json!(sender));
-            if self.spec.remote.is_none() && self.sinks.has_receiver() {
-                setup.insert("receiver_cpu".into(), json!(receiver));
-            }
-        }
+        // A receiver on another host is kept to CPUs of its own, which this host cannot see.
+        let receiver = self.far_end().receiver.filter(|_| self.spec.remote.is_none());
+        setup.extend(cpus::setup("sender", "receiver", receiver));
         setup.insert("descriptors".into(), json!(self.sinks.descriptors()));
         setup.extend(filesystems(&self.spec));
         setup.insert("fetches_per_slice".into(), json!(self.spec.fetches));

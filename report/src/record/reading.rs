@@ -59,6 +59,8 @@ pub const GROUP_REFAULTS: &str = "group_refaults";
 pub const GROUP_SCANNED_PAGES: &str = "group_scanned_pages";
 /// Times that the limit was reached in the same time.
 pub const GROUP_LIMIT_HITS: &str = "group_limit_hits";
+/// Of several processes that serve at once, from the first one's first call to the last one's.
+pub const START_SPREAD_NS: &str = "start_spread_ns";
 /// Time stolen by the hypervisor from all CPUs, as fine as the kernel's tick.
 pub const STEAL_NS: &str = "steal_ns";
 /// Open loop: from the start of the slice until its last fetch was due.
