@@ -39,6 +39,12 @@ def keep(record, path):
     path.write_text("".join(line for line in lines if not line.startswith('{"kind":"sample"')))
 
 
+def wrong(said):
+    """What zclab said, but for what kernels refuse: a line with the cell, and one with the reason."""
+    refused = [index for index, line in enumerate(said) if line.startswith("  unsupported: ")]
+    return [line for index, line in enumerate(said) if index not in refused and index - 1 not in refused]
+
+
 def attempt(series, zclab, out, failed):
     """Tries one kernel; its entry for the list. What fails joins the others that did."""
     began, entry = time.monotonic(), {"series": series}
@@ -56,7 +62,7 @@ def attempt(series, zclab, out, failed):
             record = left / f"{filesystem}.jsonl"
             said = (left / f"{filesystem}.txt").read_text(errors="replace").strip().splitlines()
             if not said[-1].endswith("ended with 0"):
-                print(f"{series}:", "\n  ".join(said), flush=True)
+                print(f"{series}:", "\n  ".join(wrong(said)), flush=True)
                 failed.append(series)
             if not record.exists():
                 raise guest.Failed(f"no record on {filesystem}: " + " | ".join(said[-12:]))

@@ -104,6 +104,11 @@ fn header(study: &Study, copies: bool) -> Vec<String> {
         unit(Metric::TotalCpu),
         unit(Metric::Throughput),
         ratio(Metric::Throughput),
+    ]);
+    if study.canary() {
+        header.extend([unit(Metric::CpuLeft), ratio(Metric::CpuLeft)]);
+    }
+    header.extend([
         "held back\nby".into(),
         unit(Metric::Syscalls),
         unit(Metric::ModeSwitches),
@@ -146,6 +151,11 @@ fn cells(study: &Study, point: &Point, row: &Row, copies: bool) -> Vec<String> {
         figure(Metric::TotalCpu),
         figure(Metric::Throughput),
         ratio(row, Metric::Throughput),
+    ]);
+    if study.canary() {
+        cells.extend([figure(Metric::CpuLeft), ratio(row, Metric::CpuLeft)]);
+    }
+    cells.extend([
         row.bottleneck.name().into(),
         figure(Metric::Syscalls),
         figure(Metric::ModeSwitches),

@@ -73,6 +73,9 @@ enum Command {
     /// The far end of an ingest trial's socket: a part of a trial.
     #[command(hide = true)]
     Feed,
+    /// Takes what a sender leaves of its CPU: a part of a trial.
+    #[command(hide = true)]
+    Canary,
 }
 
 /// Runs the subcommand that was asked for.
@@ -98,6 +101,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Man(args) => man::run(args, Cli::command()),
         Command::Trial => crate::trial::child::run().map(|()| ExitCode::SUCCESS),
         Command::Receive => crate::trial::receiver::run().map(|()| ExitCode::SUCCESS),
+        Command::Canary => crate::trial::canary::run().map(|()| ExitCode::SUCCESS),
         Command::Feed => crate::trial::ingest::feeder::run().map(|()| ExitCode::SUCCESS),
     }
 }

@@ -8,11 +8,12 @@ use super::counts::{self, CAPTURES};
 use super::duel::{Duel, Sides};
 use super::launch::{Launched, Plan, TURNS};
 use super::{Asked, Compare, plan};
+use crate::cpus::Cpus;
 use crate::run::cells::Ground;
 use crate::run::evidence::Evidence;
+use crate::run::interrupt;
 use crate::run::logs::{Ready, Store};
 use crate::run::writer::Writer;
-use crate::run::interrupt;
 use crate::scenario::Budget;
 use crate::trial::proof::Witness;
 use crate::trial::wire::{Cache, Trouble};
@@ -37,6 +38,7 @@ struct Entry<'a> {
 /// Everything of a gate.
 pub struct Session<'a> {
     asked: &'a Asked,
+    cpus: &'a Cpus,
     entries: Vec<Entry<'a>>,
     evidence: &'a mut Evidence,
     /// Holds the file systems that were made for the gate.
@@ -53,6 +55,7 @@ impl<'a> Session<'a> {
     /// A log that cannot be had.
     pub fn new(
         asked: &'a Asked,
+        cpus: &'a Cpus,
         duels: Vec<Duel<'a>>,
         evidence: &'a mut Evidence,
     ) -> anyhow::Result<Session<'a>> {
@@ -73,7 +76,8 @@ impl<'a> Session<'a> {
             match volumes.place(entry.duel.condition.filesystem) {
                 Ok(dir) => {
                     let quiet = asked.places.quiet;
-                    let store = stores.entry(dir.clone()).or_insert_with(|| Store::new(&dir, quiet));
+                    let store =
+                        stores.entry(dir.clone()).or_insert_with(|| Store::new(&dir, quiet));
                     let ready = store
                         .get(&entry.duel.condition.log)
                         .with_context(|| format!("the log of {}", entry.duel.scenario.name))?;
@@ -90,7 +94,7 @@ impl<'a> Session<'a> {
         let style = "[{bar:30}] {percent}% {eta} left  {wide_msg}";
         bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| bar.style()));
         let launches = Err("nothing was planned".to_owned());
-        Ok(Session { asked, entries, evidence, _volumes: volumes, bar, launches })
+        Ok(Session { asked, cpus, entries, evidence, _volumes: volumes, bar, launches })
     }
 
     /// `yes`, or `no: ` and why the kernel's programs count nothing.
@@ -116,7 +120,7 @@ impl<'a> Session<'a> {
     fn refuse(&mut self) {
         for entry in &mut self.entries {
             let Some((ready, dir)) = entry.place.clone() else { continue };
-            let ground = ground(self.asked, &dir);
+            let ground = ground(self.asked, self.cpus, &dir);
             if let Some((arm, trouble)) = entry.duel.refused(&ready, ground) {
                 entry.give_up(arm, trouble);
             }
@@ -133,13 +137,10 @@ impl<'a> Session<'a> {
             self.bar.set_message(format!("trying {}", entry.line.cell));
             // The first of two fills caches and tells nothing of how long the second takes.
             entry.budget.turns = *TURNS.start();
-            let (sides, asked) = (self.asked.compare.sides(), self.asked);
+            let (sides, asked) = (self.asked.compare.sides(), (self.asked, self.cpus));
             let first = entry.launched(sides, asked, Phase::First, 0);
-            let tried = if first.is_some() {
-                entry.launched(sides, asked, Phase::First, 1)
-            } else {
-                None
-            };
+            let tried =
+                if first.is_some() { entry.launched(sides, asked, Phase::First, 1) } else { None };
             if let Some(tried) = tried {
                 let turns = plan::turns(&tried, entry.budget.turns);
                 each.push(plan::takes(&tried, entry.budget.turns, turns));
@@ -198,10 +199,12 @@ impl<'a> Session<'a> {
             return Ok(());
         };
         self.bar.set_message(format!("counting {}", entry.line.cell));
-        let on = (sides, &ready, ground(self.asked, &dir));
-        let arms: &[Arm] = if sides.base.is_some() { &[Arm::Base, Arm::Head] } else { &[Arm::Head] };
+        let on = (sides, &ready, ground(self.asked, self.cpus, &dir));
+        let arms: &[Arm] =
+            if sides.base.is_some() { &[Arm::Base, Arm::Head] } else { &[Arm::Head] };
         self.evidence.begin(&ready.log);
-        for (capture, arm) in (first..first + CAPTURES).flat_map(|n| arms.iter().map(move |a| (n, *a)))
+        for (capture, arm) in
+            (first..first + CAPTURES).flat_map(|n| arms.iter().map(move |a| (n, *a)))
         {
             if interrupt::asked() || !entry.is_well() {
                 break;
@@ -225,7 +228,7 @@ impl<'a> Session<'a> {
         launches: u32,
         who: &[usize],
     ) -> anyhow::Result<()> {
-        let (sides, asked) = (self.asked.compare.sides(), self.asked);
+        let (sides, asked) = (self.asked.compare.sides(), (self.asked, self.cpus));
         for launch in 0..launches {
             for &at in who {
                 if interrupt::asked() {
@@ -288,7 +291,7 @@ impl Entry<'_> {
     fn launched(
         &mut self,
         sides: Sides,
-        asked: &Asked,
+        (asked, cpus): (&Asked, &Cpus),
         phase: Phase,
         launch: u32,
     ) -> Option<Launched> {
@@ -297,9 +300,8 @@ impl Entry<'_> {
             self.give_up(Arm::Base, trouble);
             return None;
         }
-        let ground = ground(asked, &dir);
-        let plan =
-            Plan { duel: &self.duel, sides, ready: &ready, ground, budget: self.budget };
+        let ground = ground(asked, cpus, &dir);
+        let plan = Plan { duel: &self.duel, sides, ready: &ready, ground, budget: self.budget };
         match plan.launch(phase, launch) {
             Ok(launched) => launched,
             Err((arm, trouble)) => {
@@ -317,8 +319,8 @@ fn warmed(ready: &Ready) -> Result<(), Trouble> {
     Witness::open(&segments).and_then(|witness| witness.arrange(Cache::Warm)).map(drop)
 }
 
-fn ground<'a>(asked: &'a Asked, beside: &'a std::path::Path) -> Ground<'a> {
-    Ground { scratch: asked.places.scratch(), beside, link: None }
+fn ground<'a>(asked: &'a Asked, cpus: &'a Cpus, beside: &'a std::path::Path) -> Ground<'a> {
+    Ground { scratch: asked.places.scratch(), beside, link: None, cpus }
 }
 
 /// The counts that were accepted, as those of the base.

@@ -129,6 +129,13 @@ pub fn refused(cell: &Cell, ready: &Ready, ground: Ground) -> Option<Trouble> {
             "a spinning receiver needs a CPU of its own and there is none: wait = \"sleep\" or \"auto\"",
         );
     }
+    if condition.canary && !ground.pair(condition, 0).apart {
+        return trouble(
+            Status::Refused,
+            "a canary takes what the sender leaves of a CPU that nobody else is pinned to, and there \
+             is only one",
+        );
+    }
     if condition.cache != scenario::Cache::Warm && !ready.owned {
         return trouble(
             Status::Refused,
@@ -330,6 +337,7 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
             scenario::Transform::Tls => Transform::Tls,
         },
         intake: (condition.family != Family::Transfer).then_some(condition.intake),
+        canary: condition.canary,
         range_bytes: None,
     }
 }

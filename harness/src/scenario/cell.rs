@@ -63,6 +63,9 @@ impl Condition {
         if let Some(senders) = self.senders {
             params.insert("senders".to_owned(), json!(senders.count));
         }
+        if self.canary {
+            params.insert("canary".to_owned(), json!(words::switch(true)));
+        }
         if let Some(size) = self.message() {
             params.insert("message".to_owned(), words::message(size));
         }
@@ -83,6 +86,7 @@ impl Condition {
         let mut params = self.key_params();
         if self.family == Family::Transfer {
             params.extend(demand(&self.demand));
+            params.insert("canary".to_owned(), json!(words::switch(self.canary)));
         }
         if let LogChoice::Kafka(spec) = &self.log {
             params.extend([

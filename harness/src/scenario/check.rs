@@ -161,6 +161,13 @@ fn several(reader: &mut Reader, tables: &Tables, matrix: &Matrix) {
             reader.note("matrix.wait", &span, what).expected = "\"auto\" or \"sleep\"".to_owned();
         }
     }
+    for (setting, span) in values(matrix, "canary") {
+        if matches!(setting, Setting::Canary(true)) {
+            let what =
+                "what runs at once is pinned to no CPU of its own, so that none is its to leave";
+            reader.note("matrix.canary", &span, what).expected = "\"off\"".to_owned();
+        }
+    }
     if let Some(pressure) = &tables.pressure {
         let what = format!("[pressure] has one scan: `{name}` means nothing beside it");
         reader.note("pressure", &pressure.span, what).expected = "one of the two".to_owned();

@@ -5,6 +5,7 @@
 
 use super::{Cache, Cell, Condition, Contender, LogChoice, Pressure, Scenario, Transform};
 use crate::log::kafka::Spec;
+use crate::trial::canary::CONTROL;
 use zclab_strategies::{CacheState, Disturbance, Place, Route, SinkKind};
 
 /// Starting a child, opening its log and its sinks, and its verified fetches before and after.
@@ -109,6 +110,9 @@ fn of_cell(cell: &Cell) -> Estimate {
         return under_pressure(scenario, pressure, condition);
     }
     slice_ns = slice_ns.max(asked_over(condition, fetches));
+    if condition.canary {
+        slice_ns = slice_ns.saturating_add(CONTROL.as_nanos() as u64);
+    }
     if let Some(several) = condition.several() {
         return at_once(scenario, u64::from(several.count()), slice_bytes, slice_ns);
     }

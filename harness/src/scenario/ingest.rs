@@ -100,7 +100,7 @@ impl Intake {
 }
 
 /// The keys that say something about sinks and the page cache of a log that is read.
-pub(super) const OF_TRANSFERS: [&str; 19] = [
+pub(super) const OF_TRANSFERS: [&str; 20] = [
     "header",
     "consumers",
     "access",
@@ -110,6 +110,7 @@ pub(super) const OF_TRANSFERS: [&str; 19] = [
     "transform",
     "readers",
     "senders",
+    "canary",
     "scatter_gather",
     "checksum",
     "segmentation",
@@ -134,6 +135,7 @@ fn is_default(setting: &Setting) -> bool {
         Setting::ScatterGather(on) | Setting::Checksum(on) | Setting::Segmentation(on) => on,
         Setting::Mtu(bytes) => bytes == Link::default().asked().mtu_bytes,
         Setting::Bandwidth(bytes) => bytes == 0,
+        Setting::Canary(on) => !on,
         Setting::Driver(driver) => driver == Demand::default().driver,
         Setting::Slow(count) => count == 0,
         Setting::SlowRate(bytes) => bytes == Demand::default().slow_rate_bytes,

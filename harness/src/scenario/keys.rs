@@ -396,6 +396,7 @@ pub const ALL: &[Key] = &[
     FSYNC,
     READERS,
     SENDERS,
+    CANARY,
     MEMORY,
     HOT,
     HOT_STRATEGY,

@@ -1,6 +1,6 @@
 //! Which conditions does the matrix of a scenario span?
 
-mod message;
+mod laws;
 
 use super::document::{Item, Reader, Section, describe};
 use super::ingest::{FEEDS, FSYNCS, Feed, Fsync, Intake, SOURCES};
@@ -54,6 +54,7 @@ pub(super) enum Setting {
     Fsync(Fsync),
     Readers(u32),
     Senders(u32),
+    Canary(bool),
 }
 
 /// A parameter, its values, and where each of them stands.
@@ -83,9 +84,10 @@ impl Setting {
             | Setting::Consumers(count)
             | Setting::Readers(count)
             | Setting::Senders(count) => json!(count),
-            Setting::ScatterGather(on) | Setting::Checksum(on) | Setting::Segmentation(on) => {
-                json!(words::switch(*on))
-            }
+            Setting::ScatterGather(on)
+            | Setting::Checksum(on)
+            | Setting::Segmentation(on)
+            | Setting::Canary(on) => json!(words::switch(*on)),
             Setting::Access(access) => json!(access.name()),
             Setting::Cache(cache) => json!(cache.name()),
             Setting::Sink(sink) => json!(sink.name()),
@@ -135,6 +137,7 @@ impl Setting {
             Setting::Fsync(fsync) => to.intake.fsync = fsync,
             Setting::Readers(count) => to.readers = Some(count),
             Setting::Senders(count) => to.senders = Some(Senders { count, most: count }),
+            Setting::Canary(on) => to.canary = on,
         }
     }
 }
@@ -235,6 +238,7 @@ pub(super) fn base(log: LogChoice, family: Family) -> Condition {
         intake: Intake::default(),
         readers: None,
         senders: None,
+        canary: false,
         pressure: None,
     }
 }
@@ -275,7 +279,7 @@ fn read_parameter<'a>(
 
 fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Option<Setting> {
     match key.name {
-        "message" => message::read(reader, item).map(Setting::Message),
+        "message" => laws::message(reader, item).map(Setting::Message),
         "fetch" => reader.number(key, item).map(Setting::Fetch),
         "header" => reader.number(key, item).map(Setting::Header),
         "consumers" => reader.number32(key, item).map(Setting::Consumers),
@@ -329,6 +333,7 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
         }
         "readers" => reader.number32(key, item).map(Setting::Readers),
         "senders" => reader.number32(key, item).map(Setting::Senders),
+        "canary" => switch(reader, key, item).map(Setting::Canary),
         _ => None,
     }
 }

@@ -120,6 +120,8 @@ pub struct Condition {
     pub readers: Option<u32>,
     /// The same of processes that share the log among them: each serves a part of its own.
     pub senders: Option<Senders>,
+    /// Whether a canary works beside what is timed.
+    pub canary: bool,
     /// Little memory, and hot consumers beside the contender, who then serves a cold scan.
     pub pressure: Option<Pressure>,
 }

@@ -6,6 +6,7 @@
 
 pub mod alias;
 pub mod bare;
+pub mod canary;
 pub mod child;
 pub mod drive;
 pub mod fetches;

@@ -77,6 +77,9 @@ pub struct Spec {
     /// Take bytes from a socket instead of sending them, and how.
     #[serde(default)]
     pub intake: Option<Intake>,
+    /// Let a canary work on the sender's CPU beside what is timed.
+    #[serde(default)]
+    pub canary: bool,
     /// Only these bytes of the log as a whole, from the first to before the second.
     #[serde(default)]
     pub range_bytes: Option<(u64, u64)>,

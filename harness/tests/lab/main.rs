@@ -3,6 +3,7 @@
 mod aliasing;
 mod allocations;
 mod bad_input;
+mod canary;
 mod counts;
 mod death;
 mod drivers;

@@ -43,7 +43,8 @@ a/test.toml:5:1: matrix.consumer: unknown key; did you mean `consumers`?
        | ^^^^^^^^
        = expected one of message, fetch, header, consumers, filesystem, access, cache, sink, \
 receiver, wait, transform, socket_buffer, scatter_gather, checksum, segmentation, mtu, bandwidth, \
-driver, slow, slow_rate, rate, arrivals, source, feed, fsync, readers, senders
+driver, slow, slow_rate, rate, arrivals, source, feed, fsync, readers, senders, \
+canary
 a/test.toml:6:9: matrix.fetch: \"64 KB/s\": \"KB/s\" is no unit of size (B, kB, MB, GB, TB, KiB, \
 MiB, GiB, TiB)
      6 | fetch = \"64 KB/s\"
@@ -374,6 +375,23 @@ fn many_senders_need_a_warm_log_no_rate_and_no_readers() {
     };
     assert_eq!(senders("[1, 3]"), [Some((1, 3)), Some((3, 3))], "all are placed alike");
     assert_eq!(senders("1"), [None], "which is what a silent file has");
+}
+
+#[test]
+fn a_canary_needs_a_sender_with_a_cpu_of_its_own() {
+    let what = "pinned to no CPU";
+    check("[matrix]\nreaders = 2\ncanary = \"on\"\n", "matrix.canary", 3, &[what]);
+    check(
+        "[matrix]\ncanary = \"off\"\n[pressure]\n",
+        "matrix.canary",
+        2,
+        &["[pressure] decides it"],
+    );
+    check("[matrix]\ncanary = true\n", "matrix.canary", 2, &["\"on\", \"off\""]);
+    let text = "question = \"Why?\"\nbaseline = \"recv-write\"\nstrategies = [\"recv-write\"]\n\
+                [matrix]\ncanary = \"on\"\n";
+    let bad = parse("test", "test.toml", text).expect_err("nobody sends there");
+    assert!(bad.to_string().contains("says nothing to strategies of the family ingest"), "{bad}");
 }
 
 #[test]

@@ -126,8 +126,8 @@ pub(crate) fn rows<'a, 'b>(study: &'b Study<'a>) -> Vec<(BTreeMap<String, Value>
 }
 
 /// What one side or the other is compared by; every row has all, so that columns are the same in all.
-const COMPARED: [Metric; 4] =
-    [Metric::SenderCpu, Metric::ReceiverCpu, Metric::TotalCpu, Metric::Throughput];
+const COMPARED: [Metric; 5] =
+    [Metric::SenderCpu, Metric::ReceiverCpu, Metric::TotalCpu, Metric::Throughput, Metric::CpuLeft];
 
 /// The fields of a cell, in the order of the columns.
 fn cell(params: &BTreeMap<String, Value>, row: &Row) -> Vec<(String, Value)> {

@@ -1,4 +1,4 @@
-//! Which law do the sizes of messages follow?
+//! By which law are the sizes of messages spread?
 
 use super::super::document::{Item, Reader, Section};
 use super::super::keys::{self, Key};
@@ -8,7 +8,8 @@ use toml::de::DeValue;
 /// The laws that a table of message sizes may name.
 const LAWS: &[&str] = &["uniform", "lognormal", "zipf"];
 
-pub(super) fn read<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Option<MessageSize> {
+/// The size of messages: a number of bytes, or a law.
+pub(super) fn message<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Option<MessageSize> {
     if !matches!(item.value, DeValue::Table(_)) {
         let key = Key { values: keys::MESSAGE_BYTES, ..keys::MESSAGE };
         return reader.number32(&key, item).map(MessageSize::Fixed);
