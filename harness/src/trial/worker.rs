@@ -404,7 +404,7 @@ impl Worker {
         let end_ns = now().0;
         let used = Usage::end().since(begin);
         let canary_after = self.canary.as_ref().and_then(Canary::at_work);
-        outcome?;
+        outcome.map_err(|trouble| self.sinks.explain(trouble))?;
         self.gather()?;
         let io = io_before.zip(process_io());
         let steal_ns = stolen.zip(steal()).map(|(before, after)| after.0.saturating_sub(before.0));
