@@ -20,13 +20,14 @@
 //! All of it is a pure function of the record.
 
 mod ask;
+mod chance;
 mod words;
 
 pub use ask::Question;
 pub use words::claim;
 
 use crate::record::Expect;
-use crate::stats::student;
+use crate::stats::permutation;
 use crate::study::Study;
 
 /// The chance up to which a condition beyond its bound counts as broken, over all questions of a
@@ -150,7 +151,7 @@ fn worst(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
 fn correct(questions: Vec<&mut Question>) {
     let chances: Vec<f64> = questions.iter().map(|one| one.chance).collect();
     let number = questions.len();
-    for (question, corrected) in questions.into_iter().zip(student::holm(&chances)) {
+    for (question, corrected) in questions.into_iter().zip(permutation::holm(&chances)) {
         (question.corrected, question.of) = (corrected, number);
     }
 }

@@ -5,8 +5,11 @@
 //! runs stand side by side, and no ratio is taken across them, since their samples are not paired.
 
 mod export;
+mod gate;
 
+pub(crate) use export::rows;
 pub use export::{cmp_csv, cmp_json};
+pub use gate::gate;
 
 use crate::demand;
 use crate::expect;
@@ -105,6 +108,11 @@ fn header(study: &Study, copies: bool) -> Vec<String> {
         unit(Metric::TotalCpu),
         unit(Metric::Throughput),
         ratio(Metric::Throughput),
+    ]);
+    if study.canary() {
+        header.extend([unit(Metric::CpuLeft), ratio(Metric::CpuLeft)]);
+    }
+    header.extend([
         "held back\nby".into(),
         unit(Metric::Syscalls),
         unit(Metric::ModeSwitches),
@@ -147,6 +155,11 @@ fn cells(study: &Study, point: &Point, row: &Row, copies: bool) -> Vec<String> {
         figure(Metric::TotalCpu),
         figure(Metric::Throughput),
         ratio(row, Metric::Throughput),
+    ]);
+    if study.canary() {
+        cells.extend([figure(Metric::CpuLeft), ratio(row, Metric::CpuLeft)]);
+    }
+    cells.extend([
         row.bottleneck.name().into(),
         figure(Metric::Syscalls),
         figure(Metric::ModeSwitches),

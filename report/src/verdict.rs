@@ -9,6 +9,7 @@
 //! - one launch gives no interval, and two give one of absurd width, hence no winner.
 
 mod hot;
+mod left;
 mod sent;
 mod sentence;
 mod standing;
@@ -69,7 +70,8 @@ pub fn answer(study: &Study) -> Answer {
             let standings: Vec<Standing> =
                 panel.points.iter().map(|point| standing(study, point)).collect();
             let of_the_scan = sentence::of_panel(study, panel, &standings);
-            let mut clauses = sentence::against_baseline(study, panel);
+            let mut clauses = left::clauses(study, panel);
+            clauses.extend(sentence::against_baseline(study, panel));
             // Where there were hot consumers, what became of them is the answer.
             let sentence = match hot::of_panel(study, panel) {
                 Some(sentence) => {

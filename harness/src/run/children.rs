@@ -4,13 +4,14 @@ use crate::ledger::Watched;
 use crate::trial::limits;
 use crate::trial::sinks::{die_with_parent, io};
 use crate::trial::wire::{
-    Aliased, FarEnd, Lines, Moved, NoLine, Order, Reply, Served, Spec, Trouble, say,
+    Aliased, FarEnd, Lines, Moved, NoLine, Order, Program, Reply, Served, Spec, Trouble, say,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,8 @@ pub struct TrialChild {
     replies: Lines<ChildStdout>,
     stderr: File,
     far: FarEnd,
+    program: Option<Box<Program>>,
+    setup: BTreeMap<String, Value>,
 }
 
 impl TrialChild {
@@ -47,18 +50,29 @@ impl TrialChild {
     /// # Errors
     /// The call that failed.
     pub fn spawn(spec: &Spec) -> Result<TrialChild, Trouble> {
+        TrialChild::spawn_program(Path::new(crate::trial::SELF), spec)
+    }
+
+    /// The same with another build of zclab.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn spawn_program(program: &Path, spec: &Spec) -> Result<TrialChild, Trouble> {
         let stderr = tempfile::tempfile().map_err(|e| io("open", "a temporary file", &e))?;
         let for_child = stderr.try_clone().map_err(|e| io("dup", "a temporary file", &e))?;
-        let mut command = Command::new(crate::trial::SELF);
+        let mut command = Command::new(program);
         command.arg("trial").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(for_child);
         die_with_parent(&mut command, nix::unistd::getpid());
-        let mut process = command.spawn().map_err(|e| io("spawn", "zclab trial", &e))?;
+        let mut process = command
+            .spawn()
+            .map_err(|e| io("spawn", &format!("{} trial", program.display()), &e))?;
         let (Some(orders), Some(replies)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(Trouble::failed("the child has no pipes"));
         };
-        let (replies, far) = (Lines::new(replies), FarEnd::default());
+        let (replies, far, program) = (Lines::new(replies), FarEnd::default(), None);
+        let setup = BTreeMap::new();
         let limit = ORDER_LIMIT + limits::connecting(spec) + limits::block(spec);
-        let mut child = TrialChild { process, limit, orders, replies, stderr, far };
+        let mut child = TrialChild { process, limit, orders, replies, stderr, far, program, setup };
         if let Err(error) = say(&mut child.orders, spec) {
             return Err(child.obituary(&format!("writing its specification: {error}")));
         }
@@ -71,8 +85,10 @@ impl TrialChild {
     /// Why they are not, with the cell's status.
     pub fn ready(&mut self) -> Result<BTreeMap<String, Value>, Trouble> {
         match self.reply()? {
-            Reply::Ready { setup, far } => {
+            Reply::Ready { setup, far, program } => {
                 self.far = far;
+                self.program = program;
+                self.setup = setup.clone();
                 Ok(setup)
             }
             other => Err(self.nonsense(&other)),
@@ -239,6 +255,18 @@ impl TrialChild {
     pub fn watched(&self) -> Watched {
         let FarEnd { receiver, ports } = self.far.clone();
         Watched { sender: self.id(), receiver, ports }
+    }
+
+    /// What it set and read back; known once it is ready.
+    #[must_use]
+    pub fn setup(&self) -> &BTreeMap<String, Value> {
+        &self.setup
+    }
+
+    /// Who answers, and what it made of the specification; known once it is ready.
+    #[must_use]
+    pub fn program(&self) -> Option<&Program> {
+        self.program.as_deref()
     }
 
     /// The process id, for tracers and tests.

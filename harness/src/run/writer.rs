@@ -9,6 +9,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use zclab_report::record::{Line, PURPOSE_MEASURE, SCHEMA, Status};
 
+/// What the record of a run is called.
+pub const RUN: &str = "run.jsonl";
+
 /// A record that is being written, by nobody else: the file is locked.
 pub struct Writer {
     file: File,
@@ -17,14 +20,14 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A new record in a directory of its own under `runs`.
+    /// A new record of this name in a directory of its own under `runs`.
     ///
     /// # Errors
     /// The call that failed, with the path.
-    pub fn create(runs: &Path, run_id: &str) -> anyhow::Result<Writer> {
+    pub fn create(runs: &Path, run_id: &str, name: &str) -> anyhow::Result<Writer> {
         let dir = runs.join(run_id);
         std::fs::create_dir_all(&dir).with_context(|| format!("mkdir {}", dir.display()))?;
-        let path = dir.join("run.jsonl");
+        let path = dir.join(name);
         let file = File::options()
             .append(true)
             .create_new(true)
@@ -32,6 +35,22 @@ impl Writer {
             .with_context(|| format!("creating {}", path.display()))?;
         lock(&file, &path)?;
         Ok(Writer { file, path, len_bytes: 0 })
+    }
+
+    /// Appends to a file that was written before. Half a line at its end is removed.
+    ///
+    /// # Errors
+    /// The call that failed, with the path, or another program that writes it.
+    pub fn append(path: &Path) -> anyhow::Result<Writer> {
+        let file = File::options()
+            .append(true)
+            .open(path)
+            .with_context(|| format!("opening {} for appending", path.display()))?;
+        lock(&file, path)?;
+        let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
+        file.set_len(whole).with_context(|| format!("truncating {}", path.display()))?;
+        Ok(Writer { file, path: path.to_owned(), len_bytes: whole })
     }
 
     /// Takes up a record; the ids of its finished cells, and what became of them. A line that was cut
@@ -82,7 +101,7 @@ impl Writer {
     ///
     /// # Errors
     /// What the file system said: a record that cannot be written ends the run.
-    pub fn lines(&mut self, lines: &[Line]) -> anyhow::Result<()> {
+    pub fn lines(&mut self, lines: &[impl serde::Serialize]) -> anyhow::Result<()> {
         let mut text = Vec::new();
         for line in lines {
             serde_json::to_writer(&mut text, line).context("encoding a record line")?;
@@ -121,14 +140,17 @@ fn lock(file: &File, path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Makes `runs/latest` point to a run.
+/// The link to the newest run.
+pub const LATEST: &str = "latest";
+
+/// Makes a link among the runs, [`LATEST`] say, point to one of them.
 ///
 /// # Errors
 /// The call that failed, with the path.
-pub fn point_latest(runs: &Path, run_id: &str) -> anyhow::Result<()> {
-    let latest = runs.join("latest");
+pub fn point(link: &str, runs: &Path, run_id: &str) -> anyhow::Result<()> {
+    let latest = runs.join(link);
     // A link is replaced by renaming over it, so that it never points nowhere.
-    let fresh = runs.join(format!(".latest-{run_id}"));
+    let fresh = runs.join(format!(".{link}-{run_id}"));
     std::os::unix::fs::symlink(run_id, &fresh)
         .and_then(|()| std::fs::rename(&fresh, &latest))
         .with_context(|| format!("pointing {} to {run_id}", latest.display()))
@@ -162,14 +184,14 @@ mod tests {
     #[test]
     fn a_new_record_is_found_under_latest_and_never_overwritten() {
         let dir = tempfile::tempdir().unwrap();
-        let mut writer = Writer::create(dir.path(), "one").unwrap();
-        point_latest(dir.path(), "one").unwrap();
+        let mut writer = Writer::create(dir.path(), "one", RUN).unwrap();
+        point(LATEST, dir.path(), "one").unwrap();
         writer.lines(&[end()]).unwrap();
-        let latest = dir.path().join("latest/run.jsonl");
+        let latest = dir.path().join("latest").join(RUN);
         assert!(std::fs::read_to_string(&latest).unwrap().ends_with("}\n"));
-        assert!(Writer::create(dir.path(), "one").is_err());
-        Writer::create(dir.path(), "two").unwrap();
-        point_latest(dir.path(), "two").unwrap();
+        assert!(Writer::create(dir.path(), "one", RUN).is_err());
+        Writer::create(dir.path(), "two", RUN).unwrap();
+        point(LATEST, dir.path(), "two").unwrap();
         assert_eq!(std::fs::read_to_string(&latest).unwrap(), "");
     }
 

@@ -61,6 +61,12 @@ impl Condition {
         if let Some(readers) = self.readers {
             params.insert("readers".to_owned(), json!(readers));
         }
+        if let Some(senders) = self.senders {
+            params.insert("senders".to_owned(), json!(senders.count));
+        }
+        if self.canary {
+            params.insert("canary".to_owned(), json!(words::switch(true)));
+        }
         if let Some(size) = self.message() {
             params.insert("message".to_owned(), words::message(size));
         }
@@ -81,6 +87,7 @@ impl Condition {
         let mut params = self.key_params();
         if self.family == Family::Transfer {
             params.extend(demand(&self.demand));
+            params.insert("canary".to_owned(), json!(words::switch(self.canary)));
         }
         if let LogChoice::Kafka(spec) = &self.log {
             params.extend([

@@ -265,12 +265,19 @@ pub const FSYNC: Key = Key::new(
     "ingest: when the file is synced (fdatasync, timed): never, before each fetch counts, or at the end",
 );
 
-/// Senders.
+/// Processes that read alike.
 pub const READERS: Key = Key::new(
     "matrix",
     "readers",
     count(1, 1, 64),
     "processes that serve the same ranges at once, each with an engine and sinks of its own",
+);
+/// Processes that share the work.
+pub const SENDERS: Key = Key::new(
+    "matrix",
+    "senders",
+    count(1, 1, 64),
+    "processes that serve parts of the log at once, each one of its own, with an engine and sinks of its own",
 );
 
 /// Repetitions.
@@ -390,6 +397,8 @@ pub const ALL: &[Key] = &[
     FEED,
     FSYNC,
     READERS,
+    SENDERS,
+    CANARY,
     MEMORY,
     HOT,
     HOT_STRATEGY,

@@ -1,7 +1,7 @@
 //! How does the trial child follow its parent's orders?
 
 use super::ingest::IngestWorker;
-use super::wire::{Lines, Moved, NoLine, Order, Reply, Spec, Trouble, say};
+use super::wire::{Lines, Moved, NoLine, Order, Program, Reply, Spec, Trouble, say};
 use super::work::Work;
 use super::worker::Worker;
 use anyhow::{Context, bail};
@@ -30,6 +30,7 @@ pub fn run() -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     let spec: Spec = orders.next(IDLE).context("reading the trial's specification")?;
     let idle = IDLE + super::limits::idling(&spec);
+    let program = Some(Box::new(program(&spec)));
     let opened: Result<Box<dyn Work>, Trouble> = match spec.intake {
         None => Worker::open(spec).map(|worker| Box::new(worker) as Box<dyn Work>),
         Some(intake) => {
@@ -40,7 +41,8 @@ pub fn run() -> anyhow::Result<()> {
         Ok(worker) => worker,
         Err(trouble) => return Ok(say(&mut out, &Reply::Failed(trouble))?),
     };
-    say(&mut out, &Reply::Ready { setup: worker.setup(), far: worker.far_end() })?;
+    let ready = Reply::Ready { setup: worker.setup(), far: worker.far_end(), program };
+    say(&mut out, &ready)?;
     loop {
         let order = match orders.next::<Order>(idle) {
             Ok(order) => order,
@@ -77,4 +79,13 @@ pub fn run() -> anyhow::Result<()> {
 
 fn moved(outcome: Result<Moved, Trouble>) -> Result<Reply, Trouble> {
     outcome.map(|moved| Reply::Moved(Box::new(moved)))
+}
+
+fn program(spec: &Spec) -> Program {
+    Program {
+        revision: env!("ZCLAB_REVISION").to_owned(),
+        dirty: env!("ZCLAB_DIRTY") == "true",
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        understood: spec.without_batches(),
+    }
 }

@@ -12,6 +12,7 @@ pub use demand::Demand;
 pub use far_end::*;
 pub use lines::{Lines, NoLine, say};
 
+use crate::cpus::Numbers;
 use crate::net::Link;
 use crate::scenario::ingest::Intake;
 use nix::errno::Errno;
@@ -66,8 +67,8 @@ pub struct Spec {
     /// The device between two hosts, where the sink is on another one.
     #[serde(default)]
     pub link: Link,
-    /// CPUs to pin to: sender, receiver.
-    pub pin: Option<(usize, usize)>,
+    /// CPUs to keep to: this child, its far end.
+    pub pin: Option<(Numbers, Numbers)>,
     /// Make marker calls around the timed loop, for tracers.
     pub markers: bool,
     /// How consumers ask, and who serves them.
@@ -76,6 +77,9 @@ pub struct Spec {
     /// Take bytes from a socket instead of sending them, and how.
     #[serde(default)]
     pub intake: Option<Intake>,
+    /// Let a canary work on the sender's CPU beside what is timed.
+    #[serde(default)]
+    pub canary: bool,
     /// Only these bytes of the log as a whole, from the first to before the second.
     #[serde(default)]
     pub range_bytes: Option<(u64, u64)>,
@@ -204,6 +208,9 @@ pub enum Reply {
         setup: BTreeMap<String, Value>,
         /// The far end, for programs that count.
         far: FarEnd,
+        /// Who answers, and what it made of the specification.
+        #[serde(default)]
+        program: Option<Box<Program>>,
     },
     /// A block was moved.
     Moved(Box<Moved>),
@@ -225,6 +232,20 @@ pub enum Reply {
     },
     /// It could not be done. The child ends.
     Failed(Trouble),
+}
+
+/// Which program answers, and what it made of its specification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// The revision that it was built from, or `unknown`.
+    pub revision: String,
+    /// Whether that tree had uncommitted changes.
+    pub dirty: bool,
+    /// Its version.
+    pub version: String,
+    /// The specification as it was understood, without the batches. Another build of the program may
+    /// know fewer parameters than its parent, and would drop what it does not know in silence.
+    pub understood: Value,
 }
 
 /// What tells a trial's packets and processes from all others.
@@ -300,6 +321,15 @@ pub struct Trouble {
     pub errno: Option<String>,
     /// The whole message.
     pub message: String,
+}
+
+impl Spec {
+    /// The specification without its long list of batches, as [`Program::understood`] has it.
+    #[must_use]
+    pub fn without_batches(&self) -> Value {
+        let short = Spec { batches: Vec::new(), ..self.clone() };
+        serde_json::to_value(short).unwrap_or_default()
+    }
 }
 
 impl Trouble {

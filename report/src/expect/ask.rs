@@ -1,12 +1,12 @@
 //! Which questions does a rule ask of a study's launches, and what do they answer?
 
-use super::{Finding, LEVEL, Verdict, words};
+use super::{Finding, LEVEL, Verdict, chance, words};
 use crate::format;
 use crate::metric::Metric;
 use crate::metric::kernel::Witness;
 use crate::record::{Claim, Expect};
 use crate::stats::crossover::{self, Crossover};
-use crate::stats::{DECISIVE_MIN, Estimate, paired, student};
+use crate::stats::{DECISIVE_MIN, Estimate, paired};
 use crate::study::{Figure, Panel, Point, Row, State, Study, same};
 use crate::verdict::condition;
 use serde_json::Value;
@@ -159,8 +159,8 @@ fn question(
     wants_above: bool,
 ) -> Question {
     let chance = match wants_above {
-        true => student::chance_below(launches, bound.ln()),
-        false => student::chance_above(launches, bound.ln()),
+        true => chance::below(launches, bound.ln()),
+        false => chance::above(launches, bound.ln()),
     };
     Question { at: at.to_owned(), ratio, bound, wants_above, chance, corrected: chance, of: 1 }
 }
@@ -182,7 +182,7 @@ fn ratio(point: &Point, rule: &Expect, than: &str) -> Result<(Estimate, Vec<f64>
     let (one, other) = (one.placed(metric), other.placed(metric));
     let ratio = paired::ratio(&one, &other);
     let ratio = ratio.ok_or("no turn has a value above 0 of both")?;
-    Ok((ratio, paired::log_ratios(&one, &other)))
+    Ok((ratio, paired::launches(&one, &other)))
 }
 
 fn count(point: &Point, rule: &Expect) -> Result<f64, String> {

@@ -126,7 +126,7 @@ impl ScenarioPage {
             source: scenario.source.clone(),
             provenance: Metric::ALL
                 .iter()
-                .filter(|metric| **metric != Metric::SentBytes || study.transforms())
+                .filter(|metric| study.shows(**metric))
                 .map(|metric| obtained(study, *metric))
                 .chain([witnessed(study)])
                 .collect(),

@@ -25,34 +25,38 @@ pub struct Placed {
 /// above 0 are left out, together with their partners. `None` when no pair is left.
 #[must_use]
 pub fn ratio(contender: &[Placed], other: &[Placed]) -> Option<Estimate> {
-    of_centres(&log_ratios(contender, other))
+    of_centres(&centres(log_ratios(contender, other)))
 }
 
-/// What [`ratio`] is made of: the mid-mean of the logarithms of each launch.
+/// What [`ratio`] is the mean of, as logarithms: the mid-mean of each launch, in the launches' order.
 #[must_use]
-pub fn log_ratios(contender: &[Placed], other: &[Placed]) -> Vec<f64> {
-    let (contender, other) = (by_turn(contender), by_turn(other));
-    let mut launches: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-    for (&(launch, turn), log) in &contender {
-        if let Some(reference) = other.get(&(launch, turn)) {
-            launches.entry(launch).or_default().push(log - reference);
-        }
-    }
-    centres(&launches)
+pub fn launches(contender: &[Placed], other: &[Placed]) -> Vec<f64> {
+    centres(log_ratios(contender, other))
+}
+
+/// The logarithm of the ratio of each turn that both have, by launch and turn.
+#[must_use]
+pub fn log_ratios(contender: &[Placed], other: &[Placed]) -> BTreeMap<(u32, u32), f64> {
+    let other = by_turn(other);
+    by_turn(contender)
+        .into_iter()
+        .filter_map(|(place, log)| Some((place, log - other.get(&place)?)))
+        .collect()
 }
 
 /// The typical value over launches, with its interval: the mid-mean of logarithms per launch, then
 /// the mean. `None` when no value is above 0.
 #[must_use]
 pub fn typical(values: &[Placed]) -> Option<Estimate> {
-    let mut launches: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-    for ((launch, _), log) in by_turn(values) {
-        launches.entry(launch).or_default().push(log);
-    }
-    of_centres(&centres(&launches))
+    of_centres(&centres(by_turn(values)))
 }
 
-fn centres(launches: &BTreeMap<u32, Vec<f64>>) -> Vec<f64> {
+/// The mid-mean of each launch's logarithms.
+fn centres(turns: BTreeMap<(u32, u32), f64>) -> Vec<f64> {
+    let mut launches: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    for ((launch, _), log) in turns {
+        launches.entry(launch).or_default().push(log);
+    }
     launches.values().filter_map(|logs| centre::mid_mean(logs)).collect()
 }
 

@@ -138,7 +138,7 @@ pub fn cmp_csv(records: &[Record]) -> String {
 }
 
 /// Rows with the parameters of their cells; of an unfinished cell only the axes are known.
-fn rows<'a, 'b>(study: &'b Study<'a>) -> Vec<(BTreeMap<String, Value>, &'b Row<'a>)> {
+pub(crate) fn rows<'a, 'b>(study: &'b Study<'a>) -> Vec<(BTreeMap<String, Value>, &'b Row<'a>)> {
     let mut rows = Vec::new();
     for panel in &study.panels {
         for point in &panel.points {
@@ -162,8 +162,8 @@ fn rows<'a, 'b>(study: &'b Study<'a>) -> Vec<(BTreeMap<String, Value>, &'b Row<'
 }
 
 /// What one side or the other is compared by; every row has all, so that columns are the same in all.
-const COMPARED: [Metric; 4] =
-    [Metric::SenderCpu, Metric::ReceiverCpu, Metric::TotalCpu, Metric::Throughput];
+const COMPARED: [Metric; 5] =
+    [Metric::SenderCpu, Metric::ReceiverCpu, Metric::TotalCpu, Metric::Throughput, Metric::CpuLeft];
 
 /// The fields of a cell, in the order of the columns.
 fn cell(params: &BTreeMap<String, Value>, row: &Row) -> Vec<(String, Value)> {
