@@ -115,7 +115,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         false => scenario::load(&args.scenarios)?,
     };
     let places = args.places.places();
-    let Some(compare) = compare(&args, &places)? else { return expected(&args, &scenarios, &places) };
+    let Some(compare) = compare(&args, &places)? else {
+        return expected(&args, &scenarios, &places);
+    };
     if let (true, Compare::Nothing { head }) = (args.accept, &compare) {
         accept::may(head.side.dirty)?;
     }
@@ -251,7 +253,8 @@ fn share(text: &str) -> Result<f64, String> {
         Some(number) => (number, 100.0),
         None => (text, 1.0),
     };
-    let share = number.trim().parse::<f64>().map_err(|_| format!("{text:?} is no share: 1%, 0.01"))?;
+    let share =
+        number.trim().parse::<f64>().map_err(|_| format!("{text:?} is no share: 1%, 0.01"))?;
     let share = share / unit;
     match (0.0..=1.0).contains(&share) {
         true => Ok(share),

@@ -45,7 +45,8 @@ pub fn may(dirty: bool) -> anyhow::Result<()> {
 /// # Errors
 /// Which counts differ, or what could not be written.
 pub fn accept(record: &Record, from: &Path, into: &Path) -> anyhow::Result<()> {
-    let differ: Vec<String> = record.cells.iter().flat_map(|cell| differences(&cell.counts)).collect();
+    let differ: Vec<String> =
+        record.cells.iter().flat_map(|cell| differences(&cell.counts)).collect();
     if !differ.is_empty() {
         bail!(
             "two captures of the same program disagree, so their counts cannot be compared with: {}",

@@ -10,9 +10,9 @@ use super::launch::{Launched, Plan, TURNS};
 use super::{Asked, Compare, plan};
 use crate::run::cells::Ground;
 use crate::run::evidence::Evidence;
+use crate::run::interrupt;
 use crate::run::logs::{Ready, Store};
 use crate::run::writer::Writer;
-use crate::run::interrupt;
 use crate::scenario::Budget;
 use crate::trial::proof::Witness;
 use crate::trial::wire::{Cache, Trouble};
@@ -73,7 +73,8 @@ impl<'a> Session<'a> {
             match volumes.place(entry.duel.condition.filesystem) {
                 Ok(dir) => {
                     let quiet = asked.places.quiet;
-                    let store = stores.entry(dir.clone()).or_insert_with(|| Store::new(&dir, quiet));
+                    let store =
+                        stores.entry(dir.clone()).or_insert_with(|| Store::new(&dir, quiet));
                     let ready = store
                         .get(&entry.duel.condition.log)
                         .with_context(|| format!("the log of {}", entry.duel.scenario.name))?;
@@ -135,11 +136,8 @@ impl<'a> Session<'a> {
             entry.budget.turns = *TURNS.start();
             let (sides, asked) = (self.asked.compare.sides(), self.asked);
             let first = entry.launched(sides, asked, Phase::First, 0);
-            let tried = if first.is_some() {
-                entry.launched(sides, asked, Phase::First, 1)
-            } else {
-                None
-            };
+            let tried =
+                if first.is_some() { entry.launched(sides, asked, Phase::First, 1) } else { None };
             if let Some(tried) = tried {
                 let turns = plan::turns(&tried, entry.budget.turns);
                 each.push(plan::takes(&tried, entry.budget.turns, turns));
@@ -199,9 +197,11 @@ impl<'a> Session<'a> {
         };
         self.bar.set_message(format!("counting {}", entry.line.cell));
         let on = (sides, &ready, ground(self.asked, &dir));
-        let arms: &[Arm] = if sides.base.is_some() { &[Arm::Base, Arm::Head] } else { &[Arm::Head] };
+        let arms: &[Arm] =
+            if sides.base.is_some() { &[Arm::Base, Arm::Head] } else { &[Arm::Head] };
         self.evidence.begin(&ready.log);
-        for (capture, arm) in (first..first + CAPTURES).flat_map(|n| arms.iter().map(move |a| (n, *a)))
+        for (capture, arm) in
+            (first..first + CAPTURES).flat_map(|n| arms.iter().map(move |a| (n, *a)))
         {
             if interrupt::asked() || !entry.is_well() {
                 break;
@@ -298,8 +298,7 @@ impl Entry<'_> {
             return None;
         }
         let ground = ground(asked, &dir);
-        let plan =
-            Plan { duel: &self.duel, sides, ready: &ready, ground, budget: self.budget };
+        let plan = Plan { duel: &self.duel, sides, ready: &ready, ground, budget: self.budget };
         match plan.launch(phase, launch) {
             Ok(launched) => launched,
             Err((arm, trouble)) => {
