@@ -78,8 +78,14 @@ fn param(measured: &Measured, name: &str) -> Option<u64> {
     measured.cell.as_ref()?.params.get(name)?.as_u64()
 }
 
-/// The rate that was offered, the one that was served, and how late the last fetch was.
-fn offered(measured: &Measured) -> Option<String> {
+/// Whether an open loop is served at the rate that is offered; nothing where there is no rate.
+#[must_use]
+pub fn keeps_up(measured: &Measured) -> Option<bool> {
+    served(measured).map(|(_, kept, _)| kept >= KEPT_UP)
+}
+
+/// The rate that was offered, the share of it that was served, and how late the last fetch was.
+fn served(measured: &Measured) -> Option<(f64, f64, f64)> {
     let offered = param(measured, "rate").filter(|rate| *rate > 0)? as f64;
     let timing = || measured.samples.iter().filter(|sample| sample.pass == Pass::Timing);
     let served = |sample: &Sample| {
@@ -92,7 +98,12 @@ fn offered(measured: &Measured) -> Option<String> {
         Some((kept.min(1.0), late_ns as f64))
     };
     let (kept, late): (Vec<f64>, Vec<f64>) = timing().filter_map(served).unzip();
-    let (kept, late_ns) = (centre::median(&kept)?, centre::median(&late)?);
+    Some((offered, centre::median(&kept)?, centre::median(&late)?))
+}
+
+/// The same in words.
+fn offered(measured: &Measured) -> Option<String> {
+    let (offered, kept, late_ns) = served(measured)?;
     let verdict = if kept < KEPT_UP { "it cannot keep up" } else { "it keeps up" };
     Some(format!(
         "offered {}/s, served {}/s; the last fetch was accepted {} after it was due: {verdict}",
