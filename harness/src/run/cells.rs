@@ -276,7 +276,8 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
         OptionValue::Word(word) => Value::from(word.clone()),
     };
     let options = contender.complete_options();
-    let Pair { cpus, apart } = ground.pair(condition, 0);
+    let pair = ground.pair(condition, 0);
+    let apart = pair.apart;
     Spec {
         strategy: contender.strategy.name().to_owned(),
         bare: contender.bare,
@@ -322,11 +323,7 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
             scenario::Cache::Partial { resident } => Cache::Partial(resident),
         },
         link: condition.link.asked(),
-        pin: match condition.family {
-            Family::Transfer => cpus,
-            // The child is the receiver then.
-            Family::Ingest | Family::Receive => cpus.map(|(sender, receiver)| (receiver, sender)),
-        },
+        pin: pair.of_child(condition.family == Family::Transfer),
         markers: false,
         demand: condition.demand,
         transform: match condition.transform {
