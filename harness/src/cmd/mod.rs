@@ -63,6 +63,9 @@ enum Command {
     /// The far end of an ingest trial's socket: a part of a trial.
     #[command(hide = true)]
     Feed,
+    /// What appends to a log whose end is followed: a part of a trial.
+    #[command(hide = true)]
+    Append,
 }
 
 /// Runs the subcommand that was asked for.
@@ -87,5 +90,6 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Trial => crate::trial::child::run().map(|()| ExitCode::SUCCESS),
         Command::Receive => crate::trial::receiver::run().map(|()| ExitCode::SUCCESS),
         Command::Feed => crate::trial::ingest::feeder::run().map(|()| ExitCode::SUCCESS),
+        Command::Append => crate::trial::tail::producer::run().map(|()| ExitCode::SUCCESS),
     }
 }

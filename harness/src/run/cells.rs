@@ -7,7 +7,8 @@ use super::{capacity, claims};
 use crate::remote::link::Link;
 use crate::scenario::ingest::Feed;
 use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
-use crate::trial::wire::{Access, Cache, Spec, Transform, Trouble};
+use crate::trial::wire::demand::Tail;
+use crate::trial::wire::{Access, Cache, Demand, Spec, Transform, Trouble};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -228,6 +229,14 @@ pub fn lies_in_memory(dir: &Path) -> bool {
     kind == Ok(nix::sys::statfs::TMPFS_MAGIC)
 }
 
+/// How the log grows, where its end is followed. The producer has a CPU of its own, or else the
+/// receiver's: the sender's is being measured.
+fn tail(condition: &Condition) -> Option<Tail> {
+    let cpu = crate::trial::spare().or(crate::trial::pins().map(|(_, receiver)| receiver));
+    let append_rate_bytes = condition.append_rate_bytes;
+    (condition.access == scenario::Access::Tail).then_some(Tail { append_rate_bytes, cpu })
+}
+
 /// Everything that a child has to know of its cell.
 #[must_use]
 pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
@@ -238,6 +247,7 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
     };
     let options = contender.complete_options();
     let pin = crate::trial::pins();
+    let tail = tail(condition);
     Spec {
         strategy: contender.strategy.name().to_owned(),
         bare: contender.bare,
@@ -253,7 +263,7 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
         header_bytes: condition.header_bytes,
         fetches,
         access: match condition.access {
-            scenario::Access::Sequential => Access::Sequential,
+            scenario::Access::Sequential | scenario::Access::Tail => Access::Sequential,
             scenario::Access::Random => Access::Random,
             scenario::Access::Zipf { exponent } => Access::Zipf(exponent),
         },
@@ -272,6 +282,8 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
             Wait::Auto if condition.sink == SinkKind::TcpRemote => {
                 pin.is_some() && ground.link.is_some_and(Link::is_near)
             }
+            // The producer would have to share the CPU of a receiver that spins.
+            Wait::Auto if tail.is_some_and(|tail| tail.cpu == pin.map(|(_, far)| far)) => false,
             Wait::Auto => pin.is_some() && condition.consumers <= SPUN_MAX,
             Wait::Spin => true,
             Wait::Sleep => false,
@@ -285,7 +297,7 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
         link: condition.link.asked(),
         pin,
         markers: false,
-        demand: condition.demand,
+        demand: Demand { tail, ..condition.demand },
         transform: match condition.transform {
             scenario::Transform::None => Transform::None,
             scenario::Transform::Crc32c => Transform::Crc32c,

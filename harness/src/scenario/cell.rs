@@ -1,6 +1,8 @@
 //! What is a cell called, and which parameters make it what it is?
 
-use super::{Cell, Condition, FileSystem, LogChoice, Pressure, Scenario, ingest, words};
+use super::{
+    Access, Cell, Condition, FileSystem, LogChoice, Pressure, Scenario, ingest, keys, words,
+};
 use crate::trial::wire::Demand;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -71,6 +73,9 @@ impl Condition {
         let usual = demand(&Demand::default());
         let of_demand = demand(&self.demand).into_iter();
         params.extend(of_demand.filter(|(name, value)| usual.get(name) != Some(value)));
+        if self.append_rate_bytes != keys::APPEND_RATE.values.default_number() {
+            params.insert(keys::APPEND_RATE.name.to_owned(), json!(self.append_rate_bytes));
+        }
         params
     }
 
@@ -80,6 +85,9 @@ impl Condition {
         let mut params = self.key_params();
         if self.family == Family::Transfer {
             params.extend(demand(&self.demand));
+        }
+        if self.access == Access::Tail {
+            params.insert(keys::APPEND_RATE.name.to_owned(), json!(self.append_rate_bytes));
         }
         if let LogChoice::Kafka(spec) = &self.log {
             params.extend([

@@ -19,6 +19,7 @@ pub mod proof;
 pub mod receiver;
 pub mod schedule;
 pub mod sinks;
+pub mod tail;
 pub mod transform;
 pub mod wire;
 pub mod work;
@@ -60,4 +61,12 @@ pub fn pins() -> Option<(usize, usize)> {
     let mut allowed = (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false));
     let first = allowed.next()?;
     allowed.next_back().map(|last| (first, last))
+}
+
+/// A CPU beside those two, for a process that neither should have to share one with.
+#[must_use]
+pub fn spare() -> Option<usize> {
+    let (first, last) = pins()?;
+    let set = sched_getaffinity(Pid::from_raw(0)).ok()?;
+    (first + 1..last).find(|&cpu| set.is_set(cpu).unwrap_or(false))
 }

@@ -138,6 +138,14 @@ impl Witness {
         }
     }
 
+    /// Of the pages of these fetches, how many there are and how many are resident.
+    ///
+    /// # Errors
+    /// A failed call.
+    pub fn resident_of(&self, fetches: &[Vec<Piece>]) -> Result<(u64, u64), Trouble> {
+        self.resident(&page_runs(fetches))
+    }
+
     fn everything(&self) -> Vec<(usize, u64, u64)> {
         let whole = |(file, watched): (usize, &Watched)| (file, 0, watched.pages() * PAGE_BYTES);
         self.files.iter().enumerate().map(whole).collect()

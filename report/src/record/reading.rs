@@ -61,10 +61,12 @@ pub const GROUP_SCANNED_PAGES: &str = "group_scanned_pages";
 pub const GROUP_LIMIT_HITS: &str = "group_limit_hits";
 /// Time stolen by the hypervisor from all CPUs, as fine as the kernel's tick.
 pub const STEAL_NS: &str = "steal_ns";
-/// Open loop: from the start of the slice until its last fetch was due.
+/// Open loop: from the start of the slice until its last fetch was due, or its bytes were to be appended.
 pub const SCHEDULE_NS: &str = "schedule_ns";
 /// Open loop: from then until the last fetch had been accepted by its sink.
 pub const LATE_NS: &str = "late_ns";
+/// CPU time of the process that appends to a log whose end is followed; in no other reading.
+pub const PRODUCER_CPU_NS: &str = "producer_cpu_ns";
 /// Bytes that the sinks took, headers included, after what was done to them; only where something was.
 pub const SENT_BYTES: &str = "sent_bytes";
 /// Bytes that a transform was given, headers included; only where there is one.
