@@ -71,7 +71,10 @@ fn of(row: &Row) -> Vec<String> {
     let Some(measured) = row.measured.filter(|_| row.state == State::Ok) else {
         return Vec::new();
     };
-    [offered(measured), appended(measured), classes(measured), held(measured)].into_iter().flatten().collect()
+    [offered(measured), appended(measured), classes(measured), held(measured)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn param(measured: &Measured, name: &str) -> Option<u64> {

@@ -30,8 +30,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use zclab_report::record::reading::PRODUCER_CPU_NS;
 use zclab_report::record::CacheProof;
+use zclab_report::record::reading::PRODUCER_CPU_NS;
 use zclab_strategies::{
     Bytes, Disturbance, LaneId, Options, Piece, Queue, Segment, Setup, Strategy, find, sys,
 };

@@ -14,4 +14,5 @@ mod profile;
 mod readers;
 mod routes;
 mod support;
+mod tail;
 mod transforms;
