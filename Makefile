@@ -3,10 +3,10 @@ CARGO ?= cargo
 ZCLAB = $(or $(CARGO_TARGET_DIR),target)/release/zclab
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check bench bpf report kernels fixtures gate clean
+.PHONY: help setup build run test check bench bpf report kernels fixtures gate gate-power clean
 
 help: ## This list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: ## What a bare Debian or Ubuntu needs besides Rust: a C compiler (for zstd); skipped when present
 	@command -v $(CARGO) >/dev/null || { echo "setup: zclab needs Rust 1.95 or newer" >&2; exit 2; }
@@ -59,8 +59,20 @@ endif
 fixtures: ## Make golden partitions anew from a real Kafka broker, in target/fixtures (Java 17, Maven, Python; minutes)
 	sh harness/tests/fixtures/make.sh
 
-gate: ## The performance gate: not built yet
-	@echo "gate: not built yet" >&2; exit 2
+# The parent's dependencies are those of this build: copied, so that only what is ours is compiled anew.
+GATE_BASE ?= HEAD~1
+GATE_BUDGET ?= 120s
+gate: build ## Gate this tree against its parent: counts and sender CPU (GATE_BASE=REV GATE_BUDGET=120s)
+	@git rev-parse --verify --quiet '$(GATE_BASE)^{commit}' >/dev/null || \
+	  { echo "gate: there is no revision $(GATE_BASE) here (a shallow clone?)" >&2; exit 2; }
+	@[ -d target/gate/build/release ] || { mkdir -p target/gate/build && cp -a target/release target/gate/build/; }
+	$(ZCLAB) gate --base '$(GATE_BASE)' --budget $(GATE_BUDGET)
+
+GATE_POWER ?= results/record/gate-power
+gate-power: build ## Prove the gate's error rates, or go on with it: about two hours (GATE_POWER=DIR)
+	cp $(ZCLAB) target/zclab-as-ever
+	$(CARGO) build --release --locked -p zclab --features planted --target-dir target/planted
+	target/zclab-as-ever gate-power $(GATE_POWER) --base target/zclab-as-ever --planted target/planted/release/zclab
 
 clean: ## Remove build products, runs, and generated or imported logs; never a log of your own
 	$(CARGO) clean

@@ -14,7 +14,10 @@ fn main() {
         ["--", "harness", "strategies", "report", "scenarios", "Cargo.toml", "Cargo.lock"];
     let status = git(&[&["-C", "..", "status", "--porcelain"][..], &sources].concat());
     println!("cargo:rustc-env=ZCLAB_REVISION={revision}");
-    println!("cargo:rustc-env=ZCLAB_DIRTY={}", status.is_some_and(|text| !text.is_empty()));
+    let dirty = status.is_some_and(|text| !text.is_empty());
+    println!("cargo:rustc-env=ZCLAB_DIRTY={dirty}");
+    let origin = if dirty { format!("{revision}, dirty") } else { revision };
+    println!("cargo:rustc-env=ZCLAB_ORIGIN={origin}");
     let git_files = ["../.git/HEAD", "../.git/index", "../.git/logs/HEAD", "../.git/refs/heads"];
     let sources =
         ["src", "../strategies/src", "../report/src", "../report/templates", "../scenarios"];

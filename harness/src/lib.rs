@@ -5,6 +5,7 @@ pub mod cgroup;
 pub mod cmd;
 pub mod counters;
 pub mod doctor;
+pub mod gate;
 pub mod ledger;
 pub mod log;
 pub mod machine;

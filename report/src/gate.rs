@@ -4,9 +4,24 @@
 //! [`record`] is what it writes while it measures; everything that it says follows from that alone.
 //! The types here are what is said: [`Report`] has one [`CellReport`] for each cell, with the exact
 //! tier ([`Exact`]: counts, which need no statistics) and the timing tier ([`Timing`]: paired ratios
-//! of sender CPU per byte, an A/A control beside them).
+//! of sender CPU per byte, an A/A control beside them). [`report`] makes them of a record;
+//! [`needs_confirmation`] and [`needs_captures`] say what should be measured once more before that.
 
+mod advisory;
+mod exact;
+mod facts;
+mod judge;
+pub mod power;
+mod reader;
 pub mod record;
+mod sentence;
+pub mod shown;
+pub mod timing;
+mod words;
+
+pub use exact::key;
+pub use judge::{needs_captures, report};
+pub use timing::needs_confirmation;
 
 use crate::record::Status;
 use crate::stats::Estimate;
@@ -27,6 +42,54 @@ pub enum Verdict {
     Invalid,
     /// The head is worse, beyond margin, floor and doubt, and was so again in fresh processes.
     Regression,
+}
+
+impl Verdict {
+    /// All, from the best to the worst.
+    pub const ALL: [Verdict; 5] = [
+        Verdict::Improvement,
+        Verdict::Pass,
+        Verdict::Inconclusive,
+        Verdict::Invalid,
+        Verdict::Regression,
+    ];
+
+    /// The name in exports and on pages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Improvement => "improvement",
+            Verdict::Pass => "pass",
+            Verdict::Inconclusive => "inconclusive",
+            Verdict::Invalid => "invalid",
+            Verdict::Regression => "regression",
+        }
+    }
+
+    /// The program's exit code. What could not run at all is 2, and no verdict.
+    #[must_use]
+    pub fn exit_code(self, undecided: Undecided) -> u8 {
+        match self {
+            Verdict::Improvement | Verdict::Pass => 0,
+            Verdict::Regression => 1,
+            Verdict::Inconclusive | Verdict::Invalid => match undecided {
+                Undecided::Fail => 1,
+                Undecided::Pass => 0,
+                Undecided::Own => 3,
+            },
+        }
+    }
+}
+
+/// What it means for the exit code that a gate is inconclusive or invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undecided {
+    /// As a regression.
+    Fail,
+    /// As a pass.
+    Pass,
+    /// A code of its own.
+    Own,
 }
 
 /// Everything that a gate has to say.
@@ -59,6 +122,8 @@ pub struct CellReport<'a> {
     pub reasons: &'a [String],
     /// The counts, compared; empty with a reason in `exact_missing`.
     pub exact: Vec<Exact>,
+    /// What has to be the same for both, in words: the strategy really used, how bytes were verified.
+    pub facts: Vec<Fact>,
     /// Why counts were not compared, where they were not.
     pub exact_missing: Option<String>,
     /// The judged metric, or why it was not judged.
@@ -71,10 +136,25 @@ pub struct CellReport<'a> {
     pub sentences: Vec<String>,
 }
 
+/// One fact of base and head.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// Its name: `strategy`, `verified`, `agreement`.
+    pub name: String,
+    /// What was so for the base.
+    pub base: Option<String>,
+    /// What was so for the head.
+    pub head: Option<String>,
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// Why, where it is no `pass`.
+    pub reason: Option<String>,
+}
+
 /// One count of base and head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exact {
-    /// Its name, unit at the end: `syscalls_per_mib`, `cpu_copied_bytes_per_byte`.
+    /// Its name, unit at the end: `syscalls_per_mib`, `cpu_copies_per_byte`.
     pub name: String,
     /// The base's value.
     pub base: Option<f64>,
@@ -116,8 +196,14 @@ pub struct Judged {
     pub floor: f64,
     /// What is tolerated: a ratio, at least 1.
     pub margin: f64,
-    /// The smallest ratio that this measurement would have called a regression in 8 of 10 runs.
-    pub smallest_seen: f64,
+    /// The smallest ratio that this gate would have called a regression in 8 of 10 runs; absent where
+    /// none would have been, as with too few launches.
+    pub smallest_seen: Option<f64>,
+    /// Launches with which, by the spread that was measured, `smallest_seen` would be one per cent
+    /// beyond the margin; absent where no number of them that anybody would wait for is enough.
+    pub launches_wanted: Option<u32>,
+    /// Typical sender CPU of base and head, ns per KiB.
+    pub values: (Option<f64>, Option<f64>),
     /// What it comes to.
     pub verdict: Verdict,
 }

@@ -10,6 +10,7 @@ mod chart;
 mod charts;
 mod dots;
 mod evidence;
+mod gate;
 mod grid;
 mod hot;
 mod index;
@@ -24,6 +25,7 @@ mod scale;
 mod scenario;
 mod watch;
 
+pub use gate::gate;
 pub use lesson::{Claim, Taught};
 pub use watch::watch;
 

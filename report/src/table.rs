@@ -5,8 +5,11 @@
 //! runs stand side by side, and no ratio is taken across them, since their samples are not paired.
 
 mod export;
+mod gate;
 
+pub(crate) use export::rows;
 pub use export::{cmp_csv, cmp_json};
+pub use gate::gate;
 
 use crate::demand;
 use crate::format::{self, NONE};

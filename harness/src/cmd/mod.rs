@@ -4,6 +4,8 @@ pub mod check;
 pub mod cmp;
 pub mod completions;
 pub mod doctor;
+pub mod gate;
+pub mod gate_power;
 pub mod list;
 pub mod log;
 pub mod man;
@@ -19,11 +21,14 @@ use std::process::ExitCode;
 
 /// Moves a broker log's bytes by interchangeable strategies, counts what it cost, and shows it.
 #[derive(Debug, Parser)]
-#[command(name = "zclab", version, after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(name = "zclab", version = VERSION, after_help = EXAMPLES, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// Version and origin: `zclab gate` reads them off the programs that it compares.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (revision ", env!("ZCLAB_ORIGIN"), ")");
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,6 +38,7 @@ Examples:
   zclab show quick/size           what a scenario resolves to
   zclab teach sendfile            what a strategy does, when it wins and when it loses
   zclab cmp results/runs/latest   the table of a run, in the terminal
+  zclab gate --base HEAD~1        did it get worse? counts and sender CPU, pass or fail
   zclab log verify DIR            check a Kafka partition's CRCs, offsets and indexes
   zclab watch --port 9092         what a running server does with the bytes it sends (root)
 
@@ -49,6 +55,9 @@ enum Command {
     Run(run::Args),
     Report(report::Args),
     Cmp(cmp::Args),
+    Gate(Box<gate::Args>),
+    #[command(hide = true)]
+    GatePower(gate_power::Args),
     Log(log::Args),
     Sink(sink::Args),
     Watch(watch::Args),
@@ -82,6 +91,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(args),
         Command::Report(args) => report::run(args),
         Command::Cmp(args) => cmp::run(args),
+        Command::Gate(args) => gate::run(*args),
+        Command::GatePower(args) => gate_power::run(args),
         Command::Log(args) => log::run(args),
         Command::Sink(args) => sink::run(args),
         Command::Watch(args) => watch::run(args),

@@ -41,6 +41,7 @@ pub struct TrialChild {
     stderr: File,
     far: FarEnd,
     program: Option<Box<Program>>,
+    setup: BTreeMap<String, Value>,
 }
 
 impl TrialChild {
@@ -69,8 +70,9 @@ impl TrialChild {
             return Err(Trouble::failed("the child has no pipes"));
         };
         let (replies, far, program) = (Lines::new(replies), FarEnd::default(), None);
+        let setup = BTreeMap::new();
         let limit = ORDER_LIMIT + limits::connecting(spec) + limits::block(spec);
-        let mut child = TrialChild { process, limit, orders, replies, stderr, far, program };
+        let mut child = TrialChild { process, limit, orders, replies, stderr, far, program, setup };
         if let Err(error) = say(&mut child.orders, spec) {
             return Err(child.obituary(&format!("writing its specification: {error}")));
         }
@@ -86,6 +88,7 @@ impl TrialChild {
             Reply::Ready { setup, far, program } => {
                 self.far = far;
                 self.program = program;
+                self.setup = setup.clone();
                 Ok(setup)
             }
             other => Err(self.nonsense(&other)),
@@ -258,6 +261,12 @@ impl TrialChild {
     #[must_use]
     pub fn instead(&self) -> &[(PathBuf, u64)] {
         &self.far.instead
+    }
+
+    /// What it set and read back; known once it is ready.
+    #[must_use]
+    pub fn setup(&self) -> &BTreeMap<String, Value> {
+        &self.setup
     }
 
     /// Who answers, and what it made of the specification; known once it is ready.

@@ -176,7 +176,7 @@ fn begun(
     let mut writer = Writer::create(&runs, &run_id, writer::RUN)?;
     if purpose == Purpose::Measure {
         // A check measures nothing: `latest` stays with the newest run.
-        writer::point_latest(&runs, &run_id)?;
+        writer::point(writer::LATEST, &runs, &run_id)?;
     }
     let fact = |strategy: Entry| StrategyFact {
         name: strategy.name().to_owned(),

@@ -37,6 +37,22 @@ impl Writer {
         Ok(Writer { file, path, len_bytes: 0 })
     }
 
+    /// Appends to a file that was written before. Half a line at its end is removed.
+    ///
+    /// # Errors
+    /// The call that failed, with the path, or another program that writes it.
+    pub fn append(path: &Path) -> anyhow::Result<Writer> {
+        let file = File::options()
+            .append(true)
+            .open(path)
+            .with_context(|| format!("opening {} for appending", path.display()))?;
+        lock(&file, path)?;
+        let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
+        file.set_len(whole).with_context(|| format!("truncating {}", path.display()))?;
+        Ok(Writer { file, path: path.to_owned(), len_bytes: whole })
+    }
+
     /// Takes up a record; the ids of its finished cells, and what became of them. A line that was cut
     /// off by the end of the earlier run is removed.
     ///
@@ -124,14 +140,17 @@ fn lock(file: &File, path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Makes `runs/latest` point to a run.
+/// The link to the newest run.
+pub const LATEST: &str = "latest";
+
+/// Makes a link among the runs, [`LATEST`] say, point to one of them.
 ///
 /// # Errors
 /// The call that failed, with the path.
-pub fn point_latest(runs: &Path, run_id: &str) -> anyhow::Result<()> {
-    let latest = runs.join("latest");
+pub fn point(link: &str, runs: &Path, run_id: &str) -> anyhow::Result<()> {
+    let latest = runs.join(link);
     // A link is replaced by renaming over it, so that it never points nowhere.
-    let fresh = runs.join(format!(".latest-{run_id}"));
+    let fresh = runs.join(format!(".{link}-{run_id}"));
     std::os::unix::fs::symlink(run_id, &fresh)
         .and_then(|()| std::fs::rename(&fresh, &latest))
         .with_context(|| format!("pointing {} to {run_id}", latest.display()))
@@ -166,13 +185,13 @@ mod tests {
     fn a_new_record_is_found_under_latest_and_never_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = Writer::create(dir.path(), "one", RUN).unwrap();
-        point_latest(dir.path(), "one").unwrap();
+        point(LATEST, dir.path(), "one").unwrap();
         writer.lines(&[end()]).unwrap();
         let latest = dir.path().join("latest").join(RUN);
         assert!(std::fs::read_to_string(&latest).unwrap().ends_with("}\n"));
         assert!(Writer::create(dir.path(), "one", RUN).is_err());
         Writer::create(dir.path(), "two", RUN).unwrap();
-        point_latest(dir.path(), "two").unwrap();
+        point(LATEST, dir.path(), "two").unwrap();
         assert_eq!(std::fs::read_to_string(&latest).unwrap(), "");
     }
 

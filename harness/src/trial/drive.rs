@@ -118,7 +118,11 @@ impl Drive<'_> {
         let Drive { engine, queue, schedule, waits, stamps } = self;
         loop {
             let next = schedule.release(queue);
+            #[cfg(feature = "planted")]
+            let before_bytes = queue.remaining().0;
             let step = engine.step(queue).map_err(DriveError::Call)?;
+            #[cfg(feature = "planted")]
+            super::planted::after_step(queue, before_bytes - queue.remaining().0);
             if !queue.finished().is_empty() {
                 let at_ns = now().0;
                 let stamp = |done: &zclab_strategies::Finished| Stamp {

@@ -15,6 +15,8 @@ pub mod ingest;
 pub mod latency;
 pub mod limits;
 pub mod opening;
+#[cfg(feature = "planted")]
+pub mod planted;
 pub mod proof;
 pub mod receiver;
 pub mod schedule;

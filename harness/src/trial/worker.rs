@@ -97,14 +97,12 @@ impl Worker {
             let file = File::open(path).map_err(|e| io("open", &path.display().to_string(), &e))?;
             segments.push(Segment { path: path.clone(), file, len: Bytes(*len_bytes) });
         }
+        #[cfg(feature = "planted")]
+        super::planted::plant(&segments)?;
         let planner = Planner::new(&spec).map_err(Trouble::failed)?;
         let log = Arc::new(segments);
-        // Before this process enters another namespace, so that the producer shares its first one.
-        let tail = due::follow(&spec, &planner, &log)?;
-        let segments = match &tail {
-            Some(tail) => Arc::new(tail.segments()?),
-            None => Arc::clone(&log),
-        };
+        // Before this process enters another namespace: the producer stays where the files are made.
+        let (tail, segments) = due::files(&spec, &planner, &log)?;
         let tcp_memory_before = footprint::tcp_memory_bytes();
         let mut sinks = Sinks::open(&spec)?;
         let encrypted = std::mem::take(&mut sinks.encrypted);

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+pub use super::reader::{GateError, read};
+
 /// The version of the format.
 pub const SCHEMA: u32 = 1;
 
@@ -178,7 +180,9 @@ pub struct Counts {
     pub counts: BTreeMap<String, u64>,
     /// What was so, by name: `strategy`, `verified`, `agreement`.
     pub facts: BTreeMap<String, String>,
-    /// What could not be counted, by name, and why.
+    /// What could not be counted, by the name of the count, and why: `calls` stands for all calls by
+    /// name, `wire` for all that is counted of packets. Every other count has to stand in `counts`, 0
+    /// as well; only a call that is not among those by name was made no time.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub gaps: BTreeMap<String, String>,
 }
@@ -201,6 +205,9 @@ pub struct Cell {
     /// Why it is not `ok`, the arm in front.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+    /// Why its times were not compared, where they could not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untimed: Option<String>,
     /// What was set and read back for the base.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub setup: BTreeMap<String, Value>,

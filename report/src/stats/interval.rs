@@ -121,15 +121,18 @@ fn bootstrap(values: &[f64], mean: f64) -> (f64, f64) {
     (at(tail), at(1.0 - tail))
 }
 
-/// An index below `n`: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) scaled by the high half of a
-/// product.
+/// An index below `n`: a random word scaled by the high half of a product.
 fn draw(state: &mut u64, n: usize) -> usize {
+    ((u128::from(word(state)) * n as u128) >> 64) as usize
+}
+
+/// 64 random bits: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+pub(super) fn word(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *state;
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
-    ((u128::from(mixed) * n as u128) >> 64) as usize
+    mixed ^ (mixed >> 31)
 }
 
 /// The 97.5 % quantile of Student's t: a table to 30 degrees of freedom, then the expansion around

@@ -50,7 +50,11 @@ pub fn merge<'a>(encoded: impl IntoIterator<Item = (&'a str, &'a str)>) -> Resul
     })
 }
 
-fn decode(encoding: &str, data: &str) -> Result<Histogram<u64>, String> {
+/// One histogram.
+///
+/// # Errors
+/// Says what it is not.
+pub(crate) fn decode(encoding: &str, data: &str) -> Result<Histogram<u64>, String> {
     if encoding != "hdr-v2-deflate" {
         return Err(format!("unknown histogram encoding {encoding:?}"));
     }

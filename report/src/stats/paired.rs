@@ -25,14 +25,21 @@ pub struct Placed {
 /// above 0 are left out, together with their partners. `None` when no pair is left.
 #[must_use]
 pub fn ratio(contender: &[Placed], other: &[Placed]) -> Option<Estimate> {
-    let (contender, other) = (by_turn(contender), by_turn(other));
     let mut launches: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-    for (&(launch, turn), log) in &contender {
-        if let Some(reference) = other.get(&(launch, turn)) {
-            launches.entry(launch).or_default().push(log - reference);
-        }
+    for ((launch, _), log) in log_ratios(contender, other) {
+        launches.entry(launch).or_default().push(log);
     }
     of_launches(&launches)
+}
+
+/// The logarithm of the ratio of each turn that both have, by launch and turn.
+#[must_use]
+pub fn log_ratios(contender: &[Placed], other: &[Placed]) -> BTreeMap<(u32, u32), f64> {
+    let other = by_turn(other);
+    by_turn(contender)
+        .into_iter()
+        .filter_map(|(place, log)| Some((place, log - other.get(&place)?)))
+        .collect()
 }
 
 /// The typical value over launches, with its interval: the mid-mean of logarithms per launch, then

@@ -102,7 +102,7 @@ pub fn cmp_csv(records: &[Record]) -> String {
 }
 
 /// Rows with the parameters of their cells; of an unfinished cell only the axes are known.
-fn rows<'a, 'b>(study: &'b Study<'a>) -> Vec<(BTreeMap<String, Value>, &'b Row<'a>)> {
+pub(crate) fn rows<'a, 'b>(study: &'b Study<'a>) -> Vec<(BTreeMap<String, Value>, &'b Row<'a>)> {
     let mut rows = Vec::new();
     for panel in &study.panels {
         for point in &panel.points {

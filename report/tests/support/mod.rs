@@ -1,6 +1,8 @@
 //! Records made up for tests: deterministic, and with everything that can go wrong in them.
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of this")]
 
+pub mod gate;
+pub mod gates;
 mod ledgers;
 mod models;
 mod pressed;
@@ -9,7 +11,7 @@ mod records;
 pub use ledgers::witnessed;
 pub use models::{MODELS, Model};
 pub use pressed::pressed;
-pub use records::{killed, showcase, single};
+pub use records::{HOSTILE, killed, showcase, single};
 
 use base64::Engine;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};

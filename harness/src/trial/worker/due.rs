@@ -8,16 +8,18 @@ use super::super::schedule::{self, Schedule};
 use super::super::tail::Tail;
 use super::super::wire::{Moved, Spec, Trouble};
 use super::{Timed, Worker};
+use std::sync::Arc;
 use zclab_report::record::Status;
 use zclab_strategies::Segment;
 
-/// The log that grows, where consumers follow its end.
-pub(super) fn follow(
+/// What an engine is to read: the log, or where its end is followed, files that grow, and who has
+/// them grow.
+pub(super) fn files(
     spec: &Spec,
     planner: &Planner,
-    log: &[Segment],
-) -> Result<Option<Tail>, Trouble> {
-    let Some(ask) = spec.demand.tail else { return Ok(None) };
+    log: &Arc<Vec<Segment>>,
+) -> Result<(Option<Tail>, Arc<Vec<Segment>>), Trouble> {
+    let Some(ask) = spec.demand.tail else { return Ok((None, Arc::clone(log))) };
     let (fetches, fits) = (u64::from(spec.fetches), planner.fits());
     if fetches > fits {
         let message = format!(
@@ -27,7 +29,9 @@ pub(super) fn follow(
         );
         return Err(Trouble::failed(message).with_status(Status::Refused));
     }
-    Tail::open(spec, ask, log).map(Some)
+    let tail = Tail::open(spec, ask, log)?;
+    let segments = Arc::new(tail.segments()?);
+    Ok((Some(tail), segments))
 }
 
 impl Worker {

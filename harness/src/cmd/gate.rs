@@ -1,0 +1,274 @@
+//! `zclab gate`: did this get worse than that?
+
+use super::run::PlaceArgs;
+use crate::gate::program::Program;
+use crate::gate::{Asked, Compare, accept};
+use crate::run::Places;
+use crate::scenario::{self, Scenario};
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use zclab_report::gate::{self, Report, Verdict};
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Json,
+}
+#[derive(Debug)]
+pub struct Exported;
+
+/// Compare two builds of zclab, two strategies, or a build with accepted counts, and pass or fail
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Scenario files, folders, or names of shipped ones [default: gate]
+    #[arg(value_name = "SCENARIO")]
+    scenarios: Vec<String>,
+    /// What is compared with: a zclab program, or a git revision, which is built
+    #[arg(long, value_name = "BIN|REV", conflicts_with_all = ["baseline", "accept", "strategy_a"])]
+    base: Option<String>,
+    /// What is judged [default: this program]
+    #[arg(long, value_name = "BIN|REV")]
+    head: Option<String>,
+    /// Compare counts with those in this file, on any machine
+    #[arg(long, value_name = "FILE", conflicts_with = "strategy_a")]
+    baseline: Option<PathBuf>,
+    /// Accept this program's counts as the baseline [default file: RESULTS/baseline/counts.jsonl]
+    #[arg(long)]
+    accept: bool,
+    /// Compare two strategies of one program: this one is the base
+    #[arg(long, value_name = "LABEL", requires = "strategy_b")]
+    strategy_a: Option<String>,
+    /// And this one is judged
+    #[arg(long, value_name = "LABEL", requires = "strategy_a")]
+    strategy_b: Option<String>,
+    /// How long all launches may take, a confirmation included
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    budget: Duration,
+    /// How much more sender CPU per byte is tolerated
+    #[arg(long, value_name = "PERCENT", default_value = "1%", value_parser = share)]
+    margin: f64,
+    /// Only one of the two tiers
+    #[arg(long, value_name = "TIER")]
+    only: Option<Tier>,
+    /// What the exit code says when nothing can be said
+    #[arg(long, value_name = "CODE", default_value = "three")]
+    inconclusive: Inconclusive,
+    /// Print in this format instead of a table
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// Write that to a file, or to files in a folder where the format has several
+    #[arg(long, value_name = "PATH", requires = "format")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    places: PlaceArgs,
+}
+
+/// One of the tiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Tier {
+    /// Counts: system calls, copies, wire bytes
+    Exact,
+    /// Sender CPU per byte
+    Timing,
+}
+
+/// What it means for a pipeline that nothing can be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Inconclusive {
+    /// Exit code 3
+    Three,
+    /// Exit code 1, as a regression
+    Fail,
+    /// Exit code 0
+    Pass,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  zclab gate --base HEAD~1                       this program against the commit before
+  zclab gate --base main --head HEAD gate        two revisions, built from this repository
+  zclab gate --base ./zclab-old --budget 15s     two programs, quickly
+  zclab gate --strategy-a mmap-write --strategy-b sendfile quick/size
+  zclab gate --accept                            keep this program's counts …
+  zclab gate --baseline results/baseline/counts.jsonl      … and compare with them elsewhere
+  zclab gate --base main --format junit --out gate.xml
+  zclab gate my.toml                             the [[expect]] rules of a scenario
+
+Verdicts: pass, improvement (0) · regression (1) · inconclusive, invalid (3, or as --inconclusive says)
+2: it could not run";
+
+/// Scenarios when none is named.
+const DEFAULT: &str = "gate";
+
+/// Runs the command.
+///
+/// # Errors
+/// What kept the gate from starting or going on.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let scenarios = match args.scenarios.is_empty() {
+        true => scenario::load(&[DEFAULT.to_owned()])?,
+        false => scenario::load(&args.scenarios)?,
+    };
+    let places = args.places.places();
+    let Some(compare) = compare(&args, &places)? else {
+        return expected(&args, &scenarios, &places);
+    };
+    if let (true, Compare::Nothing { head }) = (args.accept, &compare) {
+        accept::may(head.side.dirty)?;
+    }
+    let outcome = crate::gate::run(&Asked {
+        compare,
+        scenarios,
+        budget: args.budget,
+        margin: args.margin,
+        exact: args.only != Some(Tier::Timing),
+        timing: args.only != Some(Tier::Exact),
+        places: places.clone(),
+    })?;
+    let record = read(&outcome.record)?;
+    if outcome.interrupted {
+        bail!("interrupted; what was measured is in {}", outcome.record.display());
+    }
+    if args.accept {
+        let into = args.baseline.clone().unwrap_or_else(|| accept::place(&places));
+        accept::accept(&record, &outcome.record, &into)?;
+        println!("accepted: {}", into.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{} {}", record.cells.len(), outcome.record.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is compared with what; nothing where only a scenario's own rules are asked for.
+fn compare(args: &Args, places: &Places) -> anyhow::Result<Option<Compare>> {
+    let named = |name: &String| Program::named(name, places.quiet);
+    let head = || args.head.as_ref().map_or_else(Program::this, named);
+    if let (Some(a), Some(b)) = (&args.strategy_a, &args.strategy_b) {
+        let (a, b) = (a.clone(), b.clone());
+        return Ok(Some(Compare::Strategies { program: head()?, a, b }));
+    }
+    if args.accept {
+        return Ok(Some(Compare::Nothing { head: head()? }));
+    }
+    if let Some(path) = &args.baseline {
+        let accepted = Box::new((read(path)?, path.clone()));
+        return Ok(Some(Compare::Baseline { accepted, head: head()? }));
+    }
+    let Some(base) = &args.base else { return Ok(None) };
+    Ok(Some(Compare::Programs { base: named(base)?, head: head()? }))
+}
+
+/// Measures scenarios and decides the rules that they state.
+fn expected(_args: &Args, _scenarios: &[Scenario], _places: &Places) -> anyhow::Result<ExitCode> {
+    bail!(
+        "name what to compare with: --base REV|BIN, --baseline FILE, or --strategy-a and --strategy-b"
+    )
+}
+
+/// Reads the record of a gate.
+///
+/// # Errors
+/// A file that cannot be read, or a line that is none of a gate's.
+pub fn read(file: &Path) -> anyhow::Result<gate::record::Record> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    gate::record::read(&text).with_context(|| file.display().to_string())
+}
+
+/// Writes the page of a gate beside its record; its path.
+///
+/// # Errors
+/// What could not be written.
+pub fn write_page(report: &Report, record: &Path) -> anyhow::Result<PathBuf> {
+    let path = record.with_file_name("index.html");
+    let _ = report;
+    let page = String::new();
+    std::fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
+    Ok(path)
+}
+
+fn print(args: &Args, report: &Report, record: &Path, page: &Path) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let Some(format) = args.format else {
+        let _ = report;
+        let _ = &mut out;
+        writeln!(out, "record: {}", record.display())?;
+        writeln!(out, "page: {}", page.display())?;
+        return Ok(());
+    };
+    let _ = format;
+    write(&Exported, args.out.as_deref())
+}
+
+/// Writes what was exported to where it was asked for, or to stdout.
+///
+/// # Errors
+/// What could not be written.
+pub fn write(exported: &Exported, to: Option<&Path>) -> anyhow::Result<()> {
+    let _ = (exported, to);
+    bail!("not here yet")
+}
+
+impl Inconclusive {
+    fn code(self, verdict: Verdict) -> u8 {
+        match (verdict, self) {
+            (Verdict::Pass | Verdict::Improvement, _) => 0,
+            (Verdict::Regression, _) => 1,
+            (Verdict::Inconclusive | Verdict::Invalid, Inconclusive::Three) => 3,
+            (Verdict::Inconclusive | Verdict::Invalid, Inconclusive::Fail) => 1,
+            (Verdict::Inconclusive | Verdict::Invalid, Inconclusive::Pass) => 0,
+        }
+    }
+}
+
+/// `15s`, `2m`, `500ms`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let number: f64 = text[..text.len() - unit.len()]
+        .parse()
+        .map_err(|_| format!("{text:?} is no time: 15s, 2m, 500ms"))?;
+    let seconds = match unit {
+        "ms" => number / 1000.0,
+        "s" => number,
+        "m" | "min" => number * 60.0,
+        _ => return Err(format!("{text:?} has no unit that is known: 15s, 2m, 500ms")),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|error| format!("{text:?}: {error}"))
+}
+
+/// `1%`, or `0.01`.
+fn share(text: &str) -> Result<f64, String> {
+    let (number, unit) = match text.strip_suffix('%') {
+        Some(number) => (number, 100.0),
+        None => (text, 1.0),
+    };
+    let share =
+        number.trim().parse::<f64>().map_err(|_| format!("{text:?} is no share: 1%, 0.01"))?;
+    let share = share / unit;
+    match (0.0..=1.0).contains(&share) {
+        true => Ok(share),
+        false => Err(format!("{text:?} is out of range: 0 to 100%")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_shares_have_units() {
+        assert_eq!(duration("15s"), Ok(Duration::from_secs(15)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for wrong in ["", "15", "s", "-1s", "15 parsecs", "1e400s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!((share("1%"), share("0.02")), (Ok(0.01), Ok(0.02)));
+        for wrong in ["", "one", "101%", "-1%", "NaN"] {
+            assert!(share(wrong).is_err(), "{wrong}");
+        }
+    }
+}

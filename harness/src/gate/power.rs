@@ -1,0 +1,224 @@
+//! Does the gate find what was planted, and nothing where nothing was?
+//!
+//! Whole gates, as a user runs them, one after the other: a program against itself, and against a
+//! build of the same revision with the feature `planted` and a known fault. Experiments take turns, so
+//! that a proof that is cut off has some of each; started again with the same folder it goes on.
+
+use super::{GATE, LATEST};
+use crate::run::interrupt;
+use crate::run::writer::Writer;
+use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use zclab_report::gate::power::{Line, Packed, Proof, Trial};
+use zclab_report::gate::record::{Arm, Record};
+use zclab_report::record::reading;
+
+/// What the record of a proof is called.
+pub const POWER: &str = "power.jsonl";
+
+/// A gate takes no longer than its budget and this.
+const SLACK: Duration = Duration::from_secs(90);
+
+/// What is planted, how often it is looked for, and with which budget.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    /// Its name.
+    pub name: String,
+    /// The fault.
+    pub fault: Fault,
+    /// The budget of a gate.
+    pub budget: Duration,
+    /// How many gates.
+    pub trials: u64,
+}
+
+/// A fault to plant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    /// None: the base against itself.
+    None,
+    /// So much more sender CPU for each byte, as a share of the base's.
+    Cpu(f64),
+    /// One system call more for each fetch.
+    Call,
+    /// One copy more of each byte.
+    Copy,
+}
+
+/// What a proof is asked to do.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The program, built as ever.
+    pub base: PathBuf,
+    /// The same with the feature `planted`.
+    pub planted: PathBuf,
+    /// The scenario: one cell.
+    pub scenario: String,
+    /// Where the proof lies, or will lie.
+    pub folder: PathBuf,
+    /// The experiments.
+    pub experiments: Vec<Experiment>,
+    /// No progress.
+    pub quiet: bool,
+}
+
+/// Makes the gates that are still to be made.
+///
+/// # Errors
+/// A gate that could not run, or a folder that cannot be written.
+pub fn run(asked: &Asked) -> anyhow::Result<()> {
+    interrupt::listen().context("listening for Ctrl-C")?;
+    std::fs::create_dir_all(&asked.folder)
+        .with_context(|| format!("mkdir {}", asked.folder.display()))?;
+    let file = asked.folder.join(POWER);
+    let (mut writer, proof, done) = match file.is_file() {
+        true => {
+            let (proof, trials) = read(&file)?;
+            (Writer::append(&file)?, Some(proof), trials)
+        }
+        false => (Writer::create(&asked.folder, "", POWER)?, None, Vec::new()),
+    };
+    let proof = match proof {
+        Some(proof) => proof,
+        None => {
+            let proof = begun(asked)?;
+            writer.lines(&[Line::Proof(Box::new(proof.clone()))])?;
+            proof
+        }
+    };
+    let made = |name: &str| done.iter().filter(|trial| trial.experiment == name).count() as u64;
+    let mut left: Vec<(Experiment, u64)> =
+        asked.experiments.iter().map(|one| (one.clone(), made(&one.name))).collect();
+    // The one that is furthest behind is next.
+    while let Some((experiment, made)) = left
+        .iter_mut()
+        .filter(|(one, made)| *made < one.trials)
+        .min_by(|(a, x), (b, y)| (*x * b.trials.max(1)).cmp(&(*y * a.trials.max(1))))
+    {
+        let trial = trial(asked, experiment, proof.base_ns_per_kib)?;
+        let Some(trial) = trial else { return Ok(()) };
+        *made += 1;
+        if !asked.quiet {
+            let (name, all) = (&experiment.name, experiment.trials);
+            eprintln!("zclab: {name} {made} of {all}: {}", trial.verdict);
+        }
+        writer.lines(&[Line::Trial(Box::new(trial))])?;
+    }
+    Ok(())
+}
+
+/// A proof, read back.
+///
+/// # Errors
+/// A file that is none.
+pub fn read(file: &Path) -> anyhow::Result<(Proof, Vec<Trial>)> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    let (mut proof, mut trials) = (None, Vec::new());
+    // What was cut off is no line; what was measured before it stays.
+    for (index, line) in text.split_inclusive('\n').filter(|l| l.ends_with('\n')).enumerate() {
+        let at = || format!("{} line {}", file.display(), index + 1);
+        match serde_json::from_str(line).with_context(at)? {
+            Line::Proof(first) => proof = Some(*first),
+            Line::Trial(trial) => trials.push(*trial),
+        }
+    }
+    let proof = proof.with_context(|| format!("{} has no proof line", file.display()))?;
+    Ok((proof, trials))
+}
+
+/// Learns what the base costs, from a gate against itself.
+fn begun(asked: &Asked) -> anyhow::Result<Proof> {
+    let Some((record, ..)) = gate(asked, &asked.base, "", Duration::from_secs(15), &[])? else {
+        bail!("interrupted")
+    };
+    let samples = record.cells.iter().flat_map(|cell| &cell.samples);
+    let costs: Vec<f64> = samples
+        .filter(|sample| sample.arm != Arm::Head && sample.bytes > 0)
+        .filter_map(|sample| {
+            let ns = sample.readings.get(reading::SENDER_CPU_NS)?;
+            Some(*ns as f64 / (sample.bytes as f64 / 1024.0))
+        })
+        .collect();
+    let base_ns_per_kib = zclab_report::stats::centre::mid_mean(&costs)
+        .with_context(|| format!("nothing was timed: {}", record.opening.timing))?;
+    Ok(Proof { base_ns_per_kib, opening: record.opening })
+}
+
+fn trial(asked: &Asked, one: &Experiment, base: f64) -> anyhow::Result<Option<Trial>> {
+    let planted = match one.fault {
+        Fault::None => String::new(),
+        Fault::Cpu(share) => format!("cpu:{:.3}", base * share),
+        Fault::Call => "call".to_owned(),
+        Fault::Copy => "copy".to_owned(),
+    };
+    let exact = matches!(one.fault, Fault::Call | Fault::Copy);
+    let head = if one.fault == Fault::None { &asked.base } else { &asked.planted };
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(f64::NAN);
+    let only = ["--only", if exact { "exact" } else { "timing" }];
+    let Some((record, verdict, took)) = gate(asked, head, &planted, one.budget, &only)? else {
+        return Ok(None);
+    };
+    Ok(Some(Trial {
+        experiment: one.name.clone(),
+        planted,
+        budget_ns: one.budget.as_nanos() as u64,
+        took_ns: took.as_nanos() as u64,
+        load,
+        verdict,
+        timing: record.opening.timing.clone(),
+        launches: record.opening.rule.launches,
+        cells: record.cells.iter().filter_map(|cell| Packed::of(cell, exact)).collect(),
+    }))
+}
+
+/// One whole gate by a program of its own; its record, its verdict, how long it took. `None` when
+/// somebody asked to stop.
+fn gate(
+    asked: &Asked,
+    head: &Path,
+    planted: &str,
+    budget: Duration,
+    more: &[&str],
+) -> anyhow::Result<Option<(Record, String, Duration)>> {
+    let results = asked.folder.join("work");
+    let mut command = Command::new(&asked.base);
+    command.arg("gate").arg("--base").arg(&asked.base).arg("--head").arg(head);
+    command.arg("--budget").arg(format!("{}ms", budget.as_millis()));
+    command.arg("--results").arg(&results).arg("--quiet").args(more).arg(&asked.scenario);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+    if !planted.is_empty() {
+        command.env("ZCLAB_PLANTED", planted);
+    }
+    let begun = Instant::now();
+    let mut child = command.spawn().context("starting a gate")?;
+    let status = loop {
+        if let Some(status) = child.try_wait().context("waiting for a gate")? {
+            break status;
+        }
+        if begun.elapsed() > budget + SLACK || interrupt::asked() {
+            child.kill().context("ending a gate")?;
+            child.wait().context("waiting for a gate")?;
+            if interrupt::asked() {
+                return Ok(None);
+            }
+            bail!("a gate with a budget of {budget:?} did not end within {:?}", budget + SLACK);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let took = begun.elapsed();
+    if !matches!(status.code(), Some(0 | 1 | 3)) {
+        bail!("a gate ended with {status}");
+    }
+    let file = results.join("runs").join(LATEST).join(GATE);
+    let text =
+        std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    let record = zclab_report::gate::record::read(&text)
+        .with_context(|| format!("reading {}", file.display()))?;
+    let verdict = zclab_report::gate::report(&record).verdict.name().to_owned();
+    std::fs::remove_dir_all(results.join("runs")).context("removing a gate's folder")?;
+    Ok(Some((record, verdict, took)))
+}

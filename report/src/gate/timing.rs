@@ -1,0 +1,288 @@
+//! Does the head need more sender CPU for each byte than the base does?
+//!
+//! Within a turn the arms follow each other, so that what disturbs one disturbs its neighbours; the
+//! logarithm of their ratio cancels it. A launch is the mid-mean of its turns, what is said is the mean
+//! over launches, and the launch is what varies ([`crate::stats::interval`]). The control is treated
+//! as the head is: what it differs from the base by is what this machine makes of nothing.
+//!
+//! It is a **regression** only where the lower end of the 95 % interval lies beyond the margin and
+//! beyond the floor, and the permutation test, corrected for the number of cells, is significant; and,
+//! where the rule says so, when all of that happened again in fresh processes. An **improvement** is the
+//! same the other way round. It is a **pass** where the upper end of the interval lies within the
+//! margin: more than that is excluded. Everything else is **inconclusive**. Where the control itself
+//! lies beyond the margin, significantly, the measurement is **invalid** and nothing is said of the head.
+
+use super::record::{Arm, Measured, Phase, Record, Rule, Sample};
+use super::{Judged, Launch, Timing, Verdict};
+use crate::record::reading;
+use crate::stats::interval::over_launches;
+use crate::stats::paired::{self, Placed};
+use crate::stats::power::Hurdles;
+use crate::stats::{DECISIVE_MIN, Estimate, centre, permutation};
+use std::collections::BTreeMap;
+
+/// One turn: the ratios of its slices' sender CPU per KiB.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pair {
+    /// Which launch.
+    pub launch: u32,
+    /// Which turn of it.
+    pub turn: u32,
+    /// Head over base.
+    pub head: Option<f64>,
+    /// Control over base.
+    pub control: Option<f64>,
+}
+
+/// The paired samples of one phase, by launch and turn.
+#[must_use]
+pub fn pairs(measured: &Measured, phase: Phase) -> Vec<Pair> {
+    let (head, control) = log_ratios(measured, phase);
+    let mut turns: BTreeMap<(u32, u32), (Option<f64>, Option<f64>)> = BTreeMap::new();
+    for (place, log) in head {
+        turns.entry(place).or_default().0 = Some(log.exp());
+    }
+    for (place, log) in control {
+        turns.entry(place).or_default().1 = Some(log.exp());
+    }
+    turns
+        .into_iter()
+        .map(|((launch, turn), (head, control))| Pair { launch, turn, head, control })
+        .collect()
+}
+
+/// Cells whose first launches are a regression that nobody has looked at again, though the rule asks
+/// for it. The measuring part makes the launches of their confirmation.
+#[must_use]
+pub fn needs_confirmation(record: &Record) -> Vec<&str> {
+    judge(record)
+        .into_iter()
+        .zip(&record.cells)
+        .filter(|(timing, _)| {
+            let Ok(timing) = timing else { return false };
+            let failed = timing.first.verdict == Verdict::Regression;
+            record.opening.rule.confirm && failed && timing.confirmation.is_none()
+        })
+        .map(|(_, measured)| measured.id.as_str())
+        .collect()
+}
+
+/// What is said of each cell's times, in the record's order; an error says why there is nothing.
+#[must_use]
+pub fn judge(record: &Record) -> Vec<Result<Timing, String>> {
+    let rule = &record.opening.rule;
+    if record.opening.timing != "yes" {
+        let reason = record.opening.timing.trim_start_matches("no: ").to_owned();
+        return record.cells.iter().map(|_| Err(reason.clone())).collect();
+    }
+    let first = judge_phase(record, Phase::First);
+    let confirmation = judge_phase(record, Phase::Confirmation);
+    first
+        .into_iter()
+        .zip(confirmation)
+        .map(|(first, confirmation)| {
+            let first = first?;
+            let confirmation = confirmation.ok();
+            let verdict = both(first.verdict, confirmation.as_ref().map(|c| c.verdict), rule);
+            Ok(Timing { first, confirmation, verdict })
+        })
+        .collect()
+}
+
+/// What first launches and confirmation come to.
+fn both(first: Verdict, confirmation: Option<Verdict>, rule: &Rule) -> Verdict {
+    match (first, confirmation) {
+        (Verdict::Regression, None) if rule.confirm => Verdict::Inconclusive,
+        (Verdict::Regression, Some(again @ (Verdict::Regression | Verdict::Invalid))) => again,
+        (Verdict::Regression, Some(_)) => Verdict::Inconclusive,
+        (first, _) => first,
+    }
+}
+
+/// One phase of all cells: they share the correction for their number.
+fn judge_phase(record: &Record, phase: Phase) -> Vec<Result<Judged, String>> {
+    let drafts: Vec<Result<Draft, String>> =
+        record.cells.iter().map(|measured| Draft::new(measured, phase)).collect();
+    let of = |p: fn(&Draft) -> f64| -> Vec<f64> { drafts.iter().flatten().map(p).collect() };
+    let mut heads = permutation::holm(&of(|draft| draft.p)).into_iter();
+    let mut controls = permutation::holm(&of(|draft| draft.p_control)).into_iter();
+    let cells = heads.len();
+    drafts
+        .into_iter()
+        .map(|draft| {
+            let draft = draft?;
+            let (p_holm, p_control) = (heads.next(), controls.next());
+            let corrected = (p_holm.unwrap_or(1.0), p_control.unwrap_or(1.0));
+            Ok(draft.judge(&record.opening.rule, corrected, cells))
+        })
+        .collect()
+}
+
+/// What one cell's launches say, before the number of cells is known.
+struct Draft {
+    launches: Vec<Launch>,
+    ratio: Estimate,
+    control: Estimate,
+    /// Standard deviation of the launches' log-ratios.
+    spread: f64,
+    p: f64,
+    p_control: f64,
+    values: (Option<f64>, Option<f64>),
+}
+
+impl Draft {
+    fn new(measured: &Measured, phase: Phase) -> Result<Draft, String> {
+        if let Some(why) = measured.cell.as_ref().and_then(|cell| cell.untimed.clone()) {
+            return Err(why);
+        }
+        let launches = launches(measured, phase)?;
+        let logs = |of: fn(&Launch) -> f64| -> Vec<f64> {
+            launches.iter().map(|launch| of(launch).ln()).collect()
+        };
+        let (head, control) = (logs(|launch| launch.head), logs(|launch| launch.control));
+        let estimate = |logs: &[f64]| over_launches(logs).ok_or("no ratio is a number");
+        let (ratio, of_control) = (estimate(&head)?, estimate(&control)?);
+        let typical = |arm| paired::typical(&placed(measured, phase, arm)).map(|one| one.point);
+        Ok(Draft {
+            ratio: finite(ratio.map(f64::exp)),
+            control: finite(of_control.map(f64::exp)),
+            spread: spread(&head, ratio.point),
+            p: permutation::sign_flip(&head),
+            p_control: permutation::sign_flip(&control),
+            values: (typical(Arm::Base), typical(Arm::Head)),
+            launches,
+        })
+    }
+
+    fn judge(self, rule: &Rule, (p_holm, p_control): (f64, f64), cells: usize) -> Judged {
+        let Draft { launches, ratio, control, spread, p, values, .. } = self;
+        let (low, high) = control.interval.unwrap_or((control.point, control.point));
+        let floor = high.max(1.0 / low).max(1.0);
+        let margin = 1.0 + rule.margin.max(0.0);
+        // What the control shows for sure is a bias of this machine's, which more launches keep.
+        let lasting = if control.differs_from(1.0) { control.point.ln().abs() } else { 0.0 };
+        let hurdles = Hurdles {
+            spread,
+            launches: launches.len(),
+            margin: margin.ln(),
+            floor_lasting: lasting,
+            floor_shrinking: floor.ln() - lasting,
+            alpha: rule.alpha,
+            cells,
+            confirm: rule.confirm,
+        };
+        let smallest = hurdles.smallest_seen(launches.len());
+        let significant = p_holm < rule.alpha;
+        let verdict = if beyond(&control, margin) && p_control < rule.alpha {
+            Verdict::Invalid
+        } else if ratio.above(margin) && ratio.above(floor) && significant {
+            Verdict::Regression
+        } else if ratio.below(1.0 / margin) && ratio.below(1.0 / floor) && significant {
+            Verdict::Improvement
+        } else if excludes_more_than(&ratio, margin) {
+            Verdict::Pass
+        } else {
+            Verdict::Inconclusive
+        };
+        Judged {
+            smallest_seen: smallest.map(f64::exp).filter(|ratio| ratio.is_finite()),
+            launches_wanted: hurdles.launches_wanted((margin + 0.01).ln()),
+            ratio,
+            control,
+            launches,
+            p,
+            p_holm,
+            floor,
+            margin,
+            values,
+            verdict,
+        }
+    }
+}
+
+/// The estimate without an interval that no number can hold, as two launches of absurd values have.
+pub(super) fn finite(estimate: Estimate) -> Estimate {
+    let held = |(low, high): &(f64, f64)| low.is_normal() && high.is_normal();
+    Estimate { interval: estimate.interval.filter(held), ..estimate }
+}
+
+/// Whether the interval lies beyond the margin on either side.
+fn beyond(estimate: &Estimate, margin: f64) -> bool {
+    estimate.above(margin) || estimate.below(1.0 / margin)
+}
+
+/// Whether more than the margin is excluded.
+fn excludes_more_than(ratio: &Estimate, margin: f64) -> bool {
+    ratio.launches >= DECISIVE_MIN && ratio.interval.is_some_and(|(_, high)| high <= margin)
+}
+
+/// The launches that have pairs of both kinds, with their mid-means.
+fn launches(measured: &Measured, phase: Phase) -> Result<Vec<Launch>, String> {
+    if !measured.samples.iter().any(|sample| sample.phase == phase) {
+        return Err("no timing sample was recorded".into());
+    }
+    let (head, control) = log_ratios(measured, phase);
+    let by_launch = |logs: BTreeMap<(u32, u32), f64>| {
+        let mut launches: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+        for ((launch, _), log) in logs {
+            launches.entry(launch).or_default().push(log);
+        }
+        launches
+    };
+    let (heads, controls) = (by_launch(head), by_launch(control));
+    if heads.is_empty() {
+        return Err("no turn has sender CPU of both base and head".into());
+    }
+    let found: Vec<Launch> = heads
+        .into_iter()
+        .filter_map(|(launch, logs)| {
+            let head = centre::mid_mean(&logs)?.exp();
+            let control = centre::mid_mean(controls.get(&launch)?)?.exp();
+            let sane = head.is_normal() && control.is_normal();
+            sane.then_some(Launch { launch, head, control, turns: logs.len() })
+        })
+        .collect();
+    if found.is_empty() { Err("no launch has an A/A control".into()) } else { Ok(found) }
+}
+
+/// Log-ratios to the base of head and control, by launch and turn.
+type LogRatios = BTreeMap<(u32, u32), f64>;
+fn log_ratios(measured: &Measured, phase: Phase) -> (LogRatios, LogRatios) {
+    let base = placed(measured, phase, Arm::Base);
+    let to_base = |arm| paired::log_ratios(&placed(measured, phase, arm), &base);
+    (to_base(Arm::Head), to_base(Arm::Control))
+}
+
+/// Sender CPU per KiB of one arm's slices.
+fn placed(measured: &Measured, phase: Phase, arm: Arm) -> Vec<Placed> {
+    select(measured, phase, arm, |sample| per_kib(sample, reading::SENDER_CPU_NS))
+}
+
+/// A value of each of one arm's slices, of those that have it.
+pub(super) fn select(
+    measured: &Measured,
+    phase: Phase,
+    arm: Arm,
+    value: impl Fn(&Sample) -> Option<f64>,
+) -> Vec<Placed> {
+    let samples = measured.samples.iter();
+    samples
+        .filter(|sample| sample.phase == phase && sample.arm == arm)
+        .filter_map(|sample| {
+            let (launch, turn) = (sample.launch, sample.turn);
+            Some(Placed { launch, turn, value: value(sample)? })
+        })
+        .collect()
+}
+
+/// A reading for each KiB of payload.
+pub(super) fn per_kib(sample: &Sample, name: &str) -> Option<f64> {
+    let value = *sample.readings.get(name)?;
+    (sample.bytes > 0).then(|| value as f64 / (sample.bytes as f64 / 1024.0))
+}
+
+/// Standard deviation, with one degree of freedom spent on the mean.
+fn spread(values: &[f64], mean: f64) -> f64 {
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (squares / (values.len() as f64 - 1.0)).sqrt()
+}
