@@ -3,7 +3,8 @@
 use super::wire::{Cache, Trouble};
 use crate::cache::{CacheError, Device, PAGE_BYTES, Watched};
 use crate::counters::process_io;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use zclab_report::record::{CacheProof, Status};
 use zclab_strategies::Piece;
 
@@ -50,6 +51,18 @@ impl Witness {
             None => Err("the log has no segment".into()),
         };
         Ok(Witness { files: files.map_err(trouble)?, device })
+    }
+
+    /// Watches files that have yet to grow: each with its path and the length that it may reach.
+    ///
+    /// # Errors
+    /// A file that cannot be mapped.
+    pub fn of_growing<'a>(
+        files: impl Iterator<Item = (&'a Path, &'a File, u64)>,
+    ) -> Result<Witness, Trouble> {
+        let files = files.map(|(path, file, len_bytes)| Watched::growing(path, file, len_bytes));
+        let files = files.collect::<Result<_, _>>().map_err(trouble)?;
+        Ok(Witness { files, device: Err("nothing is looked at before a log has grown".into()) })
     }
 
     /// Brings the whole log into the state.

@@ -15,7 +15,8 @@
 //!   one by one as they are read, which is what following costs by a mapping. What has to touch a page
 //!   beforehand (`madvise(MADV_POPULATE_READ)`) is refused by the kernel, and is a row that says so.
 //! * **Each block begins anew**, with empty files, untimed: its pages are fresh, and all contenders
-//!   find the same. No disk has to hold more than what one block writes.
+//!   find the same. No disk has to hold more than what one block writes, and none of it is written
+//!   unless a strategy has it written: the files are never closed meanwhile (see `Watched::growing`).
 //! * **Dirty pages are not for dropping.** `POSIX_FADV_DONTNEED` begins to write them back and leaves
 //!   them (`mm/fadvise.c`), and reads with `RWF_DONTCACHE` leave alone what they did not bring in. A
 //!   direct read has the kernel write back its range first and wait for that (`mm/filemap.c`,
@@ -61,6 +62,7 @@ pub(super) fn elsewhere(file: RawFd) -> PathBuf {
 pub struct Tail {
     ask: Ask,
     copies: Vec<Copy>,
+    witness: Witness,
     board: Arc<Board>,
     producer: Receiver,
     consumers: u32,
@@ -103,9 +105,12 @@ impl Tail {
         };
         say(&mut producer.orders, &told).map_err(|e| io("write", "the producer's pipe", &e))?;
         producer.next()?;
+        let files = copies.iter().map(|copy| (copy.path.as_path(), &copy.file, copy.len_bytes));
+        let witness = Witness::of_growing(files)?;
         Ok(Tail {
             ask,
             copies,
+            witness,
             board: Arc::new(board),
             producer,
             consumers: spec.consumers,
@@ -220,9 +225,7 @@ impl Tail {
     /// # Errors
     /// A failed call.
     pub fn resident(&self, fetches: &[Vec<Piece>]) -> Result<(u64, u64), Trouble> {
-        let paths: Vec<_> =
-            self.copies.iter().map(|copy| (copy.path.clone(), copy.len_bytes)).collect();
-        Witness::open(&paths)?.resident_of(fetches)
+        self.witness.resident_of(fetches)
     }
 }
 
