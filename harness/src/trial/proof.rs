@@ -240,8 +240,13 @@ pub fn judge_after(
 }
 
 fn warm_pages_gone(proof: &CacheProof) -> bool {
-    let gone = proof.pages.saturating_sub(proof.resident_after);
-    gone > WARM_GONE_PAGES && (proof.resident_after as f64) < proof.pages as f64 * WARM_LEFT
+    have_gone(proof.pages, proof.resident_after)
+}
+
+/// Whether more of these pages are not resident any more than reclaim takes by the way.
+pub(super) fn have_gone(pages: u64, resident: u64) -> bool {
+    let gone = pages.saturating_sub(resident);
+    gone > WARM_GONE_PAGES && (resident as f64) < pages as f64 * WARM_LEFT
 }
 
 /// `/proc/self/io`'s block bytes, as a reading for [`judge_after`].
