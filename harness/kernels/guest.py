@@ -18,7 +18,7 @@ MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "crc32c_intel", "ext4",
            # Kernel TLS, and the cipher that it is asked for.
            "aesni_intel", "ctr", "ghash_generic", "gcm", "tls"]
 # Seconds: the guest's own watchdog, then QEMU's end.
-LIMIT, PATIENCE = 420, 480
+LIMIT, PATIENCE = 900, 960
 CONSOLE_LINES = 12
 
 
@@ -60,7 +60,7 @@ def libraries(program):
     return re.findall(r"(/\S+) \(0x", done.stdout) if done.returncode == 0 else []
 
 
-def initramfs(folder, work, zclab, filesystems):
+def initramfs(folder, work, zclab, checks):
     """Packs the guest's files; where they lie and which release they are for."""
     tree = work / "tree"
     shutil.rmtree(tree, ignore_errors=True)
@@ -71,7 +71,9 @@ def initramfs(folder, work, zclab, filesystems):
     for name, content in modules.items():
         (tree / "lib" / f"{name}.ko").write_bytes(content)
     (tree / "lib/order").write_text("\n".join(modules) + "\n")
-    (tree / "etc/guest").write_text(f"LIMIT={LIMIT}\nFILESYSTEMS='{' '.join(filesystems)}'\n")
+    settings = [f"LIMIT={LIMIT}", f"FILESYSTEMS='{' '.join(checks)}'"]
+    settings += [f"CHECK_{filesystem}='{scenarios}'" for filesystem, scenarios in checks.items()]
+    (tree / "etc/guest").write_text("\n".join(settings) + "\n")
     shutil.copy(shutil.which("busybox"), tree / "bin/busybox")
     shutil.copy(zclab, tree / "bin/zclab")
     for library in libraries(zclab):
@@ -97,9 +99,9 @@ def command(kernel, packed, logs, out):
             *disk("logs", logs), *disk("out", out)]
 
 
-def boot(folder, work, zclab, filesystems):
+def boot(folder, work, zclab, checks):
     """Boots a kernel to its end; the release, and the folder with what the guest left."""
-    packed, release = initramfs(folder, work, zclab, filesystems)
+    packed, release = initramfs(folder, work, zclab, checks)
     (kernel,) = [*folder.glob("boot/vmlinuz-*"), *folder.glob("usr/lib/modules/*/vmlinuz")]
     logs, out, left = work / "logs.img", work / "out.img", work / "left"
     for image, size in [(logs, 64 << 20), (out, 16 << 20)]:

@@ -1,8 +1,8 @@
 #!/bin/busybox sh
 # What does a guest do between its first process and power-off?
 #
-# It mounts what zclab looks at, checks the scenario once for each file system, writes whatever came of
-# it to the second disk as a tar archive, and powers off. A watchdog powers it off if it hangs.
+# It mounts what zclab looks at, checks scenarios on each file system, writes whatever came of it to the
+# second disk as a tar archive, and powers off. A watchdog powers it off if it hangs.
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc
@@ -19,9 +19,13 @@ mount -t ext4 /dev/vda /mnt/ext4 || echo "GUEST cannot mount ext4"
 mount -t tmpfs tmpfs /mnt/tmpfs
 uname -r >/tmp/out/release
 for filesystem in $FILESYSTEMS; do
-  zclab check kernels/catalogue --quiet --results "/tmp/results-$filesystem" \
+  # Which scenarios: /etc/guest has a variable for each file system.
+  eval "scenarios=\$CHECK_$filesystem"
+  zclab check $scenarios --quiet --results "/tmp/results-$filesystem" \
     --logs "/mnt/$filesystem/logs" >"/tmp/out/$filesystem.txt" 2>&1
-  echo "GUEST $filesystem: zclab ended with $?" | tee -a "/tmp/out/$filesystem.txt"
+  code=$?
+  echo "GUEST $filesystem: after $(cut -d. -f1 /proc/uptime) s zclab ended with $code" |
+    tee -a "/tmp/out/$filesystem.txt"
   cp /tmp/results-"$filesystem"/runs/*/run.jsonl "/tmp/out/$filesystem.jsonl"
 done
 dmesg >/tmp/out/dmesg.txt

@@ -13,8 +13,11 @@ use zclab_report::record::reading;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Nanos(pub u64);
 
-fn read_clock(clock: ClockId) -> Nanos {
-    // Both clocks exist on every Linux; a kernel without them could not have started this program.
+/// A clock that there is; 0 for the CPU clock of a process that has gone.
+#[must_use]
+#[inline]
+pub fn read_clock(clock: ClockId) -> Nanos {
+    // This process's own exist on every Linux; a kernel without them could not have started it.
     let time = clock_gettime(clock).map(|t| (t.tv_sec() as u64, t.tv_nsec() as u64));
     let (seconds, nanos) = time.unwrap_or_default();
     Nanos(seconds * 1_000_000_000 + nanos)

@@ -4,6 +4,7 @@ pub mod cache;
 pub mod cgroup;
 pub mod cmd;
 pub mod counters;
+pub mod cpus;
 pub mod doctor;
 pub mod gate;
 pub mod ledger;

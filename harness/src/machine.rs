@@ -209,6 +209,21 @@ fn network(set: &mut impl FnMut(&str, Value) -> Option<Value>) {
     set("loopback_mtu", number(read("/sys/class/net/lo/mtu")));
 }
 
+/// Whether this kernel is of a version, or a later one, by its release; taken to be where that says
+/// nothing of the kind. For claims that documents make of versions, and only for claims.
+pub(crate) fn is_at_least(version: (u32, u32)) -> bool {
+    let release = doctor::read("/proc/sys/kernel/osrelease").unwrap_or_default();
+    is_of(&release, version)
+}
+
+fn is_of(release: &str, version: (u32, u32)) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= version,
+        _ => true,
+    }
+}
+
 /// Whether the kernel accounts for softirq time apart, from its configuration.
 ///
 /// # Errors
@@ -255,6 +270,20 @@ mod tests {
         }
         assert!(facts["cpus"].as_u64().unwrap() >= 1);
         assert!(!facts["filesystem"].as_str().unwrap().starts_with("unavailable"));
+    }
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        for (release, expected) in [
+            ("5.10.0-46-cloud-amd64", false),
+            ("5.12.0", true),
+            ("5.9-rc1", false),
+            ("6.1.0", true),
+            ("7.3.4+deb13-cloud-amd64", true),
+            ("", true),
+        ] {
+            assert_eq!(is_of(release, (5, 12)), expected, "{release}");
+        }
     }
 
     #[test]

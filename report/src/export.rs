@@ -121,7 +121,9 @@ pub fn run(records: &[Record], format: Format) -> Exported {
     write(&Suite::of_runs(records), format)
 }
 
-fn write(suite: &Suite, format: Format) -> Exported {
+/// A suite in a format. Making the suite is what takes time: several formats can share one.
+#[must_use]
+pub fn write(suite: &Suite, format: Format) -> Exported {
     match format {
         Format::Junit => Exported::Text(junit::write(suite)),
         Format::Github => Exported::Text(github::summary(suite)),

@@ -50,6 +50,8 @@ pub enum Metric {
     TotalCpu,
     /// Payload per second.
     Throughput,
+    /// What a canary got done on the sender's CPU, in percent of what a whole CPU gets done.
+    CpuLeft,
     /// Data-path system calls of the measured side per MiB.
     Syscalls,
     /// User-kernel crossings per MiB: two for each system call.
@@ -76,11 +78,12 @@ pub enum Metric {
 
 impl Metric {
     /// All, in the order of tables and exports.
-    pub const ALL: [Metric; 15] = [
+    pub const ALL: [Metric; 16] = [
         Metric::SenderCpu,
         Metric::ReceiverCpu,
         Metric::TotalCpu,
         Metric::Throughput,
+        Metric::CpuLeft,
         Metric::Syscalls,
         Metric::ModeSwitches,
         Metric::Voluntary,
@@ -101,6 +104,7 @@ impl Metric {
             Metric::ReceiverCpu => ["Receiver CPU", "ns/KiB", "receiver_cpu_ns_per_kib"],
             Metric::TotalCpu => ["Total CPU", "ns/KiB", "total_cpu_ns_per_kib"],
             Metric::Throughput => ["Throughput", "MiB/s", "throughput_mib_per_s"],
+            Metric::CpuLeft => ["CPU left to others", "% of a CPU", "cpu_left_percent"],
             Metric::Syscalls => ["System calls", "per MiB", "syscalls_per_mib"],
             Metric::ModeSwitches => ["Mode switches", "per MiB", "mode_switches_per_mib"],
             Metric::Voluntary => {
@@ -155,6 +159,10 @@ impl Metric {
             Metric::Throughput => {
                 "payload at the receiver over the wall clock, first call to last byte counted"
             }
+            Metric::CpuLeft => {
+                "work of a canary on the sender's CPU (SCHED_IDLE), first call to last, over what it \
+                does in that time when it has the CPU to itself, measured before each slice"
+            }
             Metric::Syscalls => "the lab's wrapper around each data-path call",
             Metric::ModeSwitches => {
                 "2 × system calls: once into the kernel, once back; calls as sys_enter showed them \
@@ -175,10 +183,10 @@ impl Metric {
         }
     }
 
-    /// Whether less is better; throughput is the exception.
+    /// Whether less is better; throughput and what is left to others are the exceptions.
     #[must_use]
     pub fn less_is_better(self) -> bool {
-        self != Metric::Throughput
+        !matches!(self, Metric::Throughput | Metric::CpuLeft)
     }
 
     /// Whether it counts events that may be too rare for a median to show; charts show their mean.
@@ -225,6 +233,7 @@ impl Metric {
             }
             Metric::Throughput if sample.wall_ns == 0 => Err("the wall clock did not move".into()),
             Metric::Throughput => Ok((mib / (sample.wall_ns as f64 / 1e9), Provenance::Counted)),
+            Metric::CpuLeft => cpu_left(sample).map(|left| (left, Provenance::Counted)),
             Metric::Syscalls => per(reading::SYSCALLS, mib),
             Metric::ModeSwitches => per(reading::SYSCALLS, mib / 2.0),
             Metric::Voluntary => per(reading::VOLUNTARY_SWITCHES, mib),
@@ -260,6 +269,18 @@ pub fn device_bytes(sample: &Sample) -> Result<(u64, Provenance), String> {
         (None, None, Some(proof)) => Err(proof.device.clone()),
         (None, None, None) => Err(format!("no reading {}", reading::IO_READ_BYTES)),
     }
+}
+
+/// Work that a canary did in percent of what it would have done with the CPU to itself.
+fn cpu_left(sample: &Sample) -> Result<f64, String> {
+    let work = read(sample, reading::CANARY_WORK)?;
+    let wall_ns = read(sample, reading::CANARY_NS)?;
+    let alone = read(sample, reading::CANARY_CONTROL_WORK)?;
+    let alone_ns = read(sample, reading::CANARY_CONTROL_CPU_NS)?;
+    if alone == 0.0 || alone_ns == 0.0 || wall_ns == 0.0 {
+        return Err("the canary got no CPU even beside a sleeping sender".into());
+    }
+    Ok(100.0 * (work / wall_ns) / (alone / alone_ns))
 }
 
 fn read(sample: &Sample, name: &str) -> Result<f64, String> {

@@ -8,10 +8,12 @@
 mod row;
 mod side;
 
+pub(crate) use row::same;
 pub use row::{Bottleneck, Figure, Row, State, Trouble};
 pub use side::Side;
 
 use crate::format;
+use crate::metric::Metric;
 use crate::record::{Axis, Measured, Record, Scenario, reading};
 use serde_json::Value;
 
@@ -61,6 +63,29 @@ impl<'a> Study<'a> {
     #[must_use]
     pub fn transforms(&self) -> bool {
         self.rows().flat_map(Row::samples).any(|s| s.readings.contains_key(reading::SENT_BYTES))
+    }
+
+    /// Whether a canary worked beside any cell.
+    #[must_use]
+    pub fn canary(&self) -> bool {
+        self.rows().flat_map(Row::samples).any(|s| s.readings.contains_key(reading::CANARY_WORK))
+    }
+
+    /// Whether there is anything to show of a metric that only some scenarios have.
+    #[must_use]
+    pub fn shows(&self, metric: Metric) -> bool {
+        match metric {
+            Metric::SentBytes => self.transforms(),
+            Metric::CpuLeft => self.canary(),
+            _ => true,
+        }
+    }
+
+    /// The metrics that are compared with the baseline turn by turn, and are there.
+    #[must_use]
+    pub fn compared(&self) -> Vec<Metric> {
+        let compared = self.side.compared().into_iter();
+        compared.filter(|metric| self.shows(*metric)).collect()
     }
 
     /// Lays out one scenario of a record.

@@ -12,6 +12,7 @@ pub use export::{cmp_csv, cmp_json};
 pub use gate::gate;
 
 use crate::demand;
+use crate::expect;
 use crate::format::{self, NONE};
 use crate::metric::Metric;
 use crate::record::Record;
@@ -66,6 +67,9 @@ fn scenario(study: &Study) -> String {
         }
         out += &format!("{table}\n");
     }
+    for expectation in expect::verdicts(study) {
+        out += &format!("expect: {expectation}\n");
+    }
     for statement in demand::statements(study) {
         out += &format!("{statement}\n");
     }
@@ -104,6 +108,11 @@ fn header(study: &Study, copies: bool) -> Vec<String> {
         unit(Metric::TotalCpu),
         unit(Metric::Throughput),
         ratio(Metric::Throughput),
+    ]);
+    if study.canary() {
+        header.extend([unit(Metric::CpuLeft), ratio(Metric::CpuLeft)]);
+    }
+    header.extend([
         "held back\nby".into(),
         unit(Metric::Syscalls),
         unit(Metric::ModeSwitches),
@@ -146,6 +155,11 @@ fn cells(study: &Study, point: &Point, row: &Row, copies: bool) -> Vec<String> {
         figure(Metric::TotalCpu),
         figure(Metric::Throughput),
         ratio(row, Metric::Throughput),
+    ]);
+    if study.canary() {
+        cells.extend([figure(Metric::CpuLeft), ratio(row, Metric::CpuLeft)]);
+    }
+    cells.extend([
         row.bottleneck.name().into(),
         figure(Metric::Syscalls),
         figure(Metric::ModeSwitches),

@@ -9,6 +9,7 @@
 //! - one launch gives no interval, and two give one of absurd width, hence no winner.
 
 mod hot;
+mod left;
 mod sent;
 mod sentence;
 mod standing;
@@ -69,7 +70,8 @@ pub fn answer(study: &Study) -> Answer {
             let standings: Vec<Standing> =
                 panel.points.iter().map(|point| standing(study, point)).collect();
             let of_the_scan = sentence::of_panel(study, panel, &standings);
-            let mut clauses = sentence::against_baseline(study, panel);
+            let mut clauses = left::clauses(study, panel);
+            clauses.extend(sentence::against_baseline(study, panel));
             // Where there were hot consumers, what became of them is the answer.
             let sentence = match hot::of_panel(study, panel) {
                 Some(sentence) => {
@@ -201,7 +203,7 @@ pub fn without_result(study: &Study) -> Vec<NoResult> {
 }
 
 /// A point's place in the matrix, in words.
-fn condition(study: &Study, panel: &Panel, point: &crate::study::Point) -> String {
+pub(crate) fn condition(study: &Study, panel: &Panel, point: &crate::study::Point) -> String {
     let x = match study.x {
         Some(axis) => format!("{} {}", format::parameter_name(&axis.name), study.x_label(point)),
         None => String::new(),

@@ -61,7 +61,7 @@ fn many_cells() -> Record {
                 let text = text.replace("\"fetch\":65536", &format!("\"fetch\":{fetch}"));
                 let read = record::read(&text).expect("readable");
                 assert_eq!(read.cells[0].id, id);
-                let lines = text.lines().skip(1).map(|line| serde_json::from_str(line));
+                let lines = text.lines().skip(1).map(serde_json::from_str);
                 gate.lines.extend(lines.map(|line| line.expect("a line")));
             }
         }

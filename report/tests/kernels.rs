@@ -141,7 +141,7 @@ fn a_share_below_the_bound_is_not_shared() {
         None
     };
     let matrix = Matrix::of(listing(&["7.3"]), &[vec![record(edit)]]);
-    assert_eq!(fate(&matrix, "sendfile", 0), Fate::Copied(0.0));
+    assert_eq!(fate(&matrix, "sendfile", 0), Fate::Uncopied);
     let (sentence, _) = answer(&matrix);
     assert!(sentence.contains("nothing shared"), "{sentence}");
 }
@@ -150,8 +150,7 @@ fn a_share_below_the_bound_is_not_shared() {
 fn the_sentence_claims_only_what_every_kernel_showed() {
     let agreed = Matrix::of(listing(&["5.10", "7.3"]), &[vec![record(plain)], vec![record(plain)]]);
     let (sentence, clauses) = answer(&agreed);
-    let expected =
-        "On all 2 kernels tried (5.10 to 7.3) sendfile puts the log’s own pages into the socket";
+    let expected = "On all 2 kernels tried (5.10 to 7.3) sendfile hands on the log’s own pages";
     assert!(sentence.starts_with(expected), "{sentence}");
     assert!(clauses.contains(&"mmap-write copies each byte once before it leaves.".to_owned()));
     let split = Matrix::of(listing(&["5.10", "6.1"]), &[vec![record(plain)], vec![record(odd)]]);
@@ -160,6 +159,88 @@ fn the_sentence_claims_only_what_every_kernel_showed() {
     assert!(clauses.iter().any(|c| c.contains("Not the same everywhere: sendfile")), "{clauses:?}");
     let none = Matrix::of(listing(&["9.9"]), &[vec![]]);
     assert!(answer(&none).0.contains("No kernel was tried"));
+}
+
+/// The record of a kernel with one cell of `mover` for each of these parameters.
+fn routed(cells: &[(serde_json::Value, Ledger, Option<u64>)]) -> Record {
+    let mut builder = support::Builder::new();
+    for (index, (params, ledger, aliased)) in cells.iter().enumerate() {
+        let id = format!("kernels/routes/mover/{index}");
+        let ledger = Ledger { cell: id.clone(), ..ledger.clone() };
+        builder.lines.push(Line::Ledger(ledger));
+        builder.lines.extend(aliased.map(|shared_bytes| {
+            Line::Aliasing(record::Aliasing {
+                cell: id.clone(),
+                shared_bytes,
+                probed_bytes: 100,
+                expected: None,
+                verdict: Agreement::Agrees,
+                reason: None,
+            })
+        }));
+        builder.lines.push(Line::Cell(record::Cell {
+            cell: id,
+            scenario: "kernels/routes".into(),
+            strategy: "mover".into(),
+            label: "mover".into(),
+            params: serde_json::from_value(params.clone()).expect("parameters"),
+            status: Status::Ok,
+            reasons: Vec::new(),
+            setup: BTreeMap::new(),
+        }));
+    }
+    builder.record()
+}
+
+#[test]
+fn ways_are_told_apart_and_summed_up() {
+    let unseen = || Ledger {
+        cpu_copies_per_byte: Compared { predicted: Some(0.0), observed: None },
+        agreement: Agreement::Unobserved,
+        ..ledger("", 0.0, 0.0)
+    };
+    let veth = |gathers: &str| json!({"sink": "tcp-veth", "scatter_gather": gathers});
+    let tail = [
+        (veth("off"), ledger("", 1.0, 0.0), None),
+        (json!({"sink": "pipe"}), unseen(), Some(100)),
+        (json!({"sink": "file"}), unseen(), None),
+        (json!({"source": "tcp-loopback", "feed": "send"}), ledger("", 2.0, 0.0), None),
+    ];
+    let kernel = |copies: f64, share: f64| {
+        routed(&[&[(veth("on"), ledger("", copies, share), None)], &tail[..]].concat())
+    };
+    let records = [vec![kernel(0.0, 1.0)], vec![kernel(1.0, 0.0)], vec![kernel(0.0, 1.0)], vec![]];
+    let matrix = Matrix::of(listing(&["5.10", "6.1", "7.3", "9.9"]), &records);
+    let ways = matrix.ways();
+    let words: Vec<String> = ways.iter().map(|way| way.words()).collect();
+    assert_eq!(
+        words,
+        [
+            "TCP to another host over veth",
+            "TCP to another host over veth, its device without scatter-gather",
+            "pipe",
+            "file",
+            "TCP over loopback, fed by send",
+        ]
+    );
+    let said = |way: usize| -> Vec<(String, String)> {
+        let said = matrix.summary(ways[way], "mover").into_iter();
+        said.map(|said| (said.text, said.places)).collect()
+    };
+    let pair = |text: &str, places: &str| (text.to_owned(), places.to_owned());
+    assert_eq!(said(0), [pair("shared", ""), pair("×1", "6.1")]);
+    assert_eq!(said(1), [pair("×1", "")]);
+    assert_eq!(said(2), [pair("shared, by the probe", "")]);
+    assert_eq!(said(3), [pair("unobserved", "")]);
+    assert_eq!(said(4), [pair("×2", "")]);
+    let (_, clauses) = answer(&matrix);
+    for clause in [
+        "Not the same everywhere: mover.",
+        "Nothing was shared on this way: file.",
+        "mover copies each byte twice on its way in.",
+    ] {
+        assert!(clauses.iter().any(|one| one == clause), "{clause}: {clauses:?}");
+    }
 }
 
 #[test]

@@ -201,6 +201,9 @@ pub struct Route {
     /// The receiver copies the bytes out (`copy`), rather than dropping them in the kernel
     /// (`discard`).
     pub receiver_copies: bool,
+    /// `sendfile` into a pipe is a splice: since Linux 5.12 (sendfile(2)). Before, the pipe was written
+    /// as a file is, by a copy (`iter_file_splice_write` in `fs/splice.c`).
+    pub sendfile_splices: bool,
 }
 
 impl Route {
@@ -215,6 +218,7 @@ impl Route {
             tx_checksum: true,
             outside_blocks: 0.0,
             receiver_copies: true,
+            sendfile_splices: true,
         }
     }
 

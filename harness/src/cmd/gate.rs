@@ -1,5 +1,6 @@
 //! `zclab gate`: did this get worse than that?
 
+use super::export;
 use super::run::PlaceArgs;
 use crate::gate::program::Program;
 use crate::gate::{Asked, Compare, accept};
@@ -11,13 +12,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
-use zclab_report::gate::{self, Report, Verdict};
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    Json,
-}
-#[derive(Debug)]
-pub struct Exported;
+use zclab_report::export::Format;
+use zclab_report::gate::{self, Report, Undecided};
 
 /// Compare two builds of zclab, two strategies, or a build with accepted counts, and pass or fail
 #[derive(Debug, clap::Args)]
@@ -44,6 +40,9 @@ pub struct Args {
     /// And this one is judged
     #[arg(long, value_name = "LABEL", requires = "strategy_a")]
     strategy_b: Option<String>,
+    /// Say it again from the record of a gate, or its folder: nothing is measured
+    #[arg(long, value_name = "RECORD", conflicts_with_all = ["base", "baseline", "accept", "strategy_a", "scenarios"])]
+    again: Option<PathBuf>,
     /// How long all launches may take, a confirmation included
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     budget: Duration,
@@ -57,7 +56,7 @@ pub struct Args {
     #[arg(long, value_name = "CODE", default_value = "three")]
     inconclusive: Inconclusive,
     /// Print in this format instead of a table
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = export::format())]
     format: Option<Format>,
     /// Write that to a file, or to files in a folder where the format has several
     #[arg(long, value_name = "PATH", requires = "format")]
@@ -94,7 +93,7 @@ Examples:
   zclab gate --strategy-a mmap-write --strategy-b sendfile quick/size
   zclab gate --accept                            keep this program's counts …
   zclab gate --baseline results/baseline/counts.jsonl      … and compare with them elsewhere
-  zclab gate --base main --format junit --out gate.xml
+  zclab gate --again results/runs/latest-gate --format junit --out gate.xml
   zclab gate my.toml                             the [[expect]] rules of a scenario
 
 Verdicts: pass, improvement (0) · regression (1) · inconclusive, invalid (3, or as --inconclusive says)
@@ -108,6 +107,9 @@ const DEFAULT: &str = "gate";
 /// # Errors
 /// What kept the gate from starting or going on.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if let Some(record) = &args.again {
+        return say(&args, &gate_file(record)?);
+    }
     let scenarios = match args.scenarios.is_empty() {
         true => scenario::load(&[DEFAULT.to_owned()])?,
         false => scenario::load(&args.scenarios)?,
@@ -138,8 +140,28 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         println!("accepted: {}", into.display());
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} {}", record.cells.len(), outcome.record.display());
-    Ok(ExitCode::SUCCESS)
+    say(&args, &outcome.record)
+}
+
+/// Judges a record, writes its page, prints what was asked for; the exit code.
+fn say(args: &Args, file: &Path) -> anyhow::Result<ExitCode> {
+    let record = read(file)?;
+    let report = gate::report(&record);
+    let page = write_page(&report, file)?;
+    print(args, &report, file, &page)?;
+    Ok(ExitCode::from(report.verdict.exit_code(args.inconclusive.undecided())))
+}
+
+/// The record that a path means: the file itself, or the one in a folder.
+///
+/// # Errors
+/// Neither is there.
+pub fn gate_file(path: &Path) -> anyhow::Result<PathBuf> {
+    let file = if path.is_dir() { path.join(crate::gate::GATE) } else { path.to_owned() };
+    match file.is_file() {
+        true => Ok(file),
+        false => bail!("{} is no record of a gate, nor a folder with one", path.display()),
+    }
 }
 
 /// What is compared with what; nothing where only a scenario's own rules are asked for.
@@ -184,8 +206,7 @@ pub fn read(file: &Path) -> anyhow::Result<gate::record::Record> {
 /// What could not be written.
 pub fn write_page(report: &Report, record: &Path) -> anyhow::Result<PathBuf> {
     let path = record.with_file_name("index.html");
-    let _ = report;
-    let page = String::new();
+    let page = zclab_report::page::gate(report);
     std::fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
     Ok(path)
 }
@@ -193,33 +214,20 @@ pub fn write_page(report: &Report, record: &Path) -> anyhow::Result<PathBuf> {
 fn print(args: &Args, report: &Report, record: &Path, page: &Path) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let Some(format) = args.format else {
-        let _ = report;
-        let _ = &mut out;
+        out.write_all(zclab_report::table::gate(report).as_bytes())?;
         writeln!(out, "record: {}", record.display())?;
         writeln!(out, "page: {}", page.display())?;
         return Ok(());
     };
-    let _ = format;
-    write(&Exported, args.out.as_deref())
-}
-
-/// Writes what was exported to where it was asked for, or to stdout.
-///
-/// # Errors
-/// What could not be written.
-pub fn write(exported: &Exported, to: Option<&Path>) -> anyhow::Result<()> {
-    let _ = (exported, to);
-    bail!("not here yet")
+    export::write(&zclab_report::export::gate(report, format), args.out.as_deref())
 }
 
 impl Inconclusive {
-    fn code(self, verdict: Verdict) -> u8 {
-        match (verdict, self) {
-            (Verdict::Pass | Verdict::Improvement, _) => 0,
-            (Verdict::Regression, _) => 1,
-            (Verdict::Inconclusive | Verdict::Invalid, Inconclusive::Three) => 3,
-            (Verdict::Inconclusive | Verdict::Invalid, Inconclusive::Fail) => 1,
-            (Verdict::Inconclusive | Verdict::Invalid, Inconclusive::Pass) => 0,
+    fn undecided(self) -> Undecided {
+        match self {
+            Inconclusive::Three => Undecided::Own,
+            Inconclusive::Fail => Undecided::Fail,
+            Inconclusive::Pass => Undecided::Pass,
         }
     }
 }

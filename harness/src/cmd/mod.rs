@@ -4,6 +4,7 @@ pub mod check;
 pub mod cmp;
 pub mod completions;
 pub mod doctor;
+pub mod export;
 pub mod gate;
 pub mod gate_power;
 pub mod list;
@@ -75,6 +76,9 @@ enum Command {
     /// What appends to a log whose end is followed: a part of a trial.
     #[command(hide = true)]
     Append,
+    /// Takes what a sender leaves of its CPU: a part of a trial.
+    #[command(hide = true)]
+    Canary,
 }
 
 /// Runs the subcommand that was asked for.
@@ -100,6 +104,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Man(args) => man::run(args, Cli::command()),
         Command::Trial => crate::trial::child::run().map(|()| ExitCode::SUCCESS),
         Command::Receive => crate::trial::receiver::run().map(|()| ExitCode::SUCCESS),
+        Command::Canary => crate::trial::canary::run().map(|()| ExitCode::SUCCESS),
         Command::Feed => crate::trial::ingest::feeder::run().map(|()| ExitCode::SUCCESS),
         Command::Append => crate::trial::tail::producer::run().map(|()| ExitCode::SUCCESS),
     }

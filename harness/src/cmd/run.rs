@@ -1,6 +1,7 @@
 //! `zclab run`: measure scenarios, and make pages of what was measured.
 
 use super::report::{record_file, write_site};
+use crate::cpus::{Asked, Numbers};
 use crate::run::{Outcome, Places, Purpose, To};
 use crate::scenario;
 use anyhow::{Context, bail};
@@ -33,7 +34,9 @@ Examples:
   zclab run my-scenario.toml                  your own (format: scenarios/README.md)
   zclab run --resume results/runs/latest      go on after Ctrl-C or a crash
   zclab run quick/size --logs /mnt/nvme/logs  read the log from another file system
-  zclab run routes/remote --to 192.0.2.7:7070 send to `zclab sink` on another host";
+  zclab run routes/remote --to 192.0.2.7:7070 send to `zclab sink` on another host
+  zclab run quick --numa 1                    all of it on one NUMA node
+  zclab run consume/senders --sender-cpus 0-7 --receiver-cpus 8-15";
 
 /// Where things lie and how much is said: the same for every command that moves bytes.
 #[derive(Debug, clap::Args)]
@@ -54,6 +57,17 @@ pub struct PlaceArgs {
     /// File with the token of that sink [default: the environment variable ZCLAB_TOKEN]
     #[arg(long, value_name = "FILE", requires = "to")]
     token_file: Option<PathBuf>,
+    /// CPUs of the sending processes: 0-3,8
+    #[arg(long, value_name = "LIST")]
+    sender_cpus: Option<Numbers>,
+    /// CPUs of the receiving processes [default of both: the first and the last CPU; of one beside
+    /// the other: the rest]
+    #[arg(long, value_name = "LIST")]
+    receiver_cpus: Option<Numbers>,
+    /// NUMA node whose memory all processes take, the log's page cache included, and whose CPUs,
+    /// where no others are named
+    #[arg(long, value_name = "NODE")]
+    numa: Option<usize>,
     /// No progress on stderr
     #[arg(short, long)]
     quiet: bool,
@@ -71,6 +85,11 @@ impl PlaceArgs {
             logs: self.logs.clone().unwrap_or_else(|| self.results.join("logs")),
             scratch: self.scratch.clone(),
             to: self.to.clone().map(|address| To { address, token_file: self.token_file.clone() }),
+            cpus: Asked {
+                sender: self.sender_cpus.clone(),
+                receiver: self.receiver_cpus.clone(),
+                node: self.numa,
+            },
             quiet: self.quiet,
             verbose: self.verbose,
         }
@@ -89,6 +108,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             let record = super::report::read(path)?;
             places.logs = recorded_logs(&record, args.places.logs.as_deref())
                 .with_context(|| path.display().to_string())?;
+            places.cpus = recorded_cpus(&record, places.cpus)?;
             recorded_scenarios(&record, path)?
         }
         None if args.scenarios.is_empty() => {
@@ -120,6 +140,15 @@ fn recorded_logs(record: &Record, asked: Option<&Path>) -> anyhow::Result<PathBu
         ),
         _ => Ok(recorded),
     }
+}
+
+/// Where the processes of a record ran: a run is never taken up in another place.
+fn recorded_cpus(record: &Record, asked: Asked) -> anyhow::Result<Asked> {
+    let recorded = Asked::recorded(&record.run.machine);
+    if asked != Asked::default() && asked != recorded {
+        bail!("the run was measured with {recorded}; it cannot go on with {asked}");
+    }
+    Ok(recorded)
 }
 
 /// The folder of file sinks that a record was measured with, if it was not the folder of logs.
@@ -165,6 +194,9 @@ pub fn finish(outcome: &Outcome, pages: bool) -> anyhow::Result<ExitCode> {
     let record = super::report::read(&outcome.record)?;
     let mut out = std::io::stdout().lock();
     for study in zclab_report::study::studies(&record) {
+        for expectation in zclab_report::expect::verdicts(&study) {
+            writeln!(out, "{}: expect: {expectation}", study.scenario.scenario)?;
+        }
         for statement in zclab_report::demand::statements(&study) {
             writeln!(out, "{}: {statement}", study.scenario.scenario)?;
         }

@@ -17,6 +17,7 @@ pub mod perf;
 pub mod privileges;
 pub mod sockets;
 pub mod storage;
+pub mod topology;
 pub mod tracepoints;
 pub mod uring;
 
@@ -120,6 +121,7 @@ pub fn examine(dirs: &[PathBuf]) -> Vec<Capability> {
     group("limits", limits::rows);
     group("memory", memory::rows);
     group("accounting", accounting::rows);
+    group("topology", topology::rows);
     for dir in dirs {
         let (name, dir) = (format!("storage:{}", dir.display()), dir.clone());
         all.extend(gathered(&name, PATIENCE, move || storage::rows(&dir)));

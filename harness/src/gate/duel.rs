@@ -134,7 +134,7 @@ impl<'a> Duel<'a> {
     #[must_use]
     pub fn refused(&self, ready: &Ready, ground: Ground) -> Option<(Arm, Trouble)> {
         [Arm::Base, Arm::Head].into_iter().find_map(|arm| {
-            cells::refused(&self.cell(arm), ready, ground.link).map(|trouble| (arm, trouble))
+            cells::refused(&self.cell(arm), ready, ground).map(|trouble| (arm, trouble))
         })
     }
 

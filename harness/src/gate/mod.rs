@@ -165,7 +165,8 @@ pub fn run(asked: &Asked) -> anyhow::Result<Outcome> {
     let mut evidence = Evidence::load();
     let runs = asked.places.results.join("runs");
     let run_id = writer::run_id();
-    let mut session = Session::new(asked, duels, &mut evidence)?;
+    let cpus = asked.places.cpus.settle()?;
+    let mut session = Session::new(asked, &cpus, duels, &mut evidence)?;
     let launches = session.plan()?;
     let mut writer = Writer::create(&runs, &run_id, GATE)?;
     writer::point(LATEST, &runs, &run_id)?;

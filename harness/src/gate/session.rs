@@ -8,6 +8,7 @@ use super::counts::{self, CAPTURES};
 use super::duel::{Duel, Sides};
 use super::launch::{Launched, Plan, TURNS};
 use super::{Asked, Compare, plan};
+use crate::cpus::Cpus;
 use crate::run::cells::Ground;
 use crate::run::evidence::Evidence;
 use crate::run::interrupt;
@@ -37,6 +38,7 @@ struct Entry<'a> {
 /// Everything of a gate.
 pub struct Session<'a> {
     asked: &'a Asked,
+    cpus: &'a Cpus,
     entries: Vec<Entry<'a>>,
     evidence: &'a mut Evidence,
     /// Holds the file systems that were made for the gate.
@@ -53,6 +55,7 @@ impl<'a> Session<'a> {
     /// A log that cannot be had.
     pub fn new(
         asked: &'a Asked,
+        cpus: &'a Cpus,
         duels: Vec<Duel<'a>>,
         evidence: &'a mut Evidence,
     ) -> anyhow::Result<Session<'a>> {
@@ -91,7 +94,7 @@ impl<'a> Session<'a> {
         let style = "[{bar:30}] {percent}% {eta} left  {wide_msg}";
         bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| bar.style()));
         let launches = Err("nothing was planned".to_owned());
-        Ok(Session { asked, entries, evidence, _volumes: volumes, bar, launches })
+        Ok(Session { asked, cpus, entries, evidence, _volumes: volumes, bar, launches })
     }
 
     /// `yes`, or `no: ` and why the kernel's programs count nothing.
@@ -117,7 +120,7 @@ impl<'a> Session<'a> {
     fn refuse(&mut self) {
         for entry in &mut self.entries {
             let Some((ready, dir)) = entry.place.clone() else { continue };
-            let ground = ground(self.asked, &dir);
+            let ground = ground(self.asked, self.cpus, &dir);
             if let Some((arm, trouble)) = entry.duel.refused(&ready, ground) {
                 entry.give_up(arm, trouble);
             }
@@ -134,7 +137,7 @@ impl<'a> Session<'a> {
             self.bar.set_message(format!("trying {}", entry.line.cell));
             // The first of two fills caches and tells nothing of how long the second takes.
             entry.budget.turns = *TURNS.start();
-            let (sides, asked) = (self.asked.compare.sides(), self.asked);
+            let (sides, asked) = (self.asked.compare.sides(), (self.asked, self.cpus));
             let first = entry.launched(sides, asked, Phase::First, 0);
             let tried =
                 if first.is_some() { entry.launched(sides, asked, Phase::First, 1) } else { None };
@@ -196,7 +199,7 @@ impl<'a> Session<'a> {
             return Ok(());
         };
         self.bar.set_message(format!("counting {}", entry.line.cell));
-        let on = (sides, &ready, ground(self.asked, &dir));
+        let on = (sides, &ready, ground(self.asked, self.cpus, &dir));
         let arms: &[Arm] =
             if sides.base.is_some() { &[Arm::Base, Arm::Head] } else { &[Arm::Head] };
         self.evidence.begin(&ready.log);
@@ -225,7 +228,7 @@ impl<'a> Session<'a> {
         launches: u32,
         who: &[usize],
     ) -> anyhow::Result<()> {
-        let (sides, asked) = (self.asked.compare.sides(), self.asked);
+        let (sides, asked) = (self.asked.compare.sides(), (self.asked, self.cpus));
         for launch in 0..launches {
             for &at in who {
                 if interrupt::asked() {
@@ -288,7 +291,7 @@ impl Entry<'_> {
     fn launched(
         &mut self,
         sides: Sides,
-        asked: &Asked,
+        (asked, cpus): (&Asked, &Cpus),
         phase: Phase,
         launch: u32,
     ) -> Option<Launched> {
@@ -297,7 +300,7 @@ impl Entry<'_> {
             self.give_up(Arm::Base, trouble);
             return None;
         }
-        let ground = ground(asked, &dir);
+        let ground = ground(asked, cpus, &dir);
         let plan = Plan { duel: &self.duel, sides, ready: &ready, ground, budget: self.budget };
         match plan.launch(phase, launch) {
             Ok(launched) => launched,
@@ -316,8 +319,8 @@ fn warmed(ready: &Ready) -> Result<(), Trouble> {
     Witness::open(&segments).and_then(|witness| witness.arrange(Cache::Warm)).map(drop)
 }
 
-fn ground<'a>(asked: &'a Asked, beside: &'a std::path::Path) -> Ground<'a> {
-    Ground { scratch: asked.places.scratch(), beside, link: None }
+fn ground<'a>(asked: &'a Asked, cpus: &'a Cpus, beside: &'a std::path::Path) -> Ground<'a> {
+    Ground { scratch: asked.places.scratch(), beside, link: None, cpus }
 }
 
 /// The counts that were accepted, as those of the base.

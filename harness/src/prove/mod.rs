@@ -10,7 +10,7 @@ use crate::scenario;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::path::Path;
-use zclab_report::record::{Agreement, Measured, Record, Status};
+use zclab_report::record::{Agreement, Cell, Measured, Record, Status};
 
 /// What a log's bytes came to on their way.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -45,7 +45,7 @@ pub enum Found {
 pub struct Proof {
     /// The strategy.
     pub strategy: String,
-    /// The route: the kind of sink.
+    /// The route: the kind of sink, with `no-gather` where its device may not gather fragments.
     pub route: String,
     /// What was found.
     #[serde(flatten)]
@@ -86,8 +86,11 @@ pub enum Answer {
 /// # Errors
 /// What kept the check from running.
 pub fn prove(dir: &Path) -> Result<Place> {
-    let text = include_str!("scenario.toml");
-    let scenario = scenario::parse("prove", "scenario.toml of zclab doctor --prove", text)?;
+    let own = |name, text| scenario::parse(name, "a scenario of zclab doctor --prove", text);
+    let scenarios = [
+        own("prove", include_str!("scenario.toml"))?,
+        own("prove-no-gather", include_str!("no-gather.toml"))?,
+    ];
     let scratch = tempfile::Builder::new()
         .prefix("zclab-prove-")
         .tempdir_in(dir)
@@ -97,10 +100,11 @@ pub fn prove(dir: &Path) -> Result<Place> {
         logs: scratch.path().join("logs"),
         scratch: None,
         to: None,
+        cpus: crate::cpus::Asked::default(),
         quiet: true,
         verbose: false,
     };
-    let outcome = crate::run::run(&[scenario], Purpose::Check, &places, None)?;
+    let outcome = crate::run::run(&scenarios, Purpose::Check, &places, None)?;
     let path = &outcome.record;
     let text =
         std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
@@ -140,12 +144,22 @@ fn proof(measured: &Measured) -> Option<Proof> {
     };
     Some(Proof {
         strategy: cell.label.clone(),
-        route: cell.params.get("sink").and_then(|sink| sink.as_str()).unwrap_or("").to_owned(),
+        route: route(cell),
         found,
         kernel_counters: counters(measured),
         aliasing_probe: probe.map(|probe| probe.words()),
         contradictions: contradictions(measured, copies, shared),
     })
+}
+
+/// The kind of sink, and what its device was denied.
+fn route(cell: &Cell) -> String {
+    let param = |name: &str| cell.params.get(name).and_then(|value| value.as_str());
+    let sink = param("sink").unwrap_or("");
+    match param("scatter_gather") {
+        Some("off") => format!("{sink} no-gather"),
+        _ => sink.to_owned(),
+    }
 }
 
 /// How many CPU copies for each byte still count as none.

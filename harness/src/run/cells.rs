@@ -4,6 +4,7 @@
 
 use super::logs::Ready;
 use super::{capacity, claims};
+use crate::cpus::{Cpus, Pair};
 use crate::remote::link::Link;
 use crate::scenario::ingest::Feed;
 use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
@@ -25,6 +26,20 @@ pub struct Ground<'a> {
     pub beside: &'a Path,
     /// The sink on another host, where `--to` names one.
     pub link: Option<&'a Link>,
+    /// Where its processes run.
+    pub cpus: &'a Cpus,
+}
+
+impl Ground<'_> {
+    /// Where one of the processes of a cell that has several senders runs, or the only one.
+    #[must_use]
+    pub fn pair(&self, condition: &Condition, sender: u32) -> Pair {
+        match condition.senders {
+            None => self.cpus.alone(),
+            // All conditions of a scenario alike: what a CPU of one's own saves is no sender's doing.
+            Some(senders) => self.cpus.one_of(sender as usize, senders.most as usize),
+        }
+    }
 }
 
 /// A receiver of more connections than this sleeps unless it is told to spin: among so many some have
@@ -80,7 +95,8 @@ fn refused_by_sink(cell: &Cell) -> Option<Trouble> {
 
 /// What can be refused without trying.
 #[must_use]
-pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Trouble> {
+pub fn refused(cell: &Cell, ready: &Ready, ground: Ground) -> Option<Trouble> {
+    let Ground { link, .. } = ground;
     let condition = cell.condition;
     let trouble = |status, message: &str| Some(Trouble { status, ..Trouble::failed(message) });
     let log_bytes: u64 = ready.log.segments.iter().map(|segment| segment.len_bytes).sum();
@@ -95,6 +111,9 @@ pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Troubl
             "the log lies on tmpfs, whose pages are nowhere else: none can be evicted (--logs DIR)",
         );
     }
+    if let Some(why) = no_part_for_each(condition, log_bytes) {
+        return trouble(Status::Refused, &why);
+    }
     if let Some(trouble) = refused_by_sink(cell) {
         return Some(trouble);
     }
@@ -105,10 +124,17 @@ pub fn refused(cell: &Cell, ready: &Ready, link: Option<&Link>) -> Option<Troubl
         return Some(trouble);
     }
     let far = condition.sink == SinkKind::TcpRemote;
-    if condition.wait == Wait::Spin && !far && crate::trial::pins().is_none() {
+    if condition.wait == Wait::Spin && !far && !ground.pair(condition, 0).apart {
         return trouble(
             Status::Refused,
-            "a spinning receiver needs a CPU of its own and there is only one: wait = \"sleep\" or \"auto\"",
+            "a spinning receiver needs a CPU of its own and there is none: wait = \"sleep\" or \"auto\"",
+        );
+    }
+    if condition.canary && !ground.pair(condition, 0).apart {
+        return trouble(
+            Status::Refused,
+            "a canary takes what the sender leaves of a CPU that nobody else is pinned to, and there \
+             is only one",
         );
     }
     if condition.cache != scenario::Cache::Warm && !ready.owned {
@@ -215,6 +241,19 @@ fn not_transformed(cell: &Cell) -> Option<String> {
         .then(|| "TLS needs somebody to shake hands with, and this sink is nobody".to_owned())
 }
 
+/// Why a log cannot be shared among the senders, if so: each has to have a fetch at least.
+fn no_part_for_each(condition: &Condition, log_bytes: u64) -> Option<String> {
+    let count = condition.senders?.count;
+    let part_bytes = log_bytes / u64::from(count.max(1));
+    let fetch_bytes = condition.fetch_bytes;
+    (fetch_bytes > part_bytes).then(|| {
+        format!(
+            "a fetch of {fetch_bytes} bytes does not fit a part of {part_bytes}, which each of \
+             {count} senders has of the log"
+        )
+    })
+}
+
 /// Why there is no pressure on memory where a scenario wants some: the log has to exceed the limit.
 fn fits_in_memory(condition: &Condition, log_bytes: u64) -> Option<String> {
     let memory_bytes = condition.pressure.as_ref()?.memory_bytes;
@@ -231,10 +270,12 @@ pub fn lies_in_memory(dir: &Path) -> bool {
 
 /// How the log grows, where its end is followed. The producer has a CPU of its own, or else the
 /// receiver's: the sender's is being measured.
-fn tail(condition: &Condition) -> Option<Tail> {
-    let cpu = crate::trial::spare().or(crate::trial::pins().map(|(_, receiver)| receiver));
+fn tail(condition: &Condition, ground: Ground, pair: &Pair) -> Option<Tail> {
+    let own = ground.cpus.spare(pair);
+    let receivers = || pair.cpus.as_ref()?.1.iter().next_back();
     let append_rate_bytes = condition.append_rate_bytes;
-    (condition.access == scenario::Access::Tail).then_some(Tail { append_rate_bytes, cpu })
+    let tail = Tail { append_rate_bytes, cpu: own.or_else(receivers), alone: own.is_some() };
+    (condition.access == scenario::Access::Tail).then_some(tail)
 }
 
 /// Everything that a child has to know of its cell.
@@ -246,8 +287,9 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
         OptionValue::Word(word) => Value::from(word.clone()),
     };
     let options = contender.complete_options();
-    let pin = crate::trial::pins();
-    let tail = tail(condition);
+    let pair = ground.pair(condition, 0);
+    let tail = tail(condition, ground, &pair);
+    let Pair { cpus, apart } = pair;
     Spec {
         strategy: contender.strategy.name().to_owned(),
         bare: contender.bare,
@@ -280,11 +322,11 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
         spins: match condition.wait {
             // Nobody here pays for waking a receiver on another host.
             Wait::Auto if condition.sink == SinkKind::TcpRemote => {
-                pin.is_some() && ground.link.is_some_and(Link::is_near)
+                apart && ground.link.is_some_and(Link::is_near)
             }
             // The producer would have to share the CPU of a receiver that spins.
-            Wait::Auto if tail.is_some_and(|tail| tail.cpu == pin.map(|(_, far)| far)) => false,
-            Wait::Auto => pin.is_some() && condition.consumers <= SPUN_MAX,
+            Wait::Auto if tail.is_some_and(|tail| !tail.alone) => false,
+            Wait::Auto => apart && condition.consumers <= SPUN_MAX,
             Wait::Spin => true,
             Wait::Sleep => false,
         },
@@ -295,7 +337,11 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
             scenario::Cache::Partial { resident } => Cache::Partial(resident),
         },
         link: condition.link.asked(),
-        pin,
+        pin: match condition.family {
+            Family::Transfer => cpus,
+            // The child is the receiver then.
+            Family::Ingest | Family::Receive => cpus.map(|(sender, receiver)| (receiver, sender)),
+        },
         markers: false,
         demand: Demand { tail, ..condition.demand },
         transform: match condition.transform {
@@ -306,6 +352,7 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
             scenario::Transform::Tls => Transform::Tls,
         },
         intake: (condition.family != Family::Transfer).then_some(condition.intake),
+        canary: condition.canary,
         range_bytes: None,
     }
 }

@@ -52,6 +52,7 @@ pub fn route(cell: &Cell, link: Option<&Link>, setup: &Setup) -> Route {
         // Where nothing was moved yet, nobody knows where the fetches will lie.
         outside_blocks: 0.0,
         receiver_copies: cell.condition.receiver == Receiver::Copy,
+        sendfile_splices: crate::machine::is_at_least((5, 12)),
     }
 }
 

@@ -5,10 +5,11 @@
 //! disturb their neighbours, run in rounds, ABBA, each with a fresh child.
 
 mod ends;
+mod placed;
 mod pressure;
 mod profile;
-mod readers;
 mod rounds;
+mod several;
 mod witnesses;
 
 pub use ends::without;
@@ -63,6 +64,8 @@ pub struct Measure<'a> {
     verbose: bool,
     /// A check times nothing, so its only block may be counted.
     checks: bool,
+    /// How many of the log's pages lie on which node, where a node was asked for.
+    log_pages: Option<Value>,
 }
 
 /// What a measurement needs besides its cells.
@@ -88,7 +91,7 @@ impl<'a> Measure<'a> {
         let ready = &around.ready;
         let entry = |cell: Cell<'a>| Entry {
             id: cell.id(),
-            trouble: refused(&cell, ready, around.ground.link),
+            trouble: refused(&cell, ready, around.ground),
             setup: BTreeMap::new(),
             counted: None,
             aliasing: None,
@@ -111,6 +114,7 @@ impl<'a> Measure<'a> {
             words,
             verbose,
             checks: false,
+            log_pages: None,
         })
     }
 
@@ -121,13 +125,14 @@ impl<'a> Measure<'a> {
     pub fn run(mut self) -> anyhow::Result<Option<Vec<Status>>> {
         let apart = |at: &usize| self.entries[*at].cell.contender.needs_rounds(self.condition);
         let (apart, together): (Vec<usize>, Vec<usize>) = (0..self.entries.len()).partition(apart);
+        self.place_log();
         for launch in 0..self.budget.launches {
             if !together.is_empty() {
                 self.warm_log(&together);
             }
-            match (&self.condition.pressure, self.condition.readers) {
+            match (&self.condition.pressure, self.condition.several()) {
                 (Some(pressure), _) => self.pressed(pressure, launch)?,
-                (None, Some(readers)) => self.many(readers, launch)?,
+                (None, Some(several)) => self.several(several, launch)?,
                 (None, None) => {
                     self.launch(&together, launch)?;
                     self.round(&apart, launch)?;
@@ -156,9 +161,18 @@ impl<'a> Measure<'a> {
         if self.condition.cache == scenario::Cache::Warm {
             self.warm_log(&all);
         }
-        self.evidence.begin(&self.ready.log);
-        self.round(&all, 0)?;
-        self.evidence.end();
+        self.place_log();
+        match self.condition.several() {
+            Some(several) => {
+                self.several(several, 0)?;
+                self.counting(&[], &all)?;
+            }
+            None => {
+                self.evidence.begin(&self.ready.log);
+                self.round(&all, 0)?;
+                self.evidence.end();
+            }
+        }
         self.alias();
         if interrupt::asked() {
             return Ok(None);

@@ -15,6 +15,7 @@ pub mod logs;
 pub mod turns;
 pub mod writer;
 
+use crate::cpus::{Asked, Cpus};
 use crate::remote::link::Link;
 use crate::scenario::{Budget, Cell, Condition, Scenario};
 use crate::trial::wire::Trouble;
@@ -43,6 +44,8 @@ pub struct Places {
     pub scratch: Option<PathBuf>,
     /// The sink on another host.
     pub to: Option<To>,
+    /// Where processes run, and whose memory they take.
+    pub cpus: Asked,
     /// No progress on stderr.
     pub quiet: bool,
     /// Print how each child could be started by hand.
@@ -114,6 +117,7 @@ pub fn run(
     places: &Places,
     resume: Option<&Path>,
 ) -> anyhow::Result<Outcome> {
+    let cpus = places.cpus.settle()?;
     interrupt::listen().context("listening for Ctrl-C")?;
     std::fs::create_dir_all(&places.logs)
         .with_context(|| format!("mkdir {}", places.logs.display()))?;
@@ -137,6 +141,7 @@ pub fn run(
     }
     let mut session = Session {
         places,
+        cpus,
         purpose,
         link,
         volumes: Volumes::new(&places.logs, scenarios),
@@ -216,6 +221,7 @@ fn facts(places: &Places) -> BTreeMap<String, serde_json::Value> {
         facts.insert("scratch".to_owned(), scratch.display().to_string().into());
         facts.insert("scratch_filesystem".to_owned(), filesystem.into());
     }
+    facts.extend(places.cpus.facts());
     facts
 }
 
@@ -229,6 +235,7 @@ fn taken_up(path: &Path) -> anyhow::Result<(Writer, HashMap<String, Status>)> {
 /// Everything that outlives one condition.
 struct Session<'a> {
     places: &'a Places,
+    cpus: Cpus,
     purpose: Purpose,
     link: Option<Link>,
     volumes: Volumes,
@@ -271,9 +278,7 @@ impl Session<'_> {
         let place = match self.place(condition) {
             Ok(place) => place,
             Err(trouble) => {
-                let link = self.link.as_ref();
-                let ground =
-                    Ground { scratch: self.places.scratch(), beside: &self.places.logs, link };
+                let ground = self.ground(&self.places.logs);
                 let statuses = without(cells, &trouble, &self.evidence, ground, &mut write)?;
                 statuses.into_iter().for_each(|s| *self.statuses.entry(s).or_default() += 1);
                 return Ok(());
@@ -297,6 +302,7 @@ impl Session<'_> {
                 scratch: self.places.scratch(),
                 beside: &place,
                 link: self.link.as_ref(),
+                cpus: &self.cpus,
             },
             evidence: &mut self.evidence,
             write: &mut write,
@@ -316,6 +322,11 @@ impl Session<'_> {
 }
 
 impl Session<'_> {
+    fn ground<'a>(&'a self, beside: &'a Path) -> Ground<'a> {
+        let link = self.link.as_ref();
+        Ground { scratch: self.places.scratch(), beside, link, cpus: &self.cpus }
+    }
+
     /// The folder of a condition's log, unless the condition cannot be made here.
     fn place(&mut self, condition: &Condition) -> Result<PathBuf, Trouble> {
         match (condition.sink, &self.link) {

@@ -32,6 +32,7 @@ impl Scenario {
             contenders: self.contenders.iter().map(|one| one.label.clone()).collect(),
             axes: self.axes.clone(),
             source: self.source.clone(),
+            expect: self.expect.clone(),
         }
     }
 }
@@ -62,6 +63,12 @@ impl Condition {
         if let Some(readers) = self.readers {
             params.insert("readers".to_owned(), json!(readers));
         }
+        if let Some(senders) = self.senders {
+            params.insert("senders".to_owned(), json!(senders.count));
+        }
+        if self.canary {
+            params.insert("canary".to_owned(), json!(words::switch(true)));
+        }
         if let Some(size) = self.message() {
             params.insert("message".to_owned(), words::message(size));
         }
@@ -85,6 +92,7 @@ impl Condition {
         let mut params = self.key_params();
         if self.family == Family::Transfer {
             params.extend(demand(&self.demand));
+            params.insert("canary".to_owned(), json!(words::switch(self.canary)));
         }
         if self.access == Access::Tail {
             params.insert(keys::APPEND_RATE.name.to_owned(), json!(self.append_rate_bytes));

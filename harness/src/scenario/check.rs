@@ -6,7 +6,7 @@
 use super::document::Reader;
 use super::matrix::{Matrix, Setting};
 use super::parse::Tables;
-use super::{Budget, Cache, FileSystem, LogChoice, keys, tail};
+use super::{Budget, Cache, FileSystem, LogChoice, Wait, keys, tail};
 use crate::log::kafka::{MessageSize, Spec};
 use crate::size;
 use std::ops::Range;
@@ -31,7 +31,7 @@ pub(super) fn consistency(
     matrix: &Matrix,
     budget: &Budget,
 ) {
-    readers(reader, tables, matrix);
+    several(reader, tables, matrix);
     tail::consistency(reader, matrix);
     match log {
         LogChoice::Kafka(spec) => {
@@ -130,26 +130,47 @@ fn longest(message: &MessageSize) -> u32 {
     }
 }
 
-/// Readers of the same ranges find what others have read, so that nothing could be proven cold; and
-/// none knows how many others there are with which it would have to share a rate.
-fn readers(reader: &mut Reader, tables: &Tables, matrix: &Matrix) {
-    if !matrix.many_readers() {
-        return;
+/// Who serves the same ranges finds what others have read, and who serves ranges beside theirs finds
+/// what the kernel read ahead for them, so that nothing could be proven cold; and none knows how many
+/// others there are with which it would have to share a rate.
+fn several(reader: &mut Reader, tables: &Tables, matrix: &Matrix) {
+    let name = match (matrix.many_readers(), matrix.most_senders()) {
+        (false, None) => return,
+        (true, None) => "readers",
+        (_, Some(_)) => "senders",
+    };
+    if let (true, Some((_, span))) = (matrix.many_readers(), values(matrix, "senders").first()) {
+        let what = "readers serve the same ranges, senders such of their own";
+        reader.note("matrix.senders", span, what).expected = "one of the two".to_owned();
     }
     for (setting, span) in values(matrix, "cache") {
         if !matches!(setting, Setting::Cache(Cache::Warm)) {
-            let what = "many readers of a log that is not in memory warm it for each other";
+            let what = format!("many {name} of a log that is not in memory warm it for each other");
             reader.note("matrix.cache", &span, what).expected = "\"warm\"".to_owned();
         }
     }
     for (setting, span) in values(matrix, "rate") {
         if !matches!(setting, Setting::Rate(0)) {
-            let what = "each of many readers would offer the rate, which is that of all consumers";
+            let what =
+                format!("each of many {name} would offer the rate, which is that of all consumers");
             reader.note("matrix.rate", &span, what).expected = "0".to_owned();
         }
     }
+    for (setting, span) in values(matrix, "wait") {
+        if matches!(setting, Setting::Wait(Wait::Spin)) && matrix.many_readers() {
+            let what = "there may be more readers than CPUs, so no receiver of theirs spins";
+            reader.note("matrix.wait", &span, what).expected = "\"auto\" or \"sleep\"".to_owned();
+        }
+    }
+    for (setting, span) in values(matrix, "canary") {
+        if matches!(setting, Setting::Canary(true)) {
+            let what =
+                "what runs at once is pinned to no CPU of its own, so that none is its to leave";
+            reader.note("matrix.canary", &span, what).expected = "\"off\"".to_owned();
+        }
+    }
     if let Some(pressure) = &tables.pressure {
-        let what = "[pressure] has one scan: `readers` means nothing beside it";
+        let what = format!("[pressure] has one scan: `{name}` means nothing beside it");
         reader.note("pressure", &pressure.span, what).expected = "one of the two".to_owned();
     }
 }

@@ -5,6 +5,7 @@
 
 use super::{Access, Cache, Cell, Condition, Contender, LogChoice, Pressure, Scenario, Transform};
 use crate::log::kafka::Spec;
+use crate::trial::canary::CONTROL;
 use zclab_strategies::{CacheState, Disturbance, Place, Route, SinkKind};
 
 /// Starting a child, opening its log and its sinks, and its verified fetches before and after.
@@ -44,7 +45,7 @@ impl Contender {
     /// where the cache has to be prepared for each sample, or neighbours would be disturbed.
     #[must_use]
     pub fn needs_rounds(&self, condition: &Condition) -> bool {
-        condition.readers.is_some()
+        condition.several().is_some()
             || condition.cache != Cache::Warm
             || self.strategy.disturbs() != Disturbance::Nothing
     }
@@ -86,8 +87,7 @@ fn of_cell(cell: &Cell) -> Estimate {
     let budget = &scenario.budget;
     let launches = u64::from(budget.launches);
     let rounds = contender.needs_rounds(condition);
-    let readers = u64::from(condition.readers.unwrap_or(1));
-    let sinks = u64::from(condition.consumers) * readers;
+    let sinks = u64::from(condition.consumers);
     let fetch_all_sinks = condition.fetch_bytes.saturating_mul(sinks).max(1);
     let fetches = (budget.slice_bytes / fetch_all_sinks).clamp(1, budget.fetches_max.into());
     let slice_bytes = fetches.saturating_mul(fetch_all_sinks);
@@ -110,6 +110,12 @@ fn of_cell(cell: &Cell) -> Estimate {
         return under_pressure(scenario, pressure, condition);
     }
     slice_ns = slice_ns.max(asked_over(condition, fetches));
+    if condition.canary {
+        slice_ns = slice_ns.saturating_add(CONTROL.as_nanos() as u64);
+    }
+    if let Some(several) = condition.several() {
+        return at_once(scenario, u64::from(several.count()), slice_bytes, slice_ns);
+    }
     let (samples, overhead_ns) = if rounds {
         // One launch is one round of each contender; the next launch goes through them backwards.
         (launches, launches.saturating_mul(ROUND_NS + hosts_ns))
@@ -122,6 +128,20 @@ fn of_cell(cell: &Cell) -> Estimate {
         delivered_bytes: samples.saturating_mul(slice_bytes),
         log_bytes: 0,
         wall_ns: samples.saturating_mul(slice_ns).saturating_add(overhead_ns),
+    }
+}
+
+/// Each of several processes moves a slice of its own. What they gain from more than one CPU is left
+/// out: their receivers want those, too.
+fn at_once(scenario: &Scenario, count: u64, slice_bytes: u64, slice_ns: u64) -> Estimate {
+    let launches = u64::from(scenario.budget.launches);
+    let samples = launches.saturating_mul(scenario.budget.turns.into());
+    let all_ns = slice_ns.saturating_mul(count);
+    Estimate {
+        samples,
+        delivered_bytes: samples.saturating_mul(slice_bytes).saturating_mul(count),
+        log_bytes: 0,
+        wall_ns: samples.saturating_mul(all_ns).saturating_add(launches * count * START_NS),
     }
 }
 

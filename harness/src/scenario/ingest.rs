@@ -100,7 +100,7 @@ impl Intake {
 }
 
 /// The keys that say something about sinks and the page cache of a log that is read.
-pub(super) const OF_TRANSFERS: [&str; 19] = [
+pub(super) const OF_TRANSFERS: [&str; 21] = [
     "header",
     "consumers",
     "access",
@@ -109,6 +109,8 @@ pub(super) const OF_TRANSFERS: [&str; 19] = [
     "receiver",
     "transform",
     "readers",
+    "senders",
+    "canary",
     "scatter_gather",
     "checksum",
     "segmentation",
@@ -126,7 +128,7 @@ pub(super) const OF_TRANSFERS: [&str; 19] = [
 fn is_default(setting: &Setting) -> bool {
     match *setting {
         Setting::Header(bytes) => bytes == 0,
-        Setting::Consumers(count) | Setting::Readers(count) => count == 1,
+        Setting::Consumers(count) | Setting::Readers(count) | Setting::Senders(count) => count == 1,
         Setting::Access(access) => access == Access::Sequential,
         Setting::Cache(cache) => cache == Cache::Warm,
         Setting::Sink(sink) => sink == SinkKind::TcpLoopback,
@@ -134,6 +136,7 @@ fn is_default(setting: &Setting) -> bool {
         Setting::ScatterGather(on) | Setting::Checksum(on) | Setting::Segmentation(on) => on,
         Setting::Mtu(bytes) => bytes == Link::default().asked().mtu_bytes,
         Setting::Bandwidth(bytes) => bytes == 0,
+        Setting::Canary(on) => !on,
         Setting::Driver(driver) => driver == Demand::default().driver,
         Setting::Slow(count) => count == 0,
         Setting::SlowRate(bytes) => bytes == Demand::default().slow_rate_bytes,

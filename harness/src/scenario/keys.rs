@@ -4,11 +4,13 @@
 //! `scenarios/README.md` to them, so that a key cannot be accepted without being documented.
 
 mod demand;
+mod expect;
 
 pub use super::link::{BANDWIDTH, CHECKSUM, MTU, SCATTER_GATHER, SEGMENTATION};
 pub use super::values::Values;
 use super::{ingest, words};
 pub use demand::*;
+pub use expect::*;
 use zclab_strategies::SinkKind;
 
 /// One key of a scenario file.
@@ -263,12 +265,19 @@ pub const FSYNC: Key = Key::new(
     "ingest: when the file is synced (fdatasync, timed): never, before each fetch counts, or at the end",
 );
 
-/// Senders.
+/// Processes that read alike.
 pub const READERS: Key = Key::new(
     "matrix",
     "readers",
     count(1, 1, 64),
     "processes that serve the same ranges at once, each with an engine and sinks of its own",
+);
+/// Processes that share the work.
+pub const SENDERS: Key = Key::new(
+    "matrix",
+    "senders",
+    count(1, 1, 64),
+    "processes that serve parts of the log at once, each one of its own, with an engine and sinks of its own",
 );
 
 /// Repetitions.
@@ -344,7 +353,7 @@ pub const CACHE_PARTIAL: Key = Key::new(
 );
 
 /// The keys at the top of a file that hold a table.
-pub const TABLES: &[&str] = &["log", "matrix", "pressure", "budget"];
+pub const TABLES: &[&str] = &["log", "matrix", "pressure", "budget", "expect"];
 
 /// Every key, in the order of documentation.
 pub const ALL: &[Key] = &[
@@ -389,6 +398,8 @@ pub const ALL: &[Key] = &[
     FEED,
     FSYNC,
     READERS,
+    SENDERS,
+    CANARY,
     MEMORY,
     HOT,
     HOT_STRATEGY,
@@ -400,6 +411,21 @@ pub const ALL: &[Key] = &[
     TURNS,
     SLICE,
     FETCHES_MAX,
+    EXPECT_STRATEGY,
+    EXPECT_THAN,
+    EXPECT_METRIC,
+    EXPECT_RATIO,
+    EXPECT_CROSSOVER,
+    EXPECT_VALUE,
+    EXPECT_WHERE,
+    RATIO_ABOVE,
+    RATIO_BELOW,
+    CROSSOVER_FROM,
+    CROSSOVER_TO,
+    VALUE_AT_LEAST,
+    VALUE_AT_MOST,
+    WHERE_FROM,
+    WHERE_TO,
     UNIFORM_MIN,
     UNIFORM_MAX,
     LOGNORMAL_MEDIAN,

@@ -1,10 +1,13 @@
 //! Which conditions does the matrix of a scenario span?
 
+mod laws;
+
 use super::document::{Item, Reader, Section, describe};
 use super::ingest::{FEEDS, FSYNCS, Feed, Fsync, Intake, SOURCES};
 use super::keys::{self, Key};
 use super::words::{self, ARRIVALS, DRIVERS, FILESYSTEMS, RECEIVERS, SWITCHES, TRANSFORMS, WAITS};
-use super::{Access, Cache, Condition, FileSystem, Link, LogChoice, Receiver, Transform, Wait};
+use super::{Access, Cache, Condition, FileSystem, Link, LogChoice, Receiver, Senders};
+use super::{Transform, Wait};
 use crate::log::kafka::MessageSize;
 use crate::trial::wire::Demand;
 use crate::trial::wire::demand::{Arrivals, Driver};
@@ -51,6 +54,8 @@ pub(super) enum Setting {
     Fsync(Fsync),
     Readers(u32),
     AppendRate(u64),
+    Senders(u32),
+    Canary(bool),
 }
 
 /// A parameter, its values, and where each of them stands.
@@ -68,7 +73,7 @@ pub(super) struct Matrix {
 
 impl Setting {
     /// The value in records and ids.
-    fn value(&self) -> Value {
+    pub fn value(&self) -> Value {
         match self {
             Setting::Message(size) => words::message(size),
             Setting::Fetch(bytes) | Setting::Header(bytes) | Setting::SocketBuffer(bytes) => {
@@ -76,12 +81,14 @@ impl Setting {
             }
             Setting::FileSystem(filesystem) => json!(filesystem.name()),
             Setting::Bandwidth(bytes) => json!(bytes),
-            Setting::Mtu(count) | Setting::Consumers(count) | Setting::Readers(count) => {
-                json!(count)
-            }
-            Setting::ScatterGather(on) | Setting::Checksum(on) | Setting::Segmentation(on) => {
-                json!(words::switch(*on))
-            }
+            Setting::Mtu(count)
+            | Setting::Consumers(count)
+            | Setting::Readers(count)
+            | Setting::Senders(count) => json!(count),
+            Setting::ScatterGather(on)
+            | Setting::Checksum(on)
+            | Setting::Segmentation(on)
+            | Setting::Canary(on) => json!(words::switch(*on)),
             Setting::Access(access) => json!(access.name()),
             Setting::Cache(cache) => json!(cache.name()),
             Setting::Sink(sink) => json!(sink.name()),
@@ -132,6 +139,8 @@ impl Setting {
             Setting::Fsync(fsync) => to.intake.fsync = fsync,
             Setting::Readers(count) => to.readers = Some(count),
             Setting::AppendRate(bytes) => to.append_rate_bytes = bytes,
+            Setting::Senders(count) => to.senders = Some(Senders { count, most: count }),
+            Setting::Canary(on) => to.canary = on,
         }
     }
 }
@@ -155,10 +164,22 @@ impl Matrix {
         lengths.fold(1, usize::saturating_mul)
     }
 
+    fn settings(&self) -> impl Iterator<Item = &Setting> {
+        self.parameters.iter().flat_map(|one| &one.settings).map(|(setting, _)| setting)
+    }
+
     /// Whether any condition has many readers.
     pub fn many_readers(&self) -> bool {
-        let mut settings = self.parameters.iter().flat_map(|parameter| &parameter.settings);
-        settings.any(|(setting, _)| matches!(setting, Setting::Readers(count) if *count > 1))
+        self.settings().any(|setting| matches!(setting, Setting::Readers(count) if *count > 1))
+    }
+
+    /// The most senders that any condition has, where that is more than one.
+    pub fn most_senders(&self) -> Option<u32> {
+        let count = |setting: &Setting| match *setting {
+            Setting::Senders(count) => Some(count),
+            _ => None,
+        };
+        self.settings().filter_map(count).max().filter(|&most| most > 1)
     }
 
     /// The parameters with more than one value.
@@ -175,15 +196,17 @@ impl Matrix {
     /// one of them makes consumers unequal, all are looked at each for itself: latencies of one page
     /// have to mean the same.
     pub fn conditions(&self, base: Condition) -> Vec<Condition> {
-        let mut settings = self.parameters.iter().flat_map(|parameter| &parameter.settings);
-        let each = settings.any(|(setting, _)| setting.tells_consumers_apart());
+        let each = self.settings().any(Setting::tells_consumers_apart);
         let base = Condition { demand: Demand { each, ..base.demand }, ..base };
         self.parameters.iter().fold(vec![base], |conditions, parameter| {
             let with = |condition: &Condition, setting: &Setting| {
                 let mut condition = condition.clone();
                 setting.apply(&mut condition);
-                // One reader everywhere is what a silent file has.
+                // One process everywhere is what a silent file has.
                 condition.readers = condition.readers.filter(|_| self.many_readers());
+                let counted = condition.senders.zip(self.most_senders());
+                condition.senders =
+                    counted.map(|(Senders { count, .. }, most)| Senders { count, most });
                 condition
             };
             conditions
@@ -219,6 +242,8 @@ pub(super) fn base(log: LogChoice, family: Family) -> Condition {
         family,
         intake: Intake::default(),
         readers: None,
+        senders: None,
+        canary: false,
         pressure: None,
     }
 }
@@ -245,7 +270,7 @@ fn read_parameter<'a>(
     let mut seen = HashSet::new();
     let mut settings = Vec::new();
     for element in reader.list(item) {
-        let Some(setting) = read_setting(reader, key, &element) else { continue };
+        let Some(setting) = setting(reader, key, &element) else { continue };
         let value = setting.value().to_string();
         if seen.contains(&value) {
             let what = format!("the value {value} is listed twice");
@@ -257,9 +282,9 @@ fn read_parameter<'a>(
     settings
 }
 
-fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Option<Setting> {
+pub(super) fn setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Option<Setting> {
     match key.name {
-        "message" => message(reader, item).map(Setting::Message),
+        "message" => laws::message(reader, item).map(Setting::Message),
         "fetch" => reader.number(key, item).map(Setting::Fetch),
         "header" => reader.number(key, item).map(Setting::Header),
         "consumers" => reader.number32(key, item).map(Setting::Consumers),
@@ -286,6 +311,8 @@ fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Opti
         "fsync" => one_of(reader, key, item, FSYNCS).map(Setting::Fsync),
         "readers" => reader.number32(key, item).map(Setting::Readers),
         "append_rate" => reader.number(key, item).map(Setting::AppendRate),
+        "senders" => reader.number32(key, item).map(Setting::Senders),
+        "canary" => one_of(reader, key, item, SWITCHES).map(Setting::Canary),
         _ => None,
     }
 }
@@ -353,82 +380,4 @@ fn word_or_table<'a>(
             None
         }
     }
-}
-
-/// The laws that a table of message sizes may name.
-const LAWS: &[&str] = &["uniform", "lognormal", "zipf"];
-
-fn message<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Option<MessageSize> {
-    if !matches!(item.value, DeValue::Table(_)) {
-        let key = Key { values: keys::MESSAGE_BYTES, ..keys::MESSAGE };
-        return reader.number32(&key, item).map(MessageSize::Fixed);
-    }
-    let section = reader.section(item)?;
-    reader.only(&section, LAWS);
-    let entries = section.entries();
-    let [(law, item, _)] = entries.as_slice() else {
-        let what = format!("{} laws of message size", entries.len());
-        reader.note(&item.path, &item.span, what).expected = keys::MESSAGE.values.describe();
-        return None;
-    };
-    if !LAWS.contains(law) {
-        return None;
-    }
-    let numbers = reader.section(item)?;
-    match *law {
-        "uniform" => uniform(reader, item, &numbers),
-        "lognormal" => lognormal(reader, item, &numbers),
-        _ => {
-            reader.only(&numbers, &keys::of("message.zipf"));
-            let max = required32(reader, &numbers, &keys::ZIPF_MAX);
-            let exponent = required_real(reader, &numbers, &keys::ZIPF_EXPONENT);
-            Some(MessageSize::Zipf { max: max?, exponent: exponent? })
-        }
-    }
-}
-
-fn uniform<'a>(
-    reader: &mut Reader<'a>,
-    item: &Item<'a>,
-    numbers: &Section<'a>,
-) -> Option<MessageSize> {
-    reader.only(numbers, &keys::of("message.uniform"));
-    let min = required32(reader, numbers, &keys::UNIFORM_MIN);
-    let max = required32(reader, numbers, &keys::UNIFORM_MAX);
-    let (min, max) = (min?, max?);
-    if min > max {
-        let what = format!("min ({min}) is greater than max ({max})");
-        reader.note(&item.path, &item.span, what).expected = "min no greater than max".to_owned();
-        return None;
-    }
-    Some(MessageSize::Uniform { min, max })
-}
-
-fn lognormal<'a>(
-    reader: &mut Reader<'a>,
-    item: &Item<'a>,
-    numbers: &Section<'a>,
-) -> Option<MessageSize> {
-    reader.only(numbers, &keys::of("message.lognormal"));
-    let median = required32(reader, numbers, &keys::LOGNORMAL_MEDIAN);
-    let sigma = required_real(reader, numbers, &keys::LOGNORMAL_SIGMA);
-    let max = required32(reader, numbers, &keys::LOGNORMAL_MAX);
-    let (median, sigma, max) = (median?, sigma?, max?);
-    if median > max {
-        let what = format!("median ({median}) is greater than max ({max})");
-        reader.note(&item.path, &item.span, what).expected =
-            "median no greater than max".to_owned();
-        return None;
-    }
-    Some(MessageSize::Lognormal { median, sigma, max })
-}
-
-fn required32<'a>(reader: &mut Reader<'a>, section: &Section<'a>, key: &Key) -> Option<u32> {
-    let item = reader.required(section, key)?;
-    reader.number32(key, &item)
-}
-
-fn required_real<'a>(reader: &mut Reader<'a>, section: &Section<'a>, key: &Key) -> Option<f64> {
-    let item = reader.required(section, key)?;
-    reader.real(key, &item)
 }

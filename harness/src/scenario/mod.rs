@@ -9,6 +9,7 @@ mod check;
 mod contenders;
 mod document;
 mod estimate;
+mod expect;
 pub mod ingest;
 pub mod keys;
 mod link;
@@ -25,6 +26,7 @@ pub mod words;
 pub use check::SEGMENTS_MAX;
 pub use contenders::BARE;
 pub use estimate::Estimate;
+pub use expect::RULES_MAX;
 pub use link::Link;
 pub use load::{load, load_shipped, load_with_origin};
 pub use parse::{CELLS_MAX, parse, parse_bytes};
@@ -58,6 +60,8 @@ pub struct Scenario {
     pub conditions: Vec<Condition>,
     /// How much is measured.
     pub budget: Budget,
+    /// What the file expects of the run.
+    pub expect: Vec<record::Expect>,
     /// The file's text.
     pub source: String,
 }
@@ -121,8 +125,50 @@ pub struct Condition {
     /// Processes that serve the same ranges at once, each with an engine and sinks of its own. Where a
     /// scenario asks what many cost, all of its conditions say how many; elsewhere there is one.
     pub readers: Option<u32>,
+    /// The same of processes that share the log among them: each serves a part of its own.
+    pub senders: Option<Senders>,
+    /// Whether a canary works beside what is timed.
+    pub canary: bool,
     /// Little memory, and hot consumers beside the contender, who then serves a cold scan.
     pub pressure: Option<Pressure>,
+}
+
+/// How many senders share the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Senders {
+    /// Of this condition.
+    pub count: u32,
+    /// Of the condition of the scenario that has most: where there is no CPU for each of those, none
+    /// has one of its own under any, so that all conditions are measured alike.
+    pub most: u32,
+}
+
+/// What the processes have in common that serve at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Several {
+    /// The ranges: so many readers.
+    Readers(u32),
+    /// Nothing but the log: so many senders.
+    Senders(u32),
+}
+
+impl Condition {
+    /// Whether several processes serve at once.
+    #[must_use]
+    pub fn several(&self) -> Option<Several> {
+        let senders = self.senders.map(|senders| Several::Senders(senders.count));
+        self.readers.map(Several::Readers).or(senders)
+    }
+}
+
+impl Several {
+    /// How many.
+    #[must_use]
+    pub fn count(self) -> u32 {
+        match self {
+            Several::Readers(count) | Several::Senders(count) => count,
+        }
+    }
 }
 
 /// The log that is read.

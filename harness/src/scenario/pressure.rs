@@ -130,6 +130,7 @@ pub(super) fn check(
             "driver" | "slow" | "slow_rate" | "rate" | "arrivals" | "append_rate" => {
                 "the scan asks at once and is served by one thread"
             }
+            "canary" => "nobody is pinned to a CPU there",
             _ => continue,
         };
         for (_, span) in &parameter.settings {

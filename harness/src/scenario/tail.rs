@@ -47,7 +47,7 @@ fn excluded(setting: &Setting) -> Option<(&'static str, &'static str)> {
         Setting::Slow(count) if count > 0 => {
             Some(("who falls behind does not follow the end any more", "0"))
         }
-        Setting::Readers(count) if count > 1 => {
+        Setting::Readers(count) | Setting::Senders(count) if count > 1 => {
             Some(("each of many senders would need the same producer", "1"))
         }
         Setting::Driver(Driver::Reactor) => Some((

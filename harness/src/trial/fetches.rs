@@ -248,6 +248,7 @@ pub(super) mod tests {
             demand: Demand::default(),
             transform: Transform::None,
             intake: None,
+            canary: false,
             range_bytes: None,
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod alias;
 pub mod bare;
+pub mod canary;
 pub mod child;
 pub mod drive;
 pub mod fetches;
@@ -27,10 +28,6 @@ pub mod wire;
 pub mod work;
 pub mod worker;
 
-use anyhow::Context;
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
-
 /// This very program, even when its file has been replaced meanwhile: a child of another build would
 /// measure something else.
 pub const SELF: &str = "/proc/self/exe";
@@ -44,31 +41,12 @@ pub fn raise_files_limit() {
     }
 }
 
-/// Pins this process to one CPU.
-///
-/// # Errors
-/// What the kernel said.
-pub fn pin(cpu: usize) -> anyhow::Result<()> {
-    let mut set = CpuSet::new();
-    set.set(cpu).with_context(|| format!("CPU {cpu} is out of range"))?;
-    sched_setaffinity(Pid::from_raw(0), &set)
-        .with_context(|| format!("sched_setaffinity to CPU {cpu}"))
-}
-
 /// The CPUs for sender and receiver: the first and the last that this process may use, or nothing
 /// when there is only one.
 #[must_use]
 pub fn pins() -> Option<(usize, usize)> {
-    let set = sched_getaffinity(Pid::from_raw(0)).ok()?;
-    let mut allowed = (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false));
+    let allowed = crate::cpus::allowed(0).ok()?;
+    let mut allowed = allowed.iter();
     let first = allowed.next()?;
     allowed.next_back().map(|last| (first, last))
-}
-
-/// A CPU beside those two, for a process that neither should have to share one with.
-#[must_use]
-pub fn spare() -> Option<usize> {
-    let (first, last) = pins()?;
-    let set = sched_getaffinity(Pid::from_raw(0)).ok()?;
-    (first + 1..last).find(|&cpu| set.is_set(cpu).unwrap_or(false))
 }

@@ -21,7 +21,7 @@ use super::wire::{Ask, Counted, Echo, Expect, Lines, ReceiverSpec, UNTIL_CLOSED,
 use crate::counters::{Usage, now};
 use anyhow::{Context, bail};
 pub(super) use connections::connect_to;
-use connections::{connect, has_bytes, inherited, own_cpu, receive, set_low_water};
+use connections::{connect, has_bytes, inherited, own_cpus, receive, set_low_water};
 use decode::Decoder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -123,9 +123,9 @@ struct Receiver {
 
 impl Receiver {
     fn connect(spec: &ReceiverSpec) -> anyhow::Result<Receiver> {
-        let here = if spec.address.is_empty() { own_cpu(spec)? } else { spec.cpu };
-        if let Some(cpu) = here {
-            super::pin(cpu)?;
+        let here = if spec.address.is_empty() { own_cpus(spec)? } else { spec.cpus.clone() };
+        if let Some(cpus) = here {
+            crate::cpus::keep_to(&cpus)?;
         }
         let connections = match spec.address.is_empty() {
             true => inherited()?,

@@ -301,6 +301,17 @@ impl Sinks {
         Ok(Some(counted))
     }
 
+    /// A connection that the far end closed is its trouble: what it said last, before what we saw.
+    pub fn explain(&mut self, seen: Trouble) -> Trouble {
+        let gone = matches!(seen.errno.as_deref(), Some("EPIPE" | "ECONNRESET"));
+        match self.receiver.as_mut().filter(|_| gone).map(Receiver::next) {
+            Some(Err(said)) => {
+                Trouble { message: format!("{}; {}", said.message, seen.message), ..seen }
+            }
+            _ => seen,
+        }
+    }
+
     /// Closes the connections for sending: a receiver that counts until then reports.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ pub use demand::Demand;
 pub use far_end::*;
 pub use lines::{Lines, NoLine, say};
 
+use crate::cpus::Numbers;
 use crate::net::Link;
 use crate::scenario::ingest::Intake;
 use nix::errno::Errno;
@@ -66,8 +67,8 @@ pub struct Spec {
     /// The device between two hosts, where the sink is on another one.
     #[serde(default)]
     pub link: Link,
-    /// CPUs to pin to: sender, receiver.
-    pub pin: Option<(usize, usize)>,
+    /// CPUs to keep to: this child, its far end.
+    pub pin: Option<(Numbers, Numbers)>,
     /// Make marker calls around the timed loop, for tracers.
     pub markers: bool,
     /// How consumers ask, and who serves them.
@@ -76,6 +77,9 @@ pub struct Spec {
     /// Take bytes from a socket instead of sending them, and how.
     #[serde(default)]
     pub intake: Option<Intake>,
+    /// Let a canary work on the sender's CPU beside what is timed.
+    #[serde(default)]
+    pub canary: bool,
     /// Only these bytes of the log as a whole, from the first to before the second.
     #[serde(default)]
     pub range_bytes: Option<(u64, u64)>,

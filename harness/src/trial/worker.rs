@@ -9,12 +9,14 @@ pub(super) mod outcome;
 
 pub(super) use outcome::encoded;
 
+use super::canary::{self, Canary};
 use super::drive::reactor::Reactor;
 use super::drive::{Stamp, Waits};
 use super::fetches::{Block, Planner};
 use super::footprint;
 use super::latency::Latencies;
-use super::opening::{filesystems, header, options, refusal};
+use super::limits;
+use super::opening::{block_bytes, filesystems, header, options, refusal};
 use super::proof::{Witness, block_bytes_read, judge_after};
 use super::schedule::Schedule;
 use super::sinks::{Sinks, io};
@@ -23,17 +25,17 @@ use super::transform::Transforms;
 use super::wire::demand::Driver;
 use super::wire::{Expect, FarEnd, Moved, Spec, Trouble};
 use crate::counters::{ProcessIo, Usage, now, process_io, steal};
+use crate::cpus::{self, Numbers};
 use hdrhistogram::Histogram;
 pub(super) use mover::Mover;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use zclab_report::record::CacheProof;
 use zclab_report::record::reading::PRODUCER_CPU_NS;
+use zclab_report::record::{CacheProof, Status};
 use zclab_strategies::{
-    Bytes, Disturbance, LaneId, Options, Piece, Queue, Segment, Setup, Strategy, find, sys,
+    Bytes, Disturbance, LaneId, Options, Piece, Queue, Segment, Setup, Strategy, find,
 };
 
 /// Latencies are kept between a nanosecond and ten minutes, to three significant digits.
@@ -70,6 +72,19 @@ pub struct Worker {
     /// Memory of the queue for each lane in the largest block.
     lane_bytes: usize,
     tcp_memory_before: Option<u64>,
+    /// Works beside what is timed and kept, where the cell wants one.
+    canary: Option<Canary>,
+}
+
+/// The CPU that a canary shares with its sender.
+fn only(sender: &Numbers) -> Result<usize, Trouble> {
+    sender.only().ok_or_else(|| Trouble {
+        status: Status::Refused,
+        ..Trouble::failed(format!(
+            "a canary needs a sender that is kept to one CPU, and this one has {sender}: \
+             --sender-cpus"
+        ))
+    })
 }
 
 /// The raw readings around the timed loop.
@@ -79,6 +94,8 @@ struct Timed {
     used: Usage,
     io: Option<(ProcessIo, ProcessIo)>,
     steal_ns: Option<u64>,
+    /// What a canary did meanwhile, and what beside the sleeping sender.
+    canary: Option<(canary::Done, canary::Done)>,
 }
 
 impl Worker {
@@ -87,8 +104,8 @@ impl Worker {
     /// # Errors
     /// The trouble to report: `unsupported` when the kernel refuses what the strategy needs.
     pub fn open(spec: Spec) -> Result<Worker, Trouble> {
-        if let Some((sender, _)) = spec.pin {
-            super::pin(sender).map_err(|error| Trouble::failed(format!("{error:#}")))?;
+        if let Some((own, _)) = &spec.pin {
+            cpus::keep_to(own).map_err(|error| Trouble::failed(format!("{error:#}")))?;
         }
         let strategy = find(&spec.strategy)
             .ok_or_else(|| Trouble::failed(format!("unknown strategy {}", spec.strategy)))?;
@@ -119,6 +136,10 @@ impl Worker {
         }
         let latencies = Latencies::new(&spec.demand)?;
         let block_bytes = block_bytes(&log)?;
+        let canary = match spec.pin.as_ref().filter(|_| spec.canary) {
+            Some((sender, _)) => Some(Canary::start(only(sender)?, limits::idling(&spec))?),
+            None => None,
+        };
         let mut worker = Worker {
             options: options(strategy.options(), &spec),
             strategy,
@@ -140,6 +161,7 @@ impl Worker {
             latencies,
             lane_bytes: 0,
             tcp_memory_before,
+            canary,
             spec,
         };
         worker.open_mover()?;
@@ -150,11 +172,11 @@ impl Worker {
     #[must_use]
     pub fn setup(&self) -> BTreeMap<String, Value> {
         let mut setup = self.sinks.setup.clone();
-        if let Some((sender, receiver)) = self.spec.pin {
-            setup.insert("sender_cpu".into(), json!(sender));
-            if self.spec.remote.is_none() && self.sinks.has_receiver() {
-                setup.insert("receiver_cpu".into(), json!(receiver));
-            }
+        // A receiver on another host is kept to CPUs of its own, which this host cannot see.
+        let receiver = self.far_end().receiver.filter(|_| self.spec.remote.is_none());
+        setup.extend(cpus::setup("sender", "receiver", receiver));
+        if let Some(canary) = &self.canary {
+            setup.insert("canary_class".into(), json!(canary.class));
         }
         setup.insert("descriptors".into(), json!(self.sinks.descriptors()));
         setup.extend(filesystems(&self.spec));
@@ -347,10 +369,13 @@ impl Worker {
         let expect = Expect { bytes_each: payload_each + headers_each, content: checks };
         self.sinks.prepare(expect)?;
         self.transforms.begin();
-        let timed = self.timed(block).map_err(|trouble| match &mut self.tail {
-            Some(tail) => tail.trouble(trouble),
-            None => trouble,
-        })?;
+        if let Some(canary) = self.canary.as_mut().filter(|_| keep) {
+            canary.begin()?;
+        }
+        let timed = self.timed(block).map_err(|trouble| self.whose(trouble))?;
+        if let Some(canary) = &mut self.canary {
+            canary.end()?;
+        }
         let appended = self.tail.as_mut().map(Tail::appended).transpose()?;
         let counted = self.sinks.count(expect)?;
         self.rest()?;
@@ -389,6 +414,7 @@ impl Worker {
         if let Some(tail) = &mut self.tail {
             tail.go()?;
         }
+        let canary_before = self.canary.as_ref().and_then(Canary::at_work);
         let begin = Usage::begin();
         let start_ns = now().0;
         mark(markers);
@@ -396,11 +422,14 @@ impl Worker {
         mark(markers);
         let end_ns = now().0;
         let used = Usage::end().since(begin);
-        outcome?;
+        let canary_after = self.canary.as_ref().and_then(Canary::at_work);
+        outcome.map_err(|trouble| self.sinks.explain(trouble))?;
         self.gather()?;
         let io = io_before.zip(process_io());
         let steal_ns = stolen.zip(steal()).map(|(before, after)| after.0.saturating_sub(before.0));
-        Ok(Timed { start_ns, end_ns, used, io, steal_ns })
+        let canary = canary_before.zip(canary_after);
+        let canary = canary.map(|(before, after)| (after.0.since(before.0), after.1));
+        Ok(Timed { start_ns, end_ns, used, io, steal_ns, canary })
     }
 }
 
@@ -408,17 +437,6 @@ impl Worker {
 pub(super) fn latencies() -> Result<Histogram<u64>, Trouble> {
     Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)
         .map_err(|error| Trouble::failed(format!("histogram: {error}")))
-}
-
-/// The blocks that `direct-sendfile` and its like have to keep to, as `statx` says.
-fn block_bytes(segments: &[Segment]) -> Result<u64, Trouble> {
-    let mut most = 0;
-    for segment in segments {
-        let (memory, offset) = sys::direct_alignment(segment.file.as_raw_fd())
-            .map_err(|errno| Trouble::call("statx", &segment.path.display().to_string(), errno))?;
-        most = most.max(memory).max(offset);
-    }
-    Ok(u64::from(most))
 }
 
 /// Opens or closes the window of programs that count.

@@ -30,6 +30,16 @@ fn every_name_of_the_record_is_documented() {
 }
 
 #[test]
+fn every_name_of_an_export_is_documented() {
+    let schema = serde_json::from_str(&read("results/schema/export.schema.json")).expect("JSON");
+    let mut found = BTreeSet::new();
+    names(&schema, &mut found);
+    let document = read("results/README.md");
+    let missing: Vec<_> = found.iter().filter(|n| !document.contains(&format!("`{n}`"))).collect();
+    assert!(found.len() > 30 && missing.is_empty(), "results/README.md lacks {missing:?}");
+}
+
+#[test]
 fn every_reading_is_documented() {
     let document = read("results/README.md");
     let source = read("report/src/record/reading.rs");

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 /// Names that other tools may rely on: a row may join, none may go.
-const NAMES: [&str; 43] = [
+const NAMES: [&str; 46] = [
     "accounting/irq_time",
     "accounting/pinning",
     "accounting/process_io",
@@ -46,6 +46,9 @@ const NAMES: [&str; 43] = [
     "storage/eviction",
     "storage/folder",
     "storage/mincore",
+    "topology/cores",
+    "topology/memory_policy",
+    "topology/numa_nodes",
     "tracepoints/fentry",
     "tracepoints/kprobes",
     "tracepoints/ledger",

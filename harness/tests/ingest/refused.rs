@@ -40,6 +40,7 @@ fn what_says_nothing_is_refused_where_it_stands() {
         ("[\"recv-write\"]", "access = \"random\""),
         ("[\"recv-write\"]", "header = 70"),
         ("[\"recv-write\"]", "readers = 2"),
+        ("[\"recv-write\"]", "senders = 2"),
         ("[\"recv-drop\"]", "fsync = \"end\""),
         ("[\"sendfile\"]", "fsync = \"end\""),
         ("[\"sendfile\"]", "source = \"unix-stream\""),

@@ -20,15 +20,20 @@ ssize_t sendfile(int to, int from, off_t *at, size_t len) { return sendfile64(to
 
 /// Compiles it in this folder; a line says why, where it cannot be.
 pub fn liar(dir: &Path) -> Option<PathBuf> {
+    library(dir, LIAR)
+}
+
+/// The same of any source.
+pub fn library(dir: &Path, text: &str) -> Option<PathBuf> {
     let (source, library) = (dir.join("liar.c"), dir.join("liar.so"));
-    std::fs::write(&source, LIAR).unwrap();
+    std::fs::write(&source, text).unwrap();
     let mut cc = Command::new("cc");
     let built = cc.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).output();
     match built {
         Ok(output) if output.status.success() => Some(library),
         Ok(output) => panic!("cc: {}", String::from_utf8_lossy(&output.stderr)),
         Err(error) => {
-            println!("SKIPPED: a sendfile that lies: cc: {error} (apt-get install gcc)");
+            println!("SKIPPED: a library that lies: cc: {error} (apt-get install gcc)");
             None
         }
     }

@@ -1,7 +1,7 @@
 //! Every kind of mistake is refused with its line, its key, what was expected and a near match.
 
 use crate::HEAD;
-use zclab::scenario::{Problem, parse, parse_bytes};
+use zclab::scenario::{Condition, Problem, parse, parse_bytes};
 
 /// The only problem of a file.
 fn problem(text: &str) -> Problem {
@@ -43,7 +43,8 @@ a/test.toml:5:1: matrix.consumer: unknown key; did you mean `consumers`?
        | ^^^^^^^^
        = expected one of message, fetch, header, consumers, filesystem, access, cache, sink, \
 receiver, wait, transform, socket_buffer, scatter_gather, checksum, segmentation, mtu, bandwidth, \
-driver, slow, slow_rate, rate, arrivals, append_rate, source, feed, fsync, readers
+driver, slow, slow_rate, rate, arrivals, append_rate, source, feed, fsync, readers, senders, \
+canary
 a/test.toml:6:9: matrix.fetch: \"64 KB/s\": \"KB/s\" is no unit of size (B, kB, MB, GB, TB, KiB, \
 MiB, GiB, TiB)
      6 | fetch = \"64 KB/s\"
@@ -343,6 +344,12 @@ fn many_readers_need_a_warm_log_and_no_pressure() {
         scenario.conditions.iter().map(|one| one.readers).collect::<Vec<_>>()
     };
     assert_eq!(readers("[1, 3]"), [Some(1), Some(3)], "all are measured alike");
+    check(
+        "[matrix]\nreaders = 2\nwait = \"spin\"\n",
+        "matrix.wait",
+        3,
+        &["more readers than CPUs"],
+    );
     assert_eq!(readers("1"), [None], "which is what a silent file has");
 }
 
@@ -357,6 +364,7 @@ fn the_end_of_a_log_is_warm_is_followed_by_all_and_sets_its_own_pace() {
     beside("rate = 500", "rate", "a fetch is due when its bytes are there");
     beside("slow = 1", "slow", "does not follow the end any more");
     beside("readers = [1, 2]", "readers", "would need the same producer");
+    beside("senders = 2", "senders", "would need the same producer");
     beside("driver = \"reactor\"", "driver", "by epoll and for an append at once");
     let nothing = "[matrix]\naccess = [\"sequential\", \"tail\"]\nappend_rate = \"1 MiB\"\n";
     check(nothing, "matrix.append_rate", 3, &["nothing is appended where"]);
@@ -373,6 +381,47 @@ fn the_end_of_a_log_is_warm_is_followed_by_all_and_sets_its_own_pace() {
     let paced = ids("access = \"tail\"\nappend_rate = [0, \"1 MiB\"]");
     let named = paced.iter().filter(|id| id.contains("append_rate=1048576"));
     assert_eq!(named.count() * 2, paced.len());
+}
+
+#[test]
+fn many_senders_need_a_warm_log_no_rate_and_no_readers() {
+    check(
+        "[matrix]\nsenders = 2\ncache = \"cold\"\n",
+        "matrix.cache",
+        3,
+        &["many senders of a log"],
+    );
+    check("[matrix]\nsenders = 2\nrate = 5\n", "matrix.rate", 3, &["each of many senders"]);
+    let both = "[matrix]\nsenders = [1, 2]\nreaders = 2\n";
+    check(both, "matrix.senders", 2, &["such of their own"]);
+    check("[matrix]\nsenders = 65\n", "matrix.senders", 2, &["too great"]);
+    let text = format!("{HEAD}[matrix]\nsenders = 2\n[pressure]\n");
+    assert_eq!(problem(&text).key, "pressure");
+    let senders = |value: &str| {
+        let text = format!("{HEAD}[matrix]\nsenders = {value}\n");
+        let scenario = parse("test", "test.toml", &text).expect("it is right");
+        let of = |one: &Condition| one.senders.map(|senders| (senders.count, senders.most));
+        scenario.conditions.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(senders("[1, 3]"), [Some((1, 3)), Some((3, 3))], "all are placed alike");
+    assert_eq!(senders("1"), [None], "which is what a silent file has");
+}
+
+#[test]
+fn a_canary_needs_a_sender_with_a_cpu_of_its_own() {
+    let what = "pinned to no CPU";
+    check("[matrix]\nreaders = 2\ncanary = \"on\"\n", "matrix.canary", 3, &[what]);
+    check(
+        "[matrix]\ncanary = \"off\"\n[pressure]\n",
+        "matrix.canary",
+        2,
+        &["[pressure] decides it"],
+    );
+    check("[matrix]\ncanary = true\n", "matrix.canary", 2, &["\"on\", \"off\""]);
+    let text = "question = \"Why?\"\nbaseline = \"recv-write\"\nstrategies = [\"recv-write\"]\n\
+                [matrix]\ncanary = \"on\"\n";
+    let bad = parse("test", "test.toml", text).expect_err("nobody sends there");
+    assert!(bad.to_string().contains("says nothing to strategies of the family ingest"), "{bad}");
 }
 
 #[test]

@@ -9,7 +9,6 @@ use super::Suite;
 use super::markdown::{opening, sentences};
 use super::rows::{Rows, escaped, mark};
 use super::suite::{Case, Check, Outcome};
-use crate::gate::Report;
 
 /// The largest summary. GitHub takes 1 MiB for all that a step appends, so there is room for another.
 pub const SUMMARY_BYTES_MAX: usize = 1_000_000;
@@ -46,18 +45,17 @@ pub(super) fn summary(suite: &Suite) -> String {
     let mut out = Bounded { text: String::new(), left_out: 0 };
     out.push(&opening(suite), 1);
     out.push(&format!("\n{}\n", tally(suite)), 1);
-    for (case, check) in wrong(suite) {
-        let (id, name) = (escaped(&case.id), escaped(&check.name));
-        let said: String = check.sentence.chars().take(SENTENCE_CHARS_MAX).collect();
-        let said = escaped(&said);
-        let sign = mark(check.outcome);
-        out.push(&format!("\n* {sign} **{}** {id}, {name}: {said}", escaped(&check.word)), 1);
+    for one in wrong(suite) {
+        let said: String = one.said.chars().take(SENTENCE_CHARS_MAX).collect();
+        let (id, word, said) = (escaped(&one.case.id), escaped(one.word), escaped(&said));
+        out.push(&format!("\n* {} **{word}** {id}: {said}", mark(one.outcome)), 1);
     }
     out.push("\n", 0);
     for scenario in suite.scenarios() {
         let table = Rows::of(suite, scenario);
         let (name, cells) = (escaped(scenario), table.rows.len());
-        let head = format!("\n<details><summary>{name}: {cells} rows</summary>\n\n");
+        let rows = if cells == 1 { "row" } else { "rows" };
+        let head = format!("\n<details><summary>{name}: {cells} {rows}</summary>\n\n");
         let said = sentences(suite, scenario);
         if !out.push(&format!("{head}{said}{}", table.header), cells) {
             continue;
@@ -91,28 +89,49 @@ fn tally(suite: &Suite) -> String {
     if parts.is_empty() { "Nothing was checked.".into() } else { parts.join(" · ") }
 }
 
-/// What failed or cannot be trusted, the worst first.
-fn wrong(suite: &Suite) -> Vec<(&Case, &Check)> {
-    let of = |outcome: Outcome| {
-        let all = suite.cases.iter().flat_map(|case| case.checks.iter().map(move |c| (case, c)));
-        all.filter(move |(_, check)| check.outcome == outcome)
-    };
-    of(Outcome::Failed).chain(of(Outcome::Errored)).collect()
+/// Something that failed or cannot be trusted.
+struct Wrong<'a> {
+    case: &'a Case,
+    outcome: Outcome,
+    word: &'a str,
+    said: String,
 }
 
-/// A gate's annotations: an error for each failure, a warning for each measurement that cannot be trusted.
+/// What failed or cannot be trusted, the worst first: cells of a gate, checks of a run.
+fn wrong(suite: &Suite) -> Vec<Wrong<'_>> {
+    let mut all: Vec<Wrong> = suite.cases.iter().flat_map(wrong_of).collect();
+    all.sort_by_key(|one| std::cmp::Reverse(one.outcome));
+    all
+}
+
+fn wrong_of<'a>(case: &'a Case) -> Vec<Wrong<'a>> {
+    let of =
+        |check: &'a Check, said| Wrong { case, outcome: check.outcome, word: &check.word, said };
+    let is_wrong = |check: &&Check| check.outcome >= Outcome::Errored;
+    match &case.conclusion {
+        Some(whole) => Some(whole)
+            .filter(is_wrong)
+            .map(|one| of(one, one.sentence.clone()))
+            .into_iter()
+            .collect(),
+        None => {
+            let wrong = case.checks.iter().filter(is_wrong);
+            wrong.map(|one| of(one, format!("{}: {}", one.name, one.sentence))).collect()
+        }
+    }
+}
+
+/// Annotations: an error for each failure, a warning for each measurement that cannot be trusted.
 #[must_use]
-pub fn commands(report: &Report) -> String {
-    let suite = Suite::of_gate(report);
-    let wrong = wrong(&suite);
+pub fn commands(suite: &Suite) -> String {
+    let wrong = wrong(suite);
     let mut out = String::new();
     for (outcome, level) in [(Outcome::Failed, "error"), (Outcome::Errored, "warning")] {
-        let own: Vec<_> = wrong.iter().filter(|(_, check)| check.outcome == outcome).collect();
+        let own: Vec<&Wrong> = wrong.iter().filter(|one| one.outcome == outcome).collect();
         let shown = if own.len() > ANNOTATIONS_MAX { ANNOTATIONS_MAX - 1 } else { own.len() };
-        for (case, check) in own.iter().take(shown) {
-            let title = format!("zclab: {} of {}", check.word, case.contender);
-            let said = format!("{}, {}: {}", case.id, check.name, check.sentence);
-            out += &command(level, &title, &said);
+        for one in own.iter().take(shown) {
+            let title = format!("zclab: {} of {}", one.word, one.case.contender);
+            out += &command(level, &title, &format!("{}: {}", one.case.id, one.said));
         }
         if own.len() > shown {
             let more = format!("{} more: see the summary", own.len() - shown);

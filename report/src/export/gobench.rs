@@ -17,7 +17,7 @@ pub(super) fn write(suite: &Suite) -> String {
     let cases: Vec<&Case> = suite.cases.iter().collect();
     let varying = Suite::varying(&cases);
     let mut out = String::from("goos: linux\n");
-    for (name, value) in configuration(suite, &varying) {
+    for (name, value) in configuration(suite) {
         out += &format!("{name}: {value}\n");
     }
     out += "Unit ns/op better=lower\nUnit MB/s better=higher\n";
@@ -46,7 +46,7 @@ pub(super) fn write(suite: &Suite) -> String {
 }
 
 /// What is the same throughout: facts of the machine, and parameters that do not vary.
-fn configuration(suite: &Suite, varying: &[String]) -> BTreeMap<String, String> {
+fn configuration(suite: &Suite) -> BTreeMap<String, String> {
     let mut facts = BTreeMap::new();
     let mut put = |name: &str, value: String| {
         let name = word(name).to_lowercase().replace('_', "-");
@@ -55,7 +55,7 @@ fn configuration(suite: &Suite, varying: &[String]) -> BTreeMap<String, String> 
         }
     };
     for (name, value) in suite.cases.first().into_iter().flat_map(|case| &case.params) {
-        if !varying.contains(name) {
+        if suite.cases.iter().all(|case| case.params.get(name) == Some(value)) {
             put(name, format::parameter(name, value));
         }
     }

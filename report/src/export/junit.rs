@@ -42,14 +42,15 @@ fn counts(cases: &[&Case], outcomes: &[Outcome]) -> String {
         let count = checks().filter(|check| check.outcome == *outcome).count();
         out += &format!(" {name}=\"{count}\"");
     }
-    let seconds: f64 = cases.iter().map(|case| seconds(case)).sum();
+    let seconds = cases.iter().fold(0.0, |sum, case| sum + seconds(case));
     out + &format!(" time=\"{seconds:.3}\"")
 }
 
 /// Timed seconds of all arms.
 fn seconds(case: &Case) -> f64 {
     let slices = case.measured.values().flat_map(|measured| &measured.slices);
-    slices.map(|slice| slice.wall_ns as f64 / 1e9).sum()
+    // The sum of no numbers is −0.
+    slices.fold(0.0, |sum, slice| sum + slice.wall_ns as f64 / 1e9)
 }
 
 fn properties(suite: &Suite) -> String {

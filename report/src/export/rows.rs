@@ -142,10 +142,9 @@ fn condition(case: &Case, varying: &[String]) -> String {
     if parts.is_empty() { NONE.into() } else { parts.join(", ") }
 }
 
-/// The word of the worst check.
+/// The word of the conclusion.
 fn word(case: &Case) -> String {
-    let worst = case.checks.iter().max_by_key(|check| check.outcome);
-    worst.map_or(NONE.into(), |check| escaped(&check.word))
+    case.conclusion.as_ref().map_or(NONE.into(), |check| escaped(&check.word))
 }
 
 /// A sign for each outcome, which is read without colours, too.

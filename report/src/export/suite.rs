@@ -12,7 +12,7 @@ use crate::stats::Estimate;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of this format.
 pub const SCHEMA: u32 = 1;
@@ -101,6 +101,8 @@ pub struct Case {
     pub measured: BTreeMap<String, Measured>,
     /// Paired ratios.
     pub ratios: Vec<Ratio>,
+    /// What it comes to; absent where nothing is judged as a whole, as in a run.
+    pub conclusion: Option<Check>,
     /// What was judged.
     pub checks: Vec<Check>,
     /// What is said of it in plain words.
@@ -256,10 +258,12 @@ impl Quantity {
 }
 
 impl Case {
-    /// The worst of its checks.
+    /// What it comes to: its conclusion, or else the worst of its checks.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        self.checks.iter().map(|check| check.outcome).max().unwrap_or(Outcome::Skipped)
+        let worst = self.checks.iter().map(|check| check.outcome).max();
+        let concluded = self.conclusion.as_ref().map(|check| check.outcome);
+        concluded.or(worst).unwrap_or(Outcome::Skipped)
     }
 }
 
@@ -291,18 +295,21 @@ impl Suite {
         names
     }
 
-    /// The parameters that are not the same in all of these cases.
+    /// The parameters that tell cases of one contender and scenario apart. Options that only differ
+    /// between contenders are not among them: they would keep apart what is to be compared.
     #[must_use]
     pub fn varying(cases: &[&Case]) -> Vec<String> {
-        let mut seen: BTreeMap<&str, Vec<Option<&Value>>> = BTreeMap::new();
-        for name in cases.iter().flat_map(|case| case.params.keys()) {
-            seen.entry(name).or_default();
+        let mut values: BTreeMap<(&str, &str, &str), &Value> = BTreeMap::new();
+        let mut varying = BTreeSet::new();
+        for case in cases {
+            for (name, value) in &case.params {
+                let place = (case.scenario.as_str(), case.contender.as_str(), name.as_str());
+                if values.insert(place, value).is_some_and(|before| before != value) {
+                    varying.insert(name.clone());
+                }
+            }
         }
-        for (name, values) in &mut seen {
-            values.extend(cases.iter().map(|case| case.params.get(*name)));
-        }
-        let varies = |values: &[Option<&Value>]| values.windows(2).any(|two| two[0] != two[1]);
-        seen.into_iter().filter(|(_, values)| varies(values)).map(|(name, _)| name.into()).collect()
+        varying.into_iter().collect()
     }
 
     /// How many checks came to this.

@@ -87,22 +87,33 @@ fn cell<'a>(
         report.exact_missing = compared.missing;
         report.timing = timing;
         report.advisory = advisory::of(measured);
-        report.verdict = tiers(record, &report);
+        let untimed = measured.cell.as_ref().is_some_and(|cell| cell.untimed.is_some());
+        let timed = record.opening.timing == "yes" && !untimed;
+        report.verdict = tiers(&report, timed, counted(record));
     }
     report.sentences = sentence::of(record, &report);
     report
 }
 
-/// What both tiers of a cell that went well come to.
-fn tiers(record: &Record, report: &CellReport<'_>) -> Verdict {
-    // Counts are always asked for, times where they can be compared.
-    let exact = tier(&report.exact, &report.facts).unwrap_or(Verdict::Inconclusive);
+/// What both tiers of a cell that went well come to: what was to be measured and is not there decides
+/// nothing, and nor does a cell of which nothing was to be.
+fn tiers(report: &CellReport<'_>, timed: bool, counted: bool) -> Verdict {
+    let exact = match tier(&report.exact, &report.facts) {
+        None if counted => Some(Verdict::Inconclusive),
+        found => found,
+    };
     let timing = match &report.timing {
         Ok(timing) => Some(timing.verdict),
-        Err(_) if record.opening.timing == "yes" => Some(Verdict::Inconclusive),
+        Err(_) if timed => Some(Verdict::Inconclusive),
         Err(_) => None,
     };
-    worst(timing.into_iter().chain([exact])).unwrap_or(exact)
+    worst(timing.into_iter().chain(exact)).unwrap_or(Verdict::Inconclusive)
+}
+
+/// Whether counts were asked for. A capture that fails makes its cell `failed`, so a gate without any
+/// was told to leave them out.
+pub(super) fn counted(record: &Record) -> bool {
+    record.cells.iter().any(|measured| !measured.counts.is_empty())
 }
 
 /// Scenario and label of a cell; of an unfinished one they are what its id says.

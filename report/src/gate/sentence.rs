@@ -4,7 +4,7 @@
 //! said the sentence says why, and what would help.
 
 use super::record::{Arm, Record};
-use super::{CellReport, Exact, Fact, Judged, Timing, Verdict, words};
+use super::{CellReport, Exact, Fact, Judged, Timing, Verdict, judge, words};
 use crate::format;
 use crate::record::Status;
 use crate::stats::permutation;
@@ -249,6 +249,7 @@ pub(super) fn headline(record: &Record, cells: &[CellReport<'_>], verdict: Verdi
     };
     let first = |wanted| first(wanted).unwrap_or_default();
     let timed = record.opening.timing == "yes";
+    let counted = judge::counted(record);
     let cut_short = record.end.as_ref().is_none_or(|end| end.how != "complete");
     let text = match verdict {
         Verdict::Regression => {
@@ -270,10 +271,13 @@ pub(super) fn headline(record: &Record, cells: &[CellReport<'_>], verdict: Verdi
             how_many(verdict),
             first(verdict)
         ),
-        Verdict::Pass if timed => format!(
+        Verdict::Pass if timed && counted => format!(
             "The head does no more than {base} for the same bytes, and needs at most {margin} more \
             sender CPU: {all}."
         ),
+        Verdict::Pass if timed => {
+            format!("The head needs at most {margin} more sender CPU than {base}: {all}.")
+        }
         Verdict::Pass => format!("The head does no more than {base} for the same bytes: {all}."),
     };
     let cut = if cut_short { " The gate was cut short." } else { "" };
@@ -281,5 +285,6 @@ pub(super) fn headline(record: &Record, cells: &[CellReport<'_>], verdict: Verdi
         Some(reason) => format!(" Times were not compared: {reason}."),
         None => String::new(),
     };
-    format!("{text}{cut}{untimed}")
+    let uncounted = if timed && !counted { " Counts were not compared." } else { "" };
+    format!("{text}{cut}{untimed}{uncounted}")
 }

@@ -219,7 +219,7 @@ mod tests {
     fn counts_that_differ_look_different() {
         assert_eq!(apart(16.0, 16.0), ("16".into(), "16".into()));
         assert_eq!(apart(16.0, 17.0), ("16".into(), "17".into()));
-        assert_eq!(apart(1.0, 1.000_012), ("1".into(), "1.000012".into()));
+        assert_eq!(apart(1.0, 1.000_012), ("1".into(), "1.00001".into()));
         assert_eq!(apart(1_048_576.0, 0.0), ("1,048,576".into(), "0".into()));
         assert_eq!(count_name("cpu_copied_bytes_per_kib"), "CPU copied bytes per KiB");
     }

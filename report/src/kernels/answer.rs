@@ -1,9 +1,11 @@
 //! Which sentence do the cells of a matrix allow?
 //!
 //! A contender is said to share or to copy only when every cell that was observed says the same; what
-//! was not observed, or refused, is said beside it.
+//! was not observed, or refused on some kernels only, is said beside it. Ways on which sharing is
+//! impossible (a file, a device that gathers nothing) have sentences of their own, and so does the
+//! other direction.
 
-use super::{Fate, Matrix};
+use super::{Fate, Matrix, Route, Way, times};
 use crate::format;
 
 /// The sentence that answers, and what qualifies it.
@@ -17,34 +19,64 @@ pub fn answer(matrix: &Matrix) -> (String, Vec<String>) {
         1 => format!("On the one kernel tried ({oldest})"),
         count => format!("On all {count} kernels tried ({oldest} to {newest})"),
     };
-    let (mut shared, mut copied, mut mixed) = (Vec::new(), Vec::new(), Vec::new());
-    for label in labels(matrix) {
-        match common(&fates(matrix, label)) {
-            Common::Shared => shared.push(label.to_owned()),
-            Common::Copied(times) => copied.push((times, label.to_owned())),
-            Common::Unknown => {}
-            Common::Mixed => mixed.push(label.to_owned()),
-        }
-    }
+    let Sorted { shared, uncopied, copied, mixed } = Sorted::of(matrix, Way::may_share);
     let sentence = match shared.len() {
         0 => format!("{kernels} nothing shared the log’s own pages everywhere."),
-        1 => format!(
-            "{kernels} {} puts the log’s own pages into the socket, with no CPU copy.",
-            shared[0]
-        ),
+        1 => format!("{kernels} {} hands on the log’s own pages, with no CPU copy.", shared[0]),
         _ => format!(
-            "{kernels} {} put the log’s own pages into the socket, with no CPU copy.",
+            "{kernels} {} hand on the log’s own pages, with no CPU copy.",
             format::list(&shared)
         ),
     };
-    let mut clauses = copies(copied);
+    let mut clauses = copies(copied, "before it leaves");
+    if !uncopied.is_empty() {
+        let verbs = if uncopied.len() == 1 { ("copies", "hands") } else { ("copy", "hand") };
+        let (who, (copy, hand)) = (format::list(&uncopied), verbs);
+        clauses
+            .push(format!("{who} {copy} nothing, but {hand} on other pages than the log’s own."));
+    }
     if !mixed.is_empty() {
         clauses.push(format!("Not the same everywhere: {}.", format::list(&mixed)));
+    }
+    let ways = matrix.ways();
+    let bound = ways.iter().filter(|way| way.leaves() && !way.may_share());
+    clauses.extend(bound.map(|way| hindered(matrix, way)));
+    let taken = Sorted::of(matrix, |way| !way.leaves());
+    clauses.extend(copies(taken.copied, "on its way in"));
+    if !taken.mixed.is_empty() {
+        let who = format::list(&taken.mixed);
+        clauses.push(format!("On the way in it depends on how the far end sends: {who}."));
     }
     clauses.extend(exceptions(matrix));
     clauses.extend(receivers(matrix));
     clauses.extend(probes(matrix));
     (sentence, clauses)
+}
+
+/// Contenders by what all of their observed cells on some ways say.
+#[derive(Default)]
+struct Sorted {
+    shared: Vec<String>,
+    uncopied: Vec<String>,
+    copied: Vec<(String, String)>,
+    mixed: Vec<String>,
+}
+
+impl Sorted {
+    fn of(matrix: &Matrix, ways: impl Fn(&Way) -> bool) -> Sorted {
+        let mut sorted = Sorted::default();
+        for label in labels(matrix) {
+            let who = label.to_owned();
+            match common(&fates(matrix, label, &ways)) {
+                Common::Shared => sorted.shared.push(who),
+                Common::Uncopied => sorted.uncopied.push(who),
+                Common::Copied(times) => sorted.copied.push((times, who)),
+                Common::Unknown => {}
+                Common::Mixed => sorted.mixed.push(who),
+            }
+        }
+        sorted
+    }
 }
 
 /// Contenders in the order of the rows, each once.
@@ -58,13 +90,16 @@ fn labels(matrix: &Matrix) -> Vec<&str> {
     labels
 }
 
-fn fates<'a>(matrix: &'a Matrix, of: &str) -> Vec<&'a Fate> {
-    let rows = matrix.routes.iter().flat_map(|route| &route.rows);
+fn fates<'a>(matrix: &'a Matrix, of: &str, ways: impl Fn(&Way) -> bool) -> Vec<&'a Fate> {
+    let routes = matrix.routes.iter().filter(|route| ways(&route.way));
+    let rows = routes.flat_map(|route| &route.rows);
     rows.filter(|(label, _)| label == of).flat_map(|(_, fates)| fates).collect()
 }
 
+#[derive(PartialEq)]
 enum Common {
     Shared,
+    Uncopied,
     Copied(String),
     Mixed,
     Unknown,
@@ -72,29 +107,19 @@ enum Common {
 
 /// What all observed cells say alike.
 fn common(fates: &[&Fate]) -> Common {
-    let words = fates.iter().filter_map(|fate| match fate {
-        Fate::Shared(_) => Some(None),
-        Fate::Copied(copies) => Some(Some(times(*copies))),
-        Fate::Contradicts(_) | Fate::Failed(_) => Some(Some("?".to_owned())),
+    let found = fates.iter().filter_map(|fate| match fate {
+        Fate::Shared(_) | Fate::Aliased => Some(Common::Shared),
+        Fate::Uncopied => Some(Common::Uncopied),
+        Fate::Copied(copies) => Some(Common::Copied(times(*copies))),
+        Fate::Contradicts(_) | Fate::Failed(_) => Some(Common::Mixed),
         Fate::Refused(_) | Fate::Unobserved(_) | Fate::Untried => None,
     });
-    let mut words: Vec<Option<String>> = words.collect();
-    words.dedup();
-    match &words[..] {
-        [] => Common::Unknown,
-        [None] => Common::Shared,
-        [Some(copies)] if copies != "?" => Common::Copied(copies.clone()),
-        _ => Common::Mixed,
-    }
+    let same = |one: Common, other: Common| if one == other { one } else { Common::Mixed };
+    found.reduce(same).unwrap_or(Common::Unknown)
 }
 
-/// A number of copies: `1`, `1.25`.
-pub(crate) fn times(copies: f64) -> String {
-    let text = format!("{copies:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn copies(mut copied: Vec<(String, String)>) -> Vec<String> {
+/// `a and b copy each byte once before it leaves.`
+fn copies(mut copied: Vec<(String, String)>, when: &str) -> Vec<String> {
     copied.sort_by(|a, b| a.0.cmp(&b.0));
     let mut clauses: Vec<(String, Vec<String>)> = Vec::new();
     for (copies, label) in copied {
@@ -110,57 +135,78 @@ fn copies(mut copied: Vec<(String, String)>) -> Vec<String> {
             copies => format!("{copies} times"),
         };
         let verb = if labels.len() == 1 { "copies" } else { "copy" };
-        format!("{} {verb} each byte {how_often} before it leaves.", format::list(&labels))
+        format!("{} {verb} each byte {how_often} {when}.", format::list(&labels))
     };
     clauses.into_iter().map(said).collect()
 }
 
-/// Refused and unobserved cells, by contender, kernel and file system.
-fn exceptions(matrix: &Matrix) -> Vec<String> {
-    let words = [
-        ("contradicts", "contradicts its claim"),
-        ("failed", "failed"),
-        ("unobserved", "is unobserved"),
-        ("refused", "is refused"),
-    ];
-    let of = |(word, said): (&str, &str)| -> Vec<String> {
-        let said = |label| Some(format!("{label} {said} on {}.", places(matrix, label, word)?));
-        labels(matrix).into_iter().filter_map(said).collect()
-    };
-    words.into_iter().flat_map(of).collect()
+/// What a way on which sharing is impossible made of it.
+fn hindered(matrix: &Matrix, way: &Way) -> String {
+    let sorted = Sorted::of(matrix, |one| one == way);
+    let name = way.words();
+    match sorted.shared.is_empty() {
+        true => format!("Nothing was shared on this way: {name}."),
+        false => format!("{name}: shared by {}.", format::list(&sorted.shared)),
+    }
 }
 
-/// Where this became of a contender's bytes: `5.10 (ext4) and every kernel (tmpfs)`.
-fn places(matrix: &Matrix, label: &str, word: &str) -> Option<String> {
-    let mut filesystems: Vec<&str> = Vec::new();
-    let mut by_kernels: Vec<(Vec<String>, Vec<&str>)> = Vec::new();
-    for route in &matrix.routes {
-        if filesystems.contains(&route.filesystem.as_str()) {
-            continue;
+/// Contradictions and failures wherever they are; what is unobserved or refused on some kernels only.
+fn exceptions(matrix: &Matrix) -> Vec<String> {
+    let words = [
+        ("contradicts", ("contradicts its claim", "contradict their claims"), true),
+        ("failed", ("failed", "failed"), true),
+        ("unobserved", ("is unobserved", "are unobserved"), false),
+        ("refused", ("is refused", "are refused"), false),
+    ];
+    let filesystems = once(matrix.routes.iter().map(|route| &*route.filesystem).collect());
+    let tried = matrix.tried().count();
+    let mut said = Vec::new();
+    for (word, (one, many), always) in words {
+        let mut by_places: Vec<(String, Vec<&str>)> = Vec::new();
+        for label in labels(matrix) {
+            let routes: Vec<(&Route, Vec<usize>)> = hits(matrix, label, word)
+                .filter(|(_, kernels)| always || kernels.len() < tried || tried == 1)
+                .collect();
+            let hit = |filesystem: &str, kernel: usize| {
+                let mut there = routes.iter().filter(|(route, _)| route.filesystem == filesystem);
+                there.any(|(_, kernels)| kernels.contains(&kernel))
+            };
+            let Some(places) = matrix.places(&filesystems, hit) else { continue };
+            match by_places.iter_mut().find(|(known, _)| *known == places) {
+                Some((_, who)) => who.push(label),
+                None => by_places.push((places, vec![label])),
+            }
         }
-        filesystems.push(&route.filesystem);
-        let there = matrix.routes.iter().filter(|one| one.filesystem == route.filesystem);
-        let rows: Vec<_> = there.flat_map(|one| &one.rows).filter(|(of, _)| of == label).collect();
-        let hit = |index: usize| rows.iter().any(|(_, fates)| fates[index].word() == word);
-        let kernels = matrix.kernels.iter().enumerate().filter(|(index, _)| hit(*index));
-        let kernels: Vec<String> = kernels.map(|(_, k)| k.asked.series.clone()).collect();
-        match by_kernels.iter_mut().find(|(known, _)| *known == kernels) {
-            Some((_, on)) => on.push(&route.filesystem),
-            None => by_kernels.push((kernels, vec![&route.filesystem])),
+        said.extend(by_places.into_iter().map(|(places, who)| {
+            let words = if who.len() == 1 { one } else { many };
+            format!("{} {words} on {places}.", format::list(&who))
+        }));
+    }
+    said
+}
+
+fn once<T: PartialEq>(items: Vec<T>) -> Vec<T> {
+    let mut kept = Vec::new();
+    for item in items {
+        if !kept.contains(&item) {
+            kept.push(item);
         }
     }
-    by_kernels.retain(|(kernels, _)| !kernels.is_empty());
-    let tried = matrix.tried().count();
-    let part = |(kernels, on): &(Vec<String>, Vec<&str>)| {
-        let every = tried > 1 && kernels.len() == tried;
-        let kernels = if every { "every kernel".to_owned() } else { format::list(kernels) };
-        match on.len() == filesystems.len() {
-            true => kernels,
-            false => format!("{kernels} ({})", format::list(on)),
-        }
-    };
-    let parts: Vec<String> = by_kernels.iter().map(part).collect();
-    (!parts.is_empty()).then(|| format::list(&parts))
+    kept
+}
+
+/// The routes on which this became of a contender's bytes, and the kernels.
+fn hits<'a>(
+    matrix: &'a Matrix,
+    label: &'a str,
+    word: &'a str,
+) -> impl Iterator<Item = (&'a Route, Vec<usize>)> {
+    matrix.routes.iter().filter_map(move |route| {
+        let (_, fates) = route.rows.iter().find(|(of, _)| of == label)?;
+        let hit = fates.iter().enumerate().filter(|(_, fate)| fate.word() == word);
+        let kernels: Vec<usize> = hit.map(|(kernel, _)| kernel).collect();
+        (!kernels.is_empty()).then_some((route, kernels))
+    })
 }
 
 /// What the receivers' own copies say.

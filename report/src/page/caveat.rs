@@ -12,12 +12,16 @@ const PACED: [&str; 2] = ["bbr", "bbr2"];
 /// Stolen share of the wall clock worth a warning.
 const STEAL: f64 = 0.01;
 
+/// Share of the sender's CPU that somebody else had, worth a warning.
+const BUSY: f64 = 0.05;
+
 /// The warnings, the weightiest first.
 #[must_use]
 pub fn caveats(study: &Study) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(bottlenecks(study));
     found.extend(route(study));
+    found.extend(canary(study));
     found.extend(machine(study.record, study));
     found.extend(log_and_cache(study));
     found.extend(run(study));
@@ -103,6 +107,42 @@ fn route(study: &Study) -> Vec<String> {
         found.push(format!(
             "Congestion control was {}, which paces its packets: on loopback that distorts times.",
             format::list(&controls)
+        ));
+    }
+    found
+}
+
+/// What a canary does to the sender, and who else had that CPU.
+fn canary(study: &Study) -> Vec<String> {
+    if !study.canary() {
+        return Vec::new();
+    }
+    let mut found = vec![
+        "A canary worked on the sender’s CPU whenever the sender slept: each time the sender woke, it \
+         switched to and fro and found caches that were no longer its own, so its CPU time is dearer \
+         than without a canary, and the CPU never rested. What the kernel did was counted, and its CPU \
+         time sampled, in blocks without a canary."
+            .to_owned(),
+    ];
+    if params(study, "rate").iter().any(|rate| rate == "0") {
+        found.push(
+            "Without a rate each contender takes its own time for its bytes, and what it leaves of its \
+             CPU is a share of that time: shares of different times are no answer."
+                .to_owned(),
+        );
+    }
+    let (mut had_ns, mut alone_ns) = (0.0, 0.0);
+    for sample in study.rows().flat_map(|row| row.samples()) {
+        let number = |name| sample.readings.get(name).map_or(0.0, |ns| *ns as f64);
+        had_ns += number(reading::CANARY_CONTROL_CPU_NS);
+        alone_ns += number(reading::CANARY_CONTROL_NS);
+    }
+    let others = if alone_ns > 0.0 { 1.0 - had_ns / alone_ns } else { 0.0 };
+    if others > BUSY {
+        found.push(format!(
+            "Beside a sleeping sender the canary had its CPU for only {}\u{a0}% of the time: somebody \
+             else had the rest, and what senders left was taken by them, too.",
+            format::significant((1.0 - others) * 100.0, 2)
         ));
     }
     found

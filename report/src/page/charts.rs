@@ -79,10 +79,11 @@ const LATENCIES: [Percentile; 2] = [
 #[must_use]
 pub fn small(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn> {
     let [voluntary, involuntary] = study.side.switches();
-    let metrics: [Metric; 9] = [
+    let metrics: [Metric; 10] = [
         study.side.cpu(),
         Metric::TotalCpu,
         Metric::Throughput,
+        Metric::CpuLeft,
         Metric::Syscalls,
         Metric::ModeSwitches,
         voluntary,
@@ -90,10 +91,9 @@ pub fn small(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Vec<Drawn
         Metric::DeviceBytes,
         Metric::SentBytes,
     ];
-    let shown = |metric: &&Metric| **metric != Metric::SentBytes || study.transforms();
     let mut drawn: Vec<Drawn> = metrics
         .iter()
-        .filter(shown)
+        .filter(|metric| study.shows(**metric))
         .filter_map(|metric| of_metric(study, panel, looks, *metric, id))
         .collect();
     for (name, caption, percentile) in LATENCIES {
@@ -186,6 +186,7 @@ fn caption(study: &Study, panel: &Panel, metric: Metric) -> String {
         Metric::Involuntary => interrupted("sender"),
         Metric::ReceiverInvoluntary => interrupted("receiver"),
         Metric::DeviceBytes => "Bytes that the device read, per byte of payload.".into(),
+        Metric::CpuLeft => "What a canary on the sender's CPU got done; higher is better.".into(),
         Metric::SentBytes => "Bytes that the sinks took, headers included.".into(),
         Metric::TotalCpu => "Sender and receiver together.".into(),
         own if own == study.side.cpu() => "Medians; intervals over launches.".into(),

@@ -20,6 +20,7 @@ use crate::record::Status;
 use askama::Template;
 use rows::{AdvisoryRow, ExactRow, FactRow, FigureRow};
 use setting::{Fact, SideShown};
+use std::cmp::Reverse;
 
 /// The page of a gate.
 #[derive(Template)]
@@ -171,7 +172,7 @@ impl<'a> CellShown<'a> {
             || ![Verdict::Pass, Verdict::Improvement].contains(&cell.verdict);
         let (equal, mut differ): (Vec<_>, Vec<_>) =
             cell.exact.iter().partition(|exact| shown::is_equal(exact));
-        differ.sort_by_key(|exact| std::cmp::Reverse(exact.verdict));
+        differ.sort_by_key(|exact| (exact.verdict == Verdict::Pass, Reverse(exact.verdict)));
         CellShown {
             verdict: Said::of(cell.verdict),
             open,

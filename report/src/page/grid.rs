@@ -74,7 +74,7 @@ pub fn cost(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
     if copies {
         columns.push(Column { title: "Copies".into(), unit: "per byte".into() });
     }
-    for metric in study.side.compared() {
+    for metric in study.compared() {
         columns.push(column(metric));
         let better = if metric.less_is_better() { "" } else { ", higher is better" };
         let unit = format!("÷ {}{better}", study.scenario.baseline);
@@ -89,7 +89,7 @@ pub fn cost(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
         if copies {
             cells.push(evidence::copies(row));
         }
-        for metric in study.side.compared() {
+        for metric in study.compared() {
             cells.push(figure(row, metric));
             cells.push(ratio(row, metric));
         }
@@ -115,7 +115,7 @@ pub fn counted(study: &Study, panel: &Panel, looks: &Looks, id: &str) -> Grid {
     let metrics: Vec<Metric> = [study.side.far().cpu()]
         .into_iter()
         .chain(Metric::ALL.into_iter().skip_while(|metric| *metric != Metric::Syscalls))
-        .filter(|metric| *metric != Metric::SentBytes || study.transforms())
+        .filter(|metric| study.shows(*metric))
         .collect();
     let known = |row: &Row, name: &str| row.measured.and_then(|one| hot::median(one, name));
     let in_a_group =

@@ -1,7 +1,7 @@
 //! On which kernels does a log reach the socket without being copied, on one page?
 
 use super::moment;
-use crate::kernels::{self, Fate, Kernel, Matrix};
+use crate::kernels::{self, Fate, Kernel, Matrix, Said, Way};
 use askama::Template;
 
 /// The page of a matrix.
@@ -13,7 +13,8 @@ pub struct KernelsPage {
     sentence: String,
     clauses: Vec<String>,
     columns: Vec<Column>,
-    groups: Vec<Group>,
+    overviews: Vec<Overview>,
+    ways: Vec<Detail>,
     gaps: Vec<(Column, Vec<(String, String)>)>,
     reasons: Vec<(String, String)>,
     revisions: Vec<String>,
@@ -30,10 +31,22 @@ struct Column {
     missing: Option<String>,
 }
 
-/// The rows of one way to the sink.
+/// All kernels and file systems at once: contenders by ways.
+struct Overview {
+    title: &'static str,
+    ways: Vec<String>,
+    rows: Vec<(String, Vec<Vec<Said>>)>,
+}
+
+/// One way, kernel by kernel.
+struct Detail {
+    name: String,
+    groups: Vec<Group>,
+}
+
+/// The rows of one way on one file system.
 struct Group {
     filesystem: String,
-    sink: String,
     rows: Vec<(String, Vec<Shown>)>,
 }
 
@@ -54,19 +67,8 @@ impl KernelsPage {
         let (sentence, clauses) = kernels::answer(matrix);
         let mut reasons: Vec<(String, String)> = Vec::new();
         let columns: Vec<Column> = matrix.kernels.iter().map(Column::of).collect();
-        let groups = matrix.routes.iter().map(|route| Group {
-            filesystem: route.filesystem.clone(),
-            sink: sink(&route.sink),
-            rows: route
-                .rows
-                .iter()
-                .map(|(label, fates)| {
-                    let shown = fates.iter().map(|fate| Shown::of(fate, &mut reasons));
-                    (label.clone(), shown.collect())
-                })
-                .collect(),
-        });
-        let groups = groups.collect();
+        let detail = |way: &Way| Detail::of(matrix, way, &mut reasons);
+        let ways = matrix.ways().into_iter().map(detail).collect();
         let mut revisions: Vec<String> = Vec::new();
         for (revision, dirty) in matrix.kernels.iter().filter_map(|k| k.revision.as_ref()) {
             let named = format!("{revision}{}", if *dirty { " + changes" } else { "" });
@@ -85,10 +87,56 @@ impl KernelsPage {
                 .zip(matrix.kernels.iter().map(|k| k.gaps.clone()))
                 .collect(),
             columns,
-            groups,
+            overviews: [
+                Overview::of("From the log to the sink", matrix, true),
+                Overview::of("From the socket into a log, or to a consumer", matrix, false),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            ways,
             reasons,
             revisions,
         }
+    }
+}
+
+impl Overview {
+    /// The ways that leave a log, or those that lead into one; none, where none was tried.
+    fn of(title: &'static str, matrix: &Matrix, leaving: bool) -> Option<Overview> {
+        let ways: Vec<&Way> = matrix.ways().into_iter().filter(|w| w.leaves() == leaving).collect();
+        let mut labels: Vec<&str> = Vec::new();
+        for route in matrix.routes.iter().filter(|route| route.way.leaves() == leaving) {
+            for (label, _) in &route.rows {
+                if !labels.contains(&label.as_str()) {
+                    labels.push(label);
+                }
+            }
+        }
+        let row = |label: &str| {
+            let cells = ways.iter().map(|way| matrix.summary(way, label));
+            (label.to_owned(), cells.collect())
+        };
+        (!ways.is_empty()).then(|| Overview {
+            title,
+            ways: ways.iter().map(|way| way.short()).collect(),
+            rows: labels.into_iter().map(row).collect(),
+        })
+    }
+}
+
+impl Detail {
+    fn of(matrix: &Matrix, way: &Way, reasons: &mut Vec<(String, String)>) -> Detail {
+        let mut row = |(label, fates): &(String, Vec<Fate>)| {
+            let shown = fates.iter().map(|fate| Shown::of(fate, reasons));
+            (label.clone(), shown.collect())
+        };
+        let routes = matrix.routes.iter().filter(|route| route.way == *way);
+        let groups = routes.map(|route| Group {
+            filesystem: route.filesystem.clone(),
+            rows: route.rows.iter().map(&mut row).collect(),
+        });
+        Detail { name: way.words(), groups: groups.collect() }
     }
 }
 
@@ -110,7 +158,9 @@ impl Shown {
     fn of(fate: &Fate, reasons: &mut Vec<(String, String)>) -> Shown {
         let word = fate.word();
         let why = match fate {
-            Fate::Shared(_) | Fate::Copied(_) | Fate::Untried => "",
+            Fate::Shared(_) | Fate::Aliased | Fate::Uncopied | Fate::Copied(_) | Fate::Untried => {
+                ""
+            }
             Fate::Refused(why)
             | Fate::Unobserved(why)
             | Fate::Contradicts(why)
@@ -127,8 +177,16 @@ impl Shown {
             }
             Fate::Copied(copies) => {
                 let copies = kernels::times(*copies);
-                let hint = format!("{copies} CPU copies per byte on the sending side");
+                let hint = format!("{copies} CPU copies per byte on the side that is measured");
                 (format!("copied ×{copies}"), String::new(), hint)
+            }
+            Fate::Aliased => {
+                let hint = "the receiver saw what was written into the log's pages after sending";
+                ("shared".to_owned(), "by the probe".to_owned(), hint.to_owned())
+            }
+            Fate::Uncopied => {
+                let hint = "0 CPU copies per byte, in other pages than the log's own";
+                ("no copy".to_owned(), String::new(), hint.to_owned())
             }
             Fate::Untried => ("not tried".to_owned(), String::new(), String::new()),
             _ => (word.to_owned(), head(why), why.to_owned()),
@@ -160,16 +218,5 @@ fn head(message: &str) -> String {
     match parts.next().filter(is_errno) {
         Some(errno) => format!("{call}: {errno}"),
         None => String::new(),
-    }
-}
-
-/// A sink in words.
-fn sink(name: &str) -> String {
-    match name {
-        "tcp-loopback" => "TCP over loopback".to_owned(),
-        "tcp-remote" => "TCP to another host".to_owned(),
-        "tcp-veth" => "TCP to another host over veth".to_owned(),
-        "unix-stream" => "Unix socket".to_owned(),
-        other => other.to_owned(),
     }
 }

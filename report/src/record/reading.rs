@@ -59,6 +59,8 @@ pub const GROUP_REFAULTS: &str = "group_refaults";
 pub const GROUP_SCANNED_PAGES: &str = "group_scanned_pages";
 /// Times that the limit was reached in the same time.
 pub const GROUP_LIMIT_HITS: &str = "group_limit_hits";
+/// Of several processes that serve at once, from the first one's first call to the last one's.
+pub const START_SPREAD_NS: &str = "start_spread_ns";
 /// Time stolen by the hypervisor from all CPUs, as fine as the kernel's tick.
 pub const STEAL_NS: &str = "steal_ns";
 /// Open loop: from the start of the slice until its last fetch was due, or its bytes were to be appended.
@@ -67,6 +69,18 @@ pub const SCHEDULE_NS: &str = "schedule_ns";
 pub const LATE_NS: &str = "late_ns";
 /// CPU time of the process that appends to a log whose end is followed; in no other reading.
 pub const PRODUCER_CPU_NS: &str = "producer_cpu_ns";
+/// Units of work that a canary on the sender's CPU did between the sender's first call and its last.
+pub const CANARY_WORK: &str = "canary_work";
+/// CPU time of the canary meanwhile.
+pub const CANARY_CPU_NS: &str = "canary_cpu_ns";
+/// The time between the two.
+pub const CANARY_NS: &str = "canary_ns";
+/// Units of work that it did just before, beside a sleeping sender.
+pub const CANARY_CONTROL_WORK: &str = "canary_control_work";
+/// CPU time of the canary in that stretch.
+pub const CANARY_CONTROL_CPU_NS: &str = "canary_control_cpu_ns";
+/// How long that stretch was.
+pub const CANARY_CONTROL_NS: &str = "canary_control_ns";
 /// Bytes that the sinks took, headers included, after what was done to them; only where something was.
 pub const SENT_BYTES: &str = "sent_bytes";
 /// Bytes that a transform was given, headers included; only where there is one.

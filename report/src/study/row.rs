@@ -323,7 +323,7 @@ fn row<'a>(
 }
 
 /// Equal as values; numbers as numbers, so that 1 and 1.0 are the same.
-fn same(a: &Value, b: &Value) -> bool {
+pub(crate) fn same(a: &Value, b: &Value) -> bool {
     a == b || a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| a == b)
 }
 
@@ -418,10 +418,17 @@ fn troubles(measured: &Measured, cell: &Cell) -> Vec<Trouble> {
 }
 
 fn bottleneck(measured: &Measured) -> Bottleneck {
+    // A sample of several processes is their sum; busy is one that is on its CPU all the time.
+    let params = measured.cell.as_ref().map(|cell| &cell.params);
+    let count = |name: &str| params?.get(name)?.as_u64();
+    let processes = count("senders").or(count("readers")).unwrap_or(1).max(1) as f64;
     let share = |name: &str| {
         let shares: Vec<f64> = timing(measured)
             .filter(|sample| sample.wall_ns > 0)
-            .filter_map(|sample| Some(*sample.readings.get(name)? as f64 / sample.wall_ns as f64))
+            .filter_map(|sample| {
+                let spent_ns = *sample.readings.get(name)? as f64 / processes;
+                Some(spent_ns / sample.wall_ns as f64)
+            })
             .collect();
         centre::median(&shares)
     };

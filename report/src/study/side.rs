@@ -57,10 +57,10 @@ impl Side {
         }
     }
 
-    /// The metrics that are compared with the baseline turn by turn.
+    /// The metrics that are compared with the baseline turn by turn, where they are there.
     #[must_use]
-    pub fn compared(self) -> [Metric; 3] {
-        [self.cpu(), Metric::TotalCpu, Metric::Throughput]
+    pub fn compared(self) -> [Metric; 4] {
+        [self.cpu(), Metric::TotalCpu, Metric::Throughput, Metric::CpuLeft]
     }
 
     /// Times it gave up its CPU, and times it lost it.

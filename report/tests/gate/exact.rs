@@ -173,9 +173,45 @@ fn what_one_side_could_not_count_is_inconclusive_and_what_neither_could_is_said(
     assert!(missing.contains("EPERM from bpf") && missing.contains("no kfree_skb"), "{missing}");
     assert!(all.cells[0].exact.iter().all(|row| !row.name.starts_with("wire")));
     assert_eq!(all.verdict, Verdict::Pass);
-    // Without any counts a gate has not done what it is for.
-    gate.lines.retain(|line| !matches!(line, Line::Counts(_)));
-    assert_eq!(report(&gate.record()).verdict, Verdict::Inconclusive);
+}
+
+/// A gate that was told to leave counts out says so; one that has them of another cell misses some.
+#[test]
+fn counts_that_are_missing_are_no_pass_but_counts_that_nobody_asked_for_may_be() {
+    let without = |few: bool| {
+        let mut gate = gates::passes();
+        let kept = |cell: &str| few && cell.contains("read-write");
+        gate.lines.retain(|line| !matches!(line, Line::Counts(one) if !kept(&one.cell)));
+        let record = gate.record();
+        let report = report(&record);
+        (report.verdict, report.sentence)
+    };
+    let (verdict, sentence) = without(false);
+    assert_eq!(verdict, Verdict::Pass, "{sentence}");
+    assert!(sentence.ends_with("Counts were not compared."), "{sentence}");
+    let (verdict, sentence) = without(true);
+    assert_eq!(verdict, Verdict::Inconclusive, "{sentence}");
+    assert!(!sentence.contains("Counts were not compared."), "{sentence}");
+}
+
+/// A cell that cannot be sliced has no times by nature: its counts decide, and both are said.
+#[test]
+fn a_cell_without_times_is_judged_by_its_counts() {
+    let judged = |counted: bool| {
+        let mut gate = gates::passes();
+        for line in &mut gate.lines {
+            if let Line::Cell(cell) = line {
+                cell.untimed = Some("cold cells take turns in rounds".into());
+            }
+        }
+        gate.lines.retain(|line| counted || !matches!(line, Line::Counts(_)));
+        let record = gate.record();
+        let cell = report(&record).cells.remove(0);
+        assert!(cell.sentences.iter().any(|sentence| sentence.contains("in rounds")));
+        cell.verdict
+    };
+    assert_eq!(judged(true), Verdict::Pass);
+    assert_eq!(judged(false), Verdict::Inconclusive);
 }
 
 #[test]

@@ -92,6 +92,7 @@ fn over() -> impl Strategy<Value = Line> {
                 params: BTreeMap::from([("fetch".into(), json!(0))]),
                 status,
                 reasons: Vec::new(),
+                untimed: None,
                 setup: BTreeMap::new(),
                 latencies,
             })

@@ -265,7 +265,6 @@ fn over(id: &str, scenario: &str, label: &str, status: BTreeMap<Arm, Status>) ->
         setup: BTreeMap::from([("congestion".into(), json!("cubic"))]),
         untimed: None,
         latencies: Vec::new(),
-        untimed: None,
     }
 }
 

@@ -23,7 +23,7 @@
 //! Timed: all calls. Not timed: opening, the buffer of one block.
 
 use super::direct_write::{alignment, probe, reopen};
-use super::sendfile::sendfile;
+use super::sendfile::{out_of_the_pipe, sendfile};
 use crate::memory::Slots;
 use crate::{
     CallError, Engine, Hop, Job, LaneId, Mover, OpenError, Part, Path, Piece, Place, Queue,
@@ -49,9 +49,9 @@ impl Strategy for DirectSendfile {
     fn path(&self, on: &Route) -> Path {
         let why = "whole blocks: the device fills pages of the task's own pipe";
         let mut blocks = vec![Hop::new(Place::Disk, Place::Pipe, Mover::Device, why)];
-        let why = "the socket's queue takes over the pages";
-        blocks.extend(on.into_sink(Place::Pipe, Mover::Reference, why));
-        if on.sink == SinkKind::Pipe {
+        let (by, why) = out_of_the_pipe(on);
+        blocks.extend(on.into_sink(Place::Pipe, by, why));
+        if on.sink == SinkKind::Pipe && on.sendfile_splices {
             // A pipe as the target takes the place of the task's own, as for `sendfile`.
             blocks.remove(1);
             blocks[0].to = Place::SinkPipe;

@@ -11,6 +11,11 @@
 //! `tls`): the receiver's kernel decrypts, so that the bytes are checked as with any other strategy.
 //! Each `sendfile` ends a record, as does the end of a fetch; a header joins its record by `MSG_MORE`.
 //!
+//! On Linux 6.1 it may hang where packets are large and the send buffer is that of a young connection:
+//! records wait unsent for the rest of a packet, while `tls_sw_do_sendpage` waits for room that only
+//! sending would make, and does not push them as `do_tcp_sendpages` does before it waits. No byte is
+//! lost, and a larger send buffer (`socket_buffer`) keeps clear of it.
+//!
 //! A kernel without TLS says `ENOENT` when it is asked for the layer; a sink that is not TCP has an
 //! errno of its own.
 //!

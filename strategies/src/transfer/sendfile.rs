@@ -8,6 +8,9 @@
 //! unseen), and where the data has to be transformed. The pages are shared until the peer has them:
 //! bytes that are rewritten meanwhile go out as rewritten.
 //!
+//! A pipe as the target is handed references as well, since Linux 5.12; before, it was written by a
+//! copy, as a file is to this day.
+//!
 //! `sendfile` knows no flags, so what keeps a header from leaving in a packet of its own is what the
 //! header is sent with (option `join`): `more` says `MSG_MORE`, one call and no more; `cork` holds
 //! back everything but full packets from before the header to the end of the fetch, at the price of
@@ -71,7 +74,7 @@ impl Strategy for Sendfile {
 /// The way of bytes that `sendfile` takes out of the page cache.
 pub(super) fn by_references(on: &Route) -> Path {
     let mut hops = on.fill();
-    if on.sink == SinkKind::Pipe {
+    if on.sink == SinkKind::Pipe && on.sendfile_splices {
         // A pipe as the target takes the place of the task's own (`splice_file_to_pipe`).
         let why = "sendfile puts page references into the sink itself";
         hops.extend(on.into_sink(Place::PageCache, Mover::Reference, why));
@@ -79,9 +82,20 @@ pub(super) fn by_references(on: &Route) -> Path {
     }
     let why = "sendfile puts page references into the task's own pipe";
     hops.push(Hop::new(Place::PageCache, Place::Pipe, Mover::Reference, why));
-    let why = "the socket's queue takes over the page references";
-    hops.extend(on.into_sink(Place::Pipe, Mover::Reference, why));
+    let (by, why) = out_of_the_pipe(on);
+    hops.extend(on.into_sink(Place::Pipe, by, why));
     Path { hops }
+}
+
+/// How bytes that `sendfile` put into the task's own pipe get out of it.
+pub(super) fn out_of_the_pipe(on: &Route) -> (Mover, &'static str) {
+    match on.sink {
+        SinkKind::Pipe => {
+            let why = "before Linux 5.12 a pipe is written as a file is (iter_file_splice_write)";
+            (Mover::CpuCopy, why)
+        }
+        _ => (Mover::Reference, "the socket's queue takes over the page references"),
+    }
 }
 
 struct Sender {

@@ -66,12 +66,25 @@ fn copies_per_byte() {
     }
 }
 
+#[test]
+fn before_sendfile_spliced_into_pipes_it_copied() {
+    let pipe = Route { sendfile_splices: false, ..Route::to(SinkKind::Pipe) };
+    for strategy in ALL {
+        let copies = |route: &Route| strategy.path(route).sender_copies_per_byte();
+        let by_sendfile = ["sendfile", "sendfile-dropbehind", "direct-sendfile"];
+        let more = if by_sendfile.contains(&strategy.name()) { 1.0 } else { 0.0 };
+        let now = copies(&Route::to(SinkKind::Pipe));
+        assert_eq!(copies(&pipe), now + more, "{}", strategy.name());
+    }
+}
+
 fn every_route() -> Vec<Route> {
     let states = [CacheState::Warm, CacheState::Cold, CacheState::Partial { resident: 0.25 }];
     let with = |cache| routes().map(|route| Route { cache, ..route });
     let mut all: Vec<Route> = states.into_iter().flat_map(with).collect();
     all.push(Route { receiver_copies: false, ..TCP });
     all.push(Route { sink: SinkKind::TcpRemote, ..TCP });
+    all.push(Route { sendfile_splices: false, ..Route::to(SinkKind::Pipe) });
     all
 }
 
@@ -121,7 +134,9 @@ fn the_device_brings_what_the_cache_lacks() {
             let (to, share) = match *name {
                 "null" => (Place::Nowhere, 0.0),
                 "direct-write" | "direct-send-zc" => (Place::UserBuffer, 1.0),
-                "direct-sendfile" if route.sink == SinkKind::Pipe => (Place::SinkPipe, 1.0),
+                "direct-sendfile" if route.sink == SinkKind::Pipe && route.sendfile_splices => {
+                    (Place::SinkPipe, 1.0)
+                }
                 "direct-sendfile" => (Place::Pipe, 1.0),
                 // The null device never makes anybody touch the mapping.
                 "mmap-write" | "mmap-write-each" | "mmap-writev"

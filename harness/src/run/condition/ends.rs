@@ -11,7 +11,9 @@ impl Measure<'_> {
     pub(super) fn close(self) -> anyhow::Result<Vec<Status>> {
         let mut lines = Vec::new();
         let mut statuses = Vec::new();
-        for entry in self.entries {
+        for mut entry in self.entries {
+            let pages = self.log_pages.clone();
+            entry.setup.extend(pages.map(|pages| ("log_numa_pages".to_owned(), pages)));
             statuses.push(end(entry, self.evidence, self.ground, &mut lines));
         }
         (self.write)(&lines)?;

@@ -59,6 +59,13 @@ pub const DRIVER: Key = Key::new(
     Values::Word { default: "blocking", of: || words::names(words::DRIVERS) },
     "who serves the sinks: one thread in turn, one thread with epoll, or a thread for each",
 );
+/// Who takes what is left of the sender's CPU.
+pub const CANARY: Key = Key::new(
+    "matrix",
+    "canary",
+    Values::Word { default: "off", of: || words::names(words::SWITCHES) },
+    "a process on the sender's CPU takes what the sender leaves of it, and counts its own work",
+);
 /// Slow consumers.
 pub const SLOW: Key =
     Key::new("matrix", "slow", count(0, 0, 20_000), "so many of the consumers read slowly");

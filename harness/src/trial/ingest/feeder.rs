@@ -11,6 +11,7 @@
 use super::super::receiver::connect_to;
 use super::super::wire::{Counted, Lines, say};
 use crate::counters::{Usage, now};
+use crate::cpus::Numbers;
 use crate::scenario::ingest::Feed;
 use anyhow::{Context, bail};
 use memmap2::MmapMut;
@@ -48,7 +49,7 @@ pub struct FeederSpec {
     /// `SO_SNDBUF` to ask for; 0 leaves it to the kernel's tuning.
     pub socket_buffer_bytes: u64,
     /// CPU to pin to.
-    pub cpu: Option<usize>,
+    pub cpus: Option<Numbers>,
 }
 
 /// What to send next: (segment, position, bytes), in order. Answered by one [`Counted`].
@@ -109,8 +110,8 @@ struct Feeder {
 
 impl Feeder {
     fn connect(spec: FeederSpec) -> anyhow::Result<Feeder> {
-        if let Some(cpu) = spec.cpu {
-            crate::trial::pin(cpu)?;
+        if let Some(cpus) = &spec.cpus {
+            crate::cpus::keep_to(cpus)?;
         }
         let open =
             |path: &PathBuf| File::open(path).with_context(|| format!("open {}", path.display()));

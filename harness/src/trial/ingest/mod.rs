@@ -17,6 +17,7 @@ use super::wire::{Aliased, Counted, FarEnd, Moved, Spec, Trouble};
 use super::work::Work;
 use super::worker::{mark, outcome};
 use crate::counters::{Usage, now, steal};
+use crate::cpus;
 use crate::scenario::ingest::Intake as Ask;
 use drive::{Sync, drive};
 use hdrhistogram::Histogram;
@@ -63,8 +64,8 @@ impl IngestWorker {
     /// # Errors
     /// The trouble to report: `unsupported` when the kernel refuses what the strategy needs.
     pub fn open(spec: Spec, ask: Ask) -> Result<IngestWorker, Trouble> {
-        if let Some((own, _)) = spec.pin {
-            super::pin(own).map_err(|error| Trouble::failed(format!("{error:#}")))?;
+        if let Some((own, _)) = &spec.pin {
+            cpus::keep_to(own).map_err(|error| Trouble::failed(format!("{error:#}")))?;
         }
         let strategy = ingest::find(&spec.strategy)
             .ok_or_else(|| Trouble::failed(format!("unknown strategy {}", spec.strategy)))?;
@@ -235,10 +236,7 @@ impl IngestWorker {
 impl Work for IngestWorker {
     fn setup(&self) -> BTreeMap<String, Value> {
         let mut setup = self.far.setup.clone();
-        if let Some((own, far)) = self.spec.pin {
-            setup.insert("receiver_cpu".into(), json!(own));
-            setup.insert("sender_cpu".into(), json!(far));
-        }
+        setup.extend(cpus::setup("receiver", "sender", self.far.feeder_id()));
         setup.insert("fetches_per_slice".into(), json!(self.spec.fetches));
         setup
     }

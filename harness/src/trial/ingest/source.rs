@@ -80,6 +80,11 @@ impl Far {
         FarEnd { ports, ..FarEnd::default() }
     }
 
+    /// The feeder's process.
+    pub fn feeder_id(&self) -> Option<u32> {
+        self.feeder.id()
+    }
+
     /// Tells the feeder what to send, and returns when it has it in memory.
     ///
     /// # Errors
@@ -123,7 +128,7 @@ fn start(spec: &Spec, ask: Ask, address: &str) -> Result<Receiver, Trouble> {
         feed: ask.feed,
         spins: spec.spins,
         socket_buffer_bytes: spec.socket_buffer_bytes,
-        cpu: spec.pin.map(|(_, far)| far),
+        cpus: spec.pin.as_ref().map(|(_, far)| far.clone()),
     };
     say(&mut feeder.orders, &told).map_err(|e| io("write", "the feeder's pipe", &e))?;
     Ok(feeder)

@@ -5,6 +5,7 @@
 //! reads of it never wait, so that a receiver that sleeps sleeps in `poll`.
 
 use super::SILENCE;
+use crate::cpus::Numbers;
 use crate::trial::sinks::PIPES;
 use crate::trial::wire::{INHERITED, ReceiverSpec};
 use anyhow::{Context, bail};
@@ -18,12 +19,12 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 
 /// The CPU of a receiver whose sender is on another host and knows nothing of this one's.
-pub(super) fn own_cpu(spec: &ReceiverSpec) -> anyhow::Result<Option<usize>> {
+pub(super) fn own_cpus(spec: &ReceiverSpec) -> anyhow::Result<Option<Numbers>> {
     let cpu = crate::trial::pins().map(|(_, receiver)| receiver);
     if spec.spins && cpu.is_none() {
         bail!("a spinning receiver needs a CPU of its own, and the sink's host has only one");
     }
-    Ok(cpu)
+    Ok(cpu.map(Numbers::one))
 }
 
 /// Connections that were made before this process began.

@@ -18,9 +18,10 @@
 //!   find the same. No disk has to hold more than what one block writes, and none of it is written
 //!   unless a strategy has it written: the files are never closed meanwhile (see `Watched::growing`).
 //! * **Dirty pages are not for dropping.** `POSIX_FADV_DONTNEED` begins to write them back and drops
-//!   only what the device has by then (`mm/fadvise.c`), and reads with `RWF_DONTCACHE` leave alone what they did not bring in. A
-//!   direct read has the kernel write back its range first and wait for that (`mm/filemap.c`,
-//!   `kiocb_write_and_wait`), and then reads from the device what was in memory all the time.
+//!   only what the device has by then (`mm/fadvise.c`), and reads with `RWF_DONTCACHE` leave alone what
+//!   they did not bring in. A direct read has the kernel write back its range first and wait for that
+//!   (`mm/filemap.c`, `kiocb_write_and_wait`), and then reads from the device what was in memory all
+//!   the time.
 
 pub mod board;
 pub mod follow;

@@ -10,6 +10,7 @@
 use super::super::wire::{Counted, Lines, say};
 use super::board::Board;
 use crate::counters::{Usage, now};
+use crate::cpus::{self, Numbers};
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -122,7 +123,7 @@ struct Place {
 impl Producer {
     fn open(spec: &ProducerSpec) -> anyhow::Result<Producer> {
         if let Some(cpu) = spec.cpu {
-            crate::trial::pin(cpu)?;
+            cpus::keep_to(&Numbers::one(cpu))?;
         }
         // A sleep would otherwise end some fifty microseconds late.
         nix::sys::prctl::set_timerslack(1).context("prctl(PR_SET_TIMERSLACK)")?;

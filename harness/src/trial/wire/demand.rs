@@ -29,6 +29,8 @@ pub struct Tail {
     pub append_rate_bytes: u64,
     /// The CPU of the process that appends.
     pub cpu: Option<usize>,
+    /// Neither sender nor receiver has that CPU.
+    pub alone: bool,
 }
 
 /// Who serves the sinks.

@@ -1,5 +1,6 @@
 //! What is a receiver told, and what does it answer?
 
+use crate::cpus::Numbers;
 use serde::{Deserialize, Serialize};
 
 /// The environment variable by which a receiver is handed connections that are open already: their
@@ -23,8 +24,8 @@ pub struct ReceiverSpec {
     /// What comes is encrypted by kernel TLS, and this end's kernel has to decrypt it.
     #[serde(default)]
     pub tls: bool,
-    /// CPU to pin to.
-    pub cpu: Option<usize>,
+    /// CPUs to keep to.
+    pub cpus: Option<Numbers>,
     /// So many connections, the first ones, are read slowly.
     #[serde(default)]
     pub slow: u32,

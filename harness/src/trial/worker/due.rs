@@ -50,6 +50,14 @@ impl Worker {
         Ok(())
     }
 
+    /// The trouble of a slice: where its producer gave up, what that says.
+    pub(super) fn whose(&mut self, trouble: Trouble) -> Trouble {
+        match &mut self.tail {
+            Some(tail) => tail.trouble(trouble),
+            None => trouble,
+        }
+    }
+
     /// Notes how long each fetch took.
     pub(super) fn keep(&mut self, timed: &Timed) {
         let (stamps, arrivals) = (&self.stamps, self.schedule.arrivals());

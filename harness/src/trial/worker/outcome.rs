@@ -99,6 +99,14 @@ impl Worker {
             set(reading::IO_READ_BYTES, after.read_bytes.saturating_sub(before.read_bytes));
             set(reading::IO_RCHAR_BYTES, after.rchar_bytes.saturating_sub(before.rchar_bytes));
         }
+        if let Some((beside, control)) = timed.canary {
+            set(reading::CANARY_WORK, beside.work);
+            set(reading::CANARY_CPU_NS, beside.cpu_ns);
+            set(reading::CANARY_NS, beside.wall_ns);
+            set(reading::CANARY_CONTROL_WORK, control.work);
+            set(reading::CANARY_CONTROL_CPU_NS, control.cpu_ns);
+            set(reading::CANARY_CONTROL_NS, control.wall_ns);
+        }
         if let Some(steal_ns) = timed.steal_ns {
             set(reading::STEAL_NS, steal_ns);
         }

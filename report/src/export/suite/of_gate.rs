@@ -11,13 +11,13 @@ use super::{
 };
 use crate::format;
 use crate::gate::record::{self as gate, Phase};
-use crate::gate::{CellReport, Exact, Judged, Report, Timing, Verdict};
+use crate::gate::{CellReport, Exact, Fact, Judged, Report, Timing, Verdict};
 use crate::metric::Metric;
 use crate::record::{Pass, Sample, Status};
 use crate::stats::latency;
 use crate::stats::paired::{self, Placed};
 use crate::stats::{Estimate, centre};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What is taken from the slices.
 const SAMPLED: [Metric; 4] =
@@ -40,7 +40,10 @@ impl Suite {
                 false => side.machine.clone(),
             },
         });
-        let cases: Vec<Case> = report.cells.iter().map(|cell| case(report, cell)).collect();
+        let recorded: HashMap<&str, &gate::Measured> =
+            report.record.cells.iter().map(|one| (one.id.as_str(), one)).collect();
+        let of = |cell: &CellReport| case(recorded.get(cell.cell).copied(), cell);
+        let cases: Vec<Case> = report.cells.iter().map(of).collect();
         Suite {
             schema: SCHEMA,
             source: Source::Gate,
@@ -59,7 +62,7 @@ fn quantities(report: &Report, cases: &[Case]) -> Vec<Quantity> {
     for exact in report.cells.iter().flat_map(|cell| &cell.exact) {
         let (name, unit) = parts_of(&exact.name);
         if !all.iter().any(|known| known.key == exact.name) {
-            let plain = Quantity::new(&exact.name, &name, &unit, Some(Better::Lower));
+            let plain = Quantity::new(&exact.name, &name, &unit, better(&exact.name));
             all.push(Quantity { exact: true, ..plain });
         }
     }
@@ -70,8 +73,18 @@ fn quantities(report: &Report, cases: &[Case]) -> Vec<Quantity> {
     all.into_iter().filter(|quantity| known.contains(&&quantity.key)).collect()
 }
 
-fn case(report: &Report, cell: &CellReport) -> Case {
-    let recorded = report.record.cells.iter().find(|one| one.id == cell.cell);
+/// Which way a count is better: more of the log's own pages in packets is less copying, and which call
+/// of two is made is nobody's loss.
+fn better(key: &str) -> Option<Better> {
+    match key {
+        "wire_log_bytes_per_byte" => Some(Better::Higher),
+        "wire_linear_bytes_per_byte" => Some(Better::Lower),
+        _ if key.starts_with("wire_") || key.ends_with("_calls_per_mib") => None,
+        _ => Some(Better::Lower),
+    }
+}
+
+fn case(recorded: Option<&gate::Measured>, cell: &CellReport) -> Case {
     let measured = ARMS.map(|(arm, name)| {
         let mut measured = recorded.map(|one| measured(one, arm)).unwrap_or_default();
         for exact in &cell.exact {
@@ -90,6 +103,7 @@ fn case(report: &Report, cell: &CellReport) -> Case {
         decides: Metric::SenderCpu.key().to_owned(),
         measured: measured.into(),
         ratios: ratios(cell),
+        conclusion: Some(check("cell", cell.verdict, cell.sentences.join(" "))),
         checks: checks(cell),
         sentences: cell.sentences.clone(),
     }
@@ -190,15 +204,9 @@ fn checks(cell: &CellReport) -> Vec<Check> {
         let outcome = outcome_of(cell.status);
         let (name, word) = ("result".to_owned(), cell.status.name().to_owned());
         checks.push(Check { name, arm: None, outcome, word, sentence: cell.reasons.join("; ") });
+    } else {
+        checks.extend(compared(cell));
     }
-    checks.extend(cell.exact.iter().map(|exact| check(&exact.name, exact.verdict, counts(exact))));
-    if let Some(why) = &cell.exact_missing {
-        checks.push(check("counts", Verdict::Inconclusive, why.clone()));
-    }
-    checks.push(match &cell.timing {
-        Ok(timing) => check(Metric::SenderCpu.key(), timing.verdict, times(timing)),
-        Err(why) => check(Metric::SenderCpu.key(), Verdict::Inconclusive, why.clone()),
-    });
     let worst = checks.iter().map(|check| check.outcome).max();
     if worst < Some(outcome(cell.verdict)) {
         checks.push(check("cell", cell.verdict, cell.sentences.join(" ")));
@@ -206,15 +214,24 @@ fn checks(cell: &CellReport) -> Vec<Check> {
     checks
 }
 
+/// The tiers of a cell that was measured.
+fn compared(cell: &CellReport) -> Vec<Check> {
+    let exact = cell.exact.iter();
+    let mut checks: Vec<Check> =
+        exact.map(|exact| check(&exact.name, exact.verdict, counts(exact))).collect();
+    checks.extend(cell.facts.iter().map(|fact| check(&fact.name, fact.verdict, words(fact))));
+    if let Some(why) = &cell.exact_missing {
+        checks.push(check("counts", Verdict::Inconclusive, why.clone()));
+    }
+    checks.push(match &cell.timing {
+        Ok(timing) => check(Metric::SenderCpu.key(), timing.verdict, times(timing)),
+        Err(why) => check(Metric::SenderCpu.key(), Verdict::Inconclusive, why.clone()),
+    });
+    checks
+}
+
 fn check(name: &str, verdict: Verdict, sentence: String) -> Check {
-    let word = match verdict {
-        Verdict::Improvement => "improvement",
-        Verdict::Pass => "pass",
-        Verdict::Inconclusive => "inconclusive",
-        Verdict::Invalid => "invalid",
-        Verdict::Regression => "regression",
-    };
-    let (name, word) = (name.to_owned(), word.to_owned());
+    let (name, word) = (name.to_owned(), verdict.name().to_owned());
     Check { name, arm: None, outcome: outcome(verdict), word, sentence }
 }
 
@@ -230,10 +247,29 @@ fn outcome(verdict: Verdict) -> Outcome {
 
 /// `base 16, head 17, slack 0`, and the reason where there is one.
 fn counts(exact: &Exact) -> String {
-    let value = |value: Option<f64>| value.map_or(format::NONE.into(), format::number);
+    let value = |value: Option<f64>| value.map_or(format::NONE.into(), exactly);
     let (base, head) = (value(exact.base), value(exact.head));
-    let said = format!("base {base}, head {head}, slack {}", format::number(exact.slack));
+    let said = format!("base {base}, head {head}, slack {}", exactly(exact.slack));
     match &exact.reason {
+        Some(reason) => format!("{said}: {reason}"),
+        None => said,
+    }
+}
+
+/// A count as it is, up to six decimals: two that differ are not shown alike.
+fn exactly(value: f64) -> String {
+    if !value.is_finite() {
+        return format::NONE.into();
+    }
+    let text = format!("{value:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// `base sendfile, head splice`, and the reason where there is one.
+fn words(fact: &Fact) -> String {
+    let value = |value: &Option<String>| value.clone().unwrap_or(format::NONE.into());
+    let said = format!("base {}, head {}", value(&fact.base), value(&fact.head));
+    match &fact.reason {
         Some(reason) => format!("{said}: {reason}"),
         None => said,
     }
@@ -250,9 +286,9 @@ fn times(timing: &Timing) -> String {
             interval(&judged.control),
             floor_and_margin[0],
             floor_and_margin[1],
-            three(judged.p),
-            three(judged.p_holm),
-            judged.smallest_seen.map_or_else(|| format::NONE.to_owned(), three),
+            format::number(judged.p),
+            format::number(judged.p_holm),
+            judged.smallest_seen.map_or(format::NONE.into(), three),
         )
     };
     let first = judged(&timing.first);

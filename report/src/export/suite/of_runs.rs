@@ -73,7 +73,8 @@ fn quantities() -> Vec<Quantity> {
         _ => Some(Better::Lower),
     };
     let witnesses = Witness::ALL.iter().map(|witness| {
-        Quantity::new(witness.key(), witness.title(), witness.unit(), better(witness))
+        let name = format!("{} (observed)", witness.title());
+        Quantity::new(witness.key(), &name, witness.unit(), better(witness))
     });
     let latencies =
         LATENCIES.iter().map(|(key, name)| Quantity::new(key, name, "ns", Some(Better::Lower)));
@@ -114,6 +115,7 @@ fn add(cases: &mut Vec<Case>, study: &Study, params: Params, row: &Row, arm: &st
             decides: row.side.cpu().key().to_owned(),
             measured: BTreeMap::new(),
             ratios: Vec::new(),
+            conclusion: None,
             checks: Vec::new(),
             sentences: Vec::new(),
         });
