@@ -209,6 +209,13 @@ impl Cpus {
         }
     }
 
+    /// A CPU beside those of a pair, for a process that neither should have to share one with.
+    #[must_use]
+    pub fn spare(&self, pair: &Pair) -> Option<usize> {
+        let (sender, receiver) = pair.cpus.as_ref()?;
+        self.allowed.without(sender).without(receiver).iter().next()
+    }
+
     /// For a sender and a receiver that are alone.
     #[must_use]
     pub fn alone(&self) -> Pair {

@@ -189,9 +189,9 @@ pub const ACCESS: Key = Key::new(
     "access",
     Values::Form {
         default: "\"sequential\"",
-        forms: "\"sequential\", \"random\", \"zipf\" (exponent 1.1) or { zipf = exponent }",
+        forms: "\"sequential\", \"random\", \"zipf\" (exponent 1.1), { zipf = exponent } or \"tail\"",
     },
-    "where consecutive fetches lie",
+    "where consecutive fetches lie; tail: at the end of a log that a producer appends to",
 );
 /// State of the page cache.
 pub const CACHE: Key = Key::new(
@@ -393,6 +393,7 @@ pub const ALL: &[Key] = &[
     SLOW_RATE,
     RATE,
     ARRIVALS,
+    APPEND_RATE,
     SOURCE,
     FEED,
     FSYNC,

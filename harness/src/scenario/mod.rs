@@ -19,6 +19,7 @@ mod parse;
 pub mod pressure;
 mod problem;
 pub mod shipped;
+mod tail;
 mod values;
 pub mod words;
 
@@ -99,6 +100,8 @@ pub struct Condition {
     pub filesystem: FileSystem,
     /// Where consecutive fetches lie.
     pub access: Access,
+    /// Bytes that are appended in a second where they lie at the end of a log; 0: as consumers take it.
+    pub append_rate_bytes: u64,
     /// Which pages of the log are cached when a sample begins.
     pub cache: Cache,
     /// Where the bytes go.
@@ -204,6 +207,8 @@ pub enum Access {
         /// The law's exponent, above 0.
         exponent: f64,
     },
+    /// At the end of a log that a producer appends to.
+    Tail,
 }
 
 /// Which pages of the log are cached when a sample begins.
