@@ -17,19 +17,23 @@ pub struct Said {
     pub places: String,
 }
 
+/// A word, its text, and where it was found: file system and kernel.
+type Found<'a> = (&'static str, String, Vec<(&'a str, usize)>);
+
 impl Matrix {
     /// What was found of a contender on a way, the most frequent first.
     #[must_use]
     pub fn summary(&self, way: &Way, label: &str) -> Vec<Said> {
-        let mut found: Vec<(&'static str, String, Vec<(&str, usize)>)> = Vec::new();
+        let mut found: Vec<Found> = Vec::new();
         for route in self.routes.iter().filter(|route| route.way == *way) {
             let rows = route.rows.iter().filter(|(of, _)| of == label);
             for (kernel, fate) in rows.flat_map(|(_, fates)| fates.iter().enumerate()) {
                 if self.kernels[kernel].asked.missing.is_some() {
                     continue;
                 }
-                let (word, text, place) = (fate.word(), short(fate), (&*route.filesystem, kernel));
-                match found.iter_mut().find(|(known, said, _)| (*known, &*said) == (word, &text)) {
+                let place = (route.filesystem.as_str(), kernel);
+                let (word, text) = (fate.word(), short(fate));
+                match found.iter_mut().find(|(known, said, _)| (*known, said.as_str()) == (word, text.as_str())) {
                     Some((.., at)) => at.push(place),
                     None => found.push((word, text, vec![place])),
                 }
