@@ -292,6 +292,21 @@ fn plain(value: &OptionValue) -> Value {
     }
 }
 
+/// Whether a receiver may keep its CPU from others while it has nothing to do.
+fn spins(condition: &Condition, ground: Ground, apart: bool, tail: Option<Tail>) -> bool {
+    match condition.wait {
+        // Nobody here pays for waking a receiver on another host.
+        Wait::Auto if condition.sink == SinkKind::TcpRemote => {
+            apart && ground.link.is_some_and(Link::is_near)
+        }
+        // The producer would have to share the CPU of a receiver that spins.
+        Wait::Auto if tail.is_some_and(|tail| !tail.alone) => false,
+        Wait::Auto => apart && condition.consumers <= SPUN_MAX,
+        Wait::Spin => true,
+        Wait::Sleep => false,
+    }
+}
+
 /// Everything that a child has to know of its cell.
 #[must_use]
 pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
@@ -299,7 +314,6 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
     let options = contender.complete_options();
     let pair = ground.pair(condition, 0);
     let tail = tail(condition, ground, &pair);
-    let apart = pair.apart;
     Spec {
         strategy: contender.strategy.name().to_owned(),
         bare: contender.bare,
@@ -329,17 +343,7 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
             _ => None,
         },
         discard: condition.receiver == Receiver::Discard,
-        spins: match condition.wait {
-            // Nobody here pays for waking a receiver on another host.
-            Wait::Auto if condition.sink == SinkKind::TcpRemote => {
-                apart && ground.link.is_some_and(Link::is_near)
-            }
-            // The producer would have to share the CPU of a receiver that spins.
-            Wait::Auto if tail.is_some_and(|tail| !tail.alone) => false,
-            Wait::Auto => apart && condition.consumers <= SPUN_MAX,
-            Wait::Spin => true,
-            Wait::Sleep => false,
-        },
+        spins: spins(condition, ground, pair.apart, tail),
         socket_buffer_bytes: condition.socket_buffer_bytes,
         cache: match condition.cache {
             scenario::Cache::Warm => Cache::Warm,

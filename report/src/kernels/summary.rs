@@ -33,7 +33,10 @@ impl Matrix {
                 }
                 let place = (route.filesystem.as_str(), kernel);
                 let (word, text) = (fate.word(), short(fate));
-                match found.iter_mut().find(|(known, said, _)| (*known, said.as_str()) == (word, text.as_str())) {
+                match found
+                    .iter_mut()
+                    .find(|(known, said, _)| (*known, said.as_str()) == (word, text.as_str()))
+                {
                     Some((.., at)) => at.push(place),
                     None => found.push((word, text, vec![place])),
                 }
