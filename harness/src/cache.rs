@@ -81,6 +81,27 @@ impl Watched {
         Ok(Watched { path: path.to_owned(), file, map, len_bytes })
     }
 
+    /// Watches an open file that has yet to grow to this length. Nothing is opened or closed for a
+    /// look: ext4 begins to write a file back that was emptied, filled and then closed by anybody
+    /// (`auto_da_alloc`).
+    ///
+    /// # Errors
+    /// The call that failed, with the file.
+    pub fn growing(path: &Path, file: &File, len_bytes: u64) -> Result<Watched, CacheError> {
+        let failed = |call| {
+            move |error: std::io::Error| CacheError::Call {
+                path: path.to_owned(),
+                call,
+                errno: Errno::from_raw(error.raw_os_error().unwrap_or(0)),
+            }
+        };
+        let file = file.try_clone().map_err(failed("dup"))?;
+        let len = usize::try_from(len_bytes).unwrap_or(usize::MAX);
+        let map = memmap2::MmapOptions::new().len(len).map_raw_read_only(&file);
+        let map = Some(map.map_err(failed("mmap"))?);
+        Ok(Watched { path: path.to_owned(), file, map, len_bytes })
+    }
+
     /// The number of pages of the file.
     #[must_use]
     pub fn pages(&self) -> u64 {

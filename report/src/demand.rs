@@ -71,16 +71,56 @@ fn of(row: &Row) -> Vec<String> {
     let Some(measured) = row.measured.filter(|_| row.state == State::Ok) else {
         return Vec::new();
     };
-    [offered(measured), classes(measured), held(measured)].into_iter().flatten().collect()
+    [offered(measured), appended(measured), classes(measured), held(measured)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn param(measured: &Measured, name: &str) -> Option<u64> {
     measured.cell.as_ref()?.params.get(name)?.as_u64()
 }
 
+/// Whether an open loop is served at the rate that is offered; nothing where there is no rate.
+#[must_use]
+pub fn keeps_up(measured: &Measured) -> Option<bool> {
+    param(measured, "rate").filter(|rate| *rate > 0)?;
+    kept(measured).map(|(kept, _)| kept >= KEPT_UP)
+}
+
 /// The rate that was offered, the one that was served, and how late the last fetch was.
 fn offered(measured: &Measured) -> Option<String> {
     let offered = param(measured, "rate").filter(|rate| *rate > 0)? as f64;
+    let (kept, late_ns) = kept(measured)?;
+    Some(format!(
+        "offered {}/s, served {}/s; the last fetch was accepted {} after it was due: {}",
+        format::number(offered),
+        format::number(offered * kept),
+        format::duration(late_ns),
+        verdict(kept)
+    ))
+}
+
+/// The pace at which a log grew, and how far behind its end the followers were in the end.
+fn appended(measured: &Measured) -> Option<String> {
+    let rate = param(measured, "append_rate").filter(|rate| *rate > 0)? as f64;
+    let (kept, late_ns) = kept(measured)?;
+    Some(format!(
+        "{}/s appended, {}/s served to each; the last fetch was accepted {} after its append was \
+         due: {}",
+        format::bytes(rate),
+        format::bytes(rate * kept),
+        format::duration(late_ns),
+        verdict(kept)
+    ))
+}
+
+fn verdict(kept: f64) -> &'static str {
+    if kept < KEPT_UP { "it cannot keep up" } else { "it keeps up" }
+}
+
+/// The share of a schedule that was kept, and how late its last fetch was, in the middle of all samples.
+fn kept(measured: &Measured) -> Option<(f64, f64)> {
     let timing = || measured.samples.iter().filter(|sample| sample.pass == Pass::Timing);
     let served = |sample: &Sample| {
         let due_ns = *sample.readings.get(reading::SCHEDULE_NS)?;
@@ -92,14 +132,7 @@ fn offered(measured: &Measured) -> Option<String> {
         Some((kept.min(1.0), late_ns as f64))
     };
     let (kept, late): (Vec<f64>, Vec<f64>) = timing().filter_map(served).unzip();
-    let (kept, late_ns) = (centre::median(&kept)?, centre::median(&late)?);
-    let verdict = if kept < KEPT_UP { "it cannot keep up" } else { "it keeps up" };
-    Some(format!(
-        "offered {}/s, served {}/s; the last fetch was accepted {} after it was due: {verdict}",
-        format::number(offered),
-        format::number(offered * kept),
-        format::duration(late_ns)
-    ))
+    Some((centre::median(&kept)?, centre::median(&late)?))
 }
 
 /// Latencies of fast and of slow consumers.

@@ -7,8 +7,17 @@ use serde_json::Value;
 pub const NONE: &str = "–";
 
 /// Parameters whose numbers are bytes.
-const BYTE_AXES: [&str; 8] =
-    ["fetch", "message", "header", "socket_buffer", "slow_rate", "batch", "segment", "log_size"];
+const BYTE_AXES: [&str; 9] = [
+    "fetch",
+    "message",
+    "header",
+    "socket_buffer",
+    "slow_rate",
+    "append_rate",
+    "batch",
+    "segment",
+    "log_size",
+];
 
 /// A size in bytes with a binary unit: `128 B`, `64 KiB`, `1.5 MiB`.
 #[must_use]

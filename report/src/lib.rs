@@ -7,6 +7,7 @@
 //! [`export`] writes what other tools read, and [`lesson`] takes the strategies' own documentation apart, which [`page::lessons`] shows.
 
 pub mod demand;
+pub mod expect;
 pub mod export;
 pub mod format;
 pub mod gate;

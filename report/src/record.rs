@@ -11,11 +11,13 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub mod aliasing;
+mod expect;
 mod family;
 mod reader;
 pub mod reading;
 
 pub use aliasing::{Aliasing, Sharing};
+pub use expect::{Claim, Expect};
 pub use family::{FAMILY_TRANSFER, SIDE_RECEIVER, SIDE_SENDER};
 pub use reader::{Measured, Record, RecordError, read};
 
@@ -136,6 +138,9 @@ pub struct Scenario {
     pub axes: Vec<Axis>,
     /// The scenario file's text.
     pub source: String,
+    /// What the file expects of the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<Expect>,
 }
 
 /// One axis of a matrix.

@@ -8,6 +8,7 @@
 mod row;
 mod side;
 
+pub(crate) use row::same;
 pub use row::{Bottleneck, Figure, Row, State, Trouble};
 pub use side::Side;
 

@@ -12,6 +12,7 @@ pub use export::{cmp_csv, cmp_json};
 pub use gate::gate;
 
 use crate::demand;
+use crate::expect;
 use crate::format::{self, NONE};
 use crate::metric::Metric;
 use crate::record::Record;
@@ -65,6 +66,9 @@ fn scenario(study: &Study) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
         out += &format!("{table}\n");
+    }
+    for expectation in expect::verdicts(study) {
+        out += &format!("expect: {expectation}\n");
     }
     for statement in demand::statements(study) {
         out += &format!("{statement}\n");

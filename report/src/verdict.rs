@@ -69,17 +69,22 @@ pub fn answer(study: &Study) -> Answer {
         .map(|panel| {
             let standings: Vec<Standing> =
                 panel.points.iter().map(|point| standing(study, point)).collect();
-            let of_the_scan = sentence::of_panel(study, panel, &standings);
-            let mut clauses = left::clauses(study, panel);
-            clauses.extend(sentence::against_baseline(study, panel));
-            // Where there were hot consumers, what became of them is the answer.
-            let sentence = match hot::of_panel(study, panel) {
-                Some(sentence) => {
-                    clauses.insert(0, format!("The scan itself: {of_the_scan}"));
+            let own_cost = sentence::of_panel(study, panel, &standings);
+            let mut clauses = sentence::against_baseline(study, panel);
+            // Where there were hot consumers, what became of them is the answer; where there was a
+            // canary, what was left for it is.
+            let sentence = match (hot::of_panel(study, panel), left::of_panel(study, panel)) {
+                (Some(sentence), _) => {
+                    clauses.insert(0, format!("The scan itself: {own_cost}"));
                     clauses.splice(0..0, hot::floor(panel));
                     sentence
                 }
-                None => of_the_scan,
+                (None, Some((sentence, others))) => {
+                    clauses.insert(0, format!("By sender CPU: {own_cost}"));
+                    clauses.splice(0..0, others);
+                    sentence
+                }
+                (None, None) => own_cost,
             };
             PanelAnswer { title: panel.title(), sentence, clauses, standings }
         })
@@ -203,7 +208,7 @@ pub fn without_result(study: &Study) -> Vec<NoResult> {
 }
 
 /// A point's place in the matrix, in words.
-fn condition(study: &Study, panel: &Panel, point: &crate::study::Point) -> String {
+pub(crate) fn condition(study: &Study, panel: &Panel, point: &crate::study::Point) -> String {
     let x = match study.x {
         Some(axis) => format!("{} {}", format::parameter_name(&axis.name), study.x_label(point)),
         None => String::new(),

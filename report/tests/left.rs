@@ -42,6 +42,10 @@ fn record(rate: u64, had_percent: u64) -> Record {
                     (reading::CANARY_CONTROL_CPU_NS, 500_000 * had_percent),
                     (reading::CANARY_CONTROL_NS, 50_000_000),
                 ];
+                // One is late by half of its schedule.
+                let late = sample.cell.contains("/splice/");
+                sample.readings.insert(reading::SCHEDULE_NS.to_owned(), 1_000_000);
+                sample.readings.insert(reading::LATE_NS.to_owned(), 500_000 * u64::from(late));
                 sample.readings.extend(readings.map(|(name, value)| (name.to_owned(), value)));
             }
             _ => {}
@@ -68,10 +72,12 @@ fn who_leaves_the_most_is_said_and_shown_as_better() {
     let record = record(6400, 100);
     let studies = studies(&record);
     let answer = verdict::answer(&studies[0]);
-    let clause = &answer.panels[0].clauses[0];
-    let begin =
-        "CPU left: sendfile leaves the most CPU to others: 2.0 times as much as read-write (";
-    assert!(clause.starts_with(begin), "{clause}");
+    let sentence = &answer.panels[0].sentence;
+    let begin = "Of the sender's CPU sendfile leaves the most to others: 2.0 times as much as \
+                 read-write (";
+    assert!(sentence.starts_with(begin), "{sentence}");
+    assert!(sentence.ends_with("splice cannot keep up and is not compared."), "{sentence}");
+    assert!(answer.panels[0].clauses[0].starts_with("By sender CPU: "), "{answer:?}");
     assert!(!Metric::CpuLeft.less_is_better());
     let text = table::cmp(std::slice::from_ref(&record));
     assert!(text.contains("CPU left to others"), "{text}");

@@ -56,6 +56,7 @@ calls! {
     Pwrite "pwrite64",
     Fdatasync "fdatasync",
     Getsockopt "getsockopt",
+    Futex "futex",
 }
 
 /// Counts of data-path calls, by name. Shared by reference inside one thread.

@@ -4,7 +4,7 @@ use super::export;
 use super::run::PlaceArgs;
 use crate::gate::program::Program;
 use crate::gate::{Asked, Compare, accept};
-use crate::run::Places;
+use crate::run::{Places, Purpose};
 use crate::scenario::{self, Scenario};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
@@ -147,7 +147,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn say(args: &Args, file: &Path) -> anyhow::Result<ExitCode> {
     let record = read(file)?;
     let report = gate::report(&record);
-    let page = write_page(&report, file)?;
+    let page = write_page(&report, file.parent().unwrap_or(Path::new(".")))?;
     print(args, &report, file, &page)?;
     Ok(ExitCode::from(report.verdict.exit_code(args.inconclusive.undecided())))
 }
@@ -183,11 +183,31 @@ fn compare(args: &Args, places: &Places) -> anyhow::Result<Option<Compare>> {
     Ok(Some(Compare::Programs { base: named(base)?, head: head()? }))
 }
 
-/// Measures scenarios and decides the rules that they state.
-fn expected(_args: &Args, _scenarios: &[Scenario], _places: &Places) -> anyhow::Result<ExitCode> {
-    bail!(
-        "name what to compare with: --base REV|BIN, --baseline FILE, or --strategy-a and --strategy-b"
-    )
+/// Measures scenarios as `zclab run` does, and decides the rules that they state.
+fn expected(args: &Args, scenarios: &[Scenario], places: &Places) -> anyhow::Result<ExitCode> {
+    if scenarios.iter().all(|scenario| scenario.expect.is_empty()) {
+        bail!(
+            "name what to compare with: --base REV|BIN, --baseline FILE, or --strategy-a and \
+             --strategy-b; or scenarios that state rules of their own ([[expect]])"
+        );
+    }
+    if args.format.is_some() {
+        bail!("--format is for gates that compare: of a run, `zclab cmp --format` makes these");
+    }
+    let outcome = crate::run::run(scenarios, Purpose::Measure, places, None)?;
+    let measured = super::run::finish(&outcome, true)?;
+    if outcome.interrupted {
+        return Ok(measured);
+    }
+    let record = super::report::read(&outcome.record)?;
+    let studies = zclab_report::study::studies(&record);
+    let verdict = zclab_report::expect::overall(&studies);
+    Ok(match verdict.map(zclab_report::expect::Verdict::exit_code) {
+        Some(3) if args.inconclusive == Inconclusive::Fail => ExitCode::FAILURE,
+        Some(3) if args.inconclusive == Inconclusive::Pass => measured,
+        Some(code) if code != 0 => ExitCode::from(code),
+        _ => measured,
+    })
 }
 
 /// Reads the record of a gate.
@@ -200,12 +220,13 @@ pub fn read(file: &Path) -> anyhow::Result<gate::record::Record> {
     gate::record::read(&text).with_context(|| file.display().to_string())
 }
 
-/// Writes the page of a gate beside its record; its path.
+/// Writes the page of a gate into a folder; its path.
 ///
 /// # Errors
 /// What could not be written.
-pub fn write_page(report: &Report, record: &Path) -> anyhow::Result<PathBuf> {
-    let path = record.with_file_name("index.html");
+pub fn write_page(report: &Report, dir: &Path) -> anyhow::Result<PathBuf> {
+    std::fs::create_dir_all(dir).with_context(|| format!("mkdir {}", dir.display()))?;
+    let path = dir.join("index.html");
     let page = zclab_report::page::gate(report);
     std::fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
     Ok(path)
@@ -217,6 +238,11 @@ fn print(args: &Args, report: &Report, record: &Path, page: &Path) -> anyhow::Re
         out.write_all(zclab_report::table::gate(report).as_bytes())?;
         writeln!(out, "record: {}", record.display())?;
         writeln!(out, "page: {}", page.display())?;
+        if std::env::var_os("GITHUB_ACTIONS").is_some() {
+            // Shown beside the commit: https://docs.github.com/actions, workflow commands.
+            let suite = zclab_report::export::Suite::of_gate(report);
+            out.write_all(zclab_report::export::commands(&suite).as_bytes())?;
+        }
         return Ok(());
     };
     export::write(&zclab_report::export::gate(report, format), args.out.as_deref())

@@ -73,6 +73,9 @@ enum Command {
     /// The far end of an ingest trial's socket: a part of a trial.
     #[command(hide = true)]
     Feed,
+    /// What appends to a log whose end is followed: a part of a trial.
+    #[command(hide = true)]
+    Append,
     /// Takes what a sender leaves of its CPU: a part of a trial.
     #[command(hide = true)]
     Canary,
@@ -103,5 +106,6 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Receive => crate::trial::receiver::run().map(|()| ExitCode::SUCCESS),
         Command::Canary => crate::trial::canary::run().map(|()| ExitCode::SUCCESS),
         Command::Feed => crate::trial::ingest::feeder::run().map(|()| ExitCode::SUCCESS),
+        Command::Append => crate::trial::tail::producer::run().map(|()| ExitCode::SUCCESS),
     }
 }

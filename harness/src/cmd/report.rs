@@ -10,7 +10,7 @@ use zclab_report::kernels::{Asked, Listing, Matrix};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Records (run.jsonl), the folders that hold them, or the folder of a matrix of kernels
+    /// Records (run.jsonl, gate.jsonl), the folders that hold them, or the folder of a matrix of kernels
     #[arg(required = true, value_name = "RECORD")]
     records: Vec<PathBuf>,
     /// Folder for the pages [default: the record's own]
@@ -40,6 +40,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         if record.join(MATRIX).is_file() {
             let dir = args.out.as_deref().unwrap_or(record);
             writeln!(out, "{}", write_matrix(record, dir)?.display())?;
+            continue;
+        }
+        if let Ok(gate) = super::gate::gate_file(record)
+            && gate.ends_with(crate::gate::GATE)
+        {
+            let dir = args.out.as_deref().or(gate.parent()).unwrap_or(Path::new("."));
+            let gated = super::gate::read(&gate)?;
+            let page = super::gate::write_page(&zclab_report::gate::report(&gated), dir)?;
+            writeln!(out, "{}", page.display())?;
             continue;
         }
         let file = record_file(record)?;

@@ -194,6 +194,9 @@ pub fn finish(outcome: &Outcome, pages: bool) -> anyhow::Result<ExitCode> {
     let record = super::report::read(&outcome.record)?;
     let mut out = std::io::stdout().lock();
     for study in zclab_report::study::studies(&record) {
+        for expectation in zclab_report::expect::verdicts(&study) {
+            writeln!(out, "{}: expect: {expectation}", study.scenario.scenario)?;
+        }
         for statement in zclab_report::demand::statements(&study) {
             writeln!(out, "{}: {statement}", study.scenario.scenario)?;
         }

@@ -74,6 +74,11 @@ fn to_text(scenario: &Scenario, origin: &Origin, with_cells: bool) -> String {
     for (index, log) in logs_text(scenario).into_iter().enumerate() {
         rows.add_row([if index == 0 { "log".to_owned() } else { String::new() }, log]);
     }
+    for (index, rule) in scenario.expect.iter().enumerate() {
+        let x = scenario.axes.first().map(|axis| axis.name.as_str());
+        let title = if index == 0 { "expects" } else { "" };
+        rows.add_row([title.to_owned(), zclab_report::expect::claim(rule, x)]);
+    }
     let budget = &scenario.budget;
     rows.add_row([
         "budget".to_owned(),
@@ -187,6 +192,7 @@ fn to_json(scenario: &Scenario, origin: &Origin, with_cells: bool) -> Value {
         "contenders": scenario.contenders.iter().map(contender_json).collect::<Vec<_>>(),
         "axes": scenario.axes,
         "conditions": conditions,
+        "expect": scenario.expect,
         "budget": {
             "launches": scenario.budget.launches,
             "turns": scenario.budget.turns,

@@ -69,6 +69,15 @@ pub fn keep_to(cpus: &Numbers) -> anyhow::Result<()> {
         .with_context(|| format!("sched_setaffinity to CPU {cpus}"))
 }
 
+impl Pair {
+    /// The CPUs of a child and of its far end: where the child does not send, it is the receiver.
+    #[must_use]
+    pub fn of_child(self, sends: bool) -> Option<(Numbers, Numbers)> {
+        let (sender, receiver) = self.cpus?;
+        Some(if sends { (sender, receiver) } else { (receiver, sender) })
+    }
+}
+
 impl fmt::Display for Asked {
     fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
         let set = |option: &str, set: &Option<Numbers>| {
@@ -198,6 +207,13 @@ impl Cpus {
             (None, Some(receiver)) => Some((rest(receiver), receiver.clone())),
             (None, None) => None,
         }
+    }
+
+    /// A CPU beside those of a pair, for a process that neither should have to share one with.
+    #[must_use]
+    pub fn spare(&self, pair: &Pair) -> Option<usize> {
+        let (sender, receiver) = pair.cpus.as_ref()?;
+        self.allowed.without(sender).without(receiver).iter().next()
     }
 
     /// For a sender and a receiver that are alone.

@@ -38,7 +38,7 @@ pub fn nodes() -> Result<Numbers, String> {
 /// # Errors
 /// Why they cannot be told.
 pub fn cpus_of(node: usize) -> Result<Numbers, String> {
-    Numbers::try_from(read(format!("{NODES}/node{node}/cpulist"))?)
+    Numbers::of(&read(format!("{NODES}/node{node}/cpulist"))?)
 }
 
 /// Binds the memory that this thread and its children take from now on to one node.

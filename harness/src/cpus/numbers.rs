@@ -11,12 +11,29 @@ use std::str::FromStr;
 /// No machine has a CPU of this number: it is the size of the kernel's largest set.
 const NUMBERS_MAX: usize = 8192;
 
+/// One number stands for itself, so that a child that is an older build of zclab understands its pair
+/// of CPUs.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    One(usize),
+    List(String),
+}
+
 /// A set of CPUs, or of nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Numbers(BTreeSet<usize>);
 
 impl Numbers {
+    /// A list as a file of the kernel has it, which may be empty.
+    ///
+    /// # Errors
+    /// What is no list.
+    pub fn of(text: &str) -> Result<Numbers, String> {
+        if text.is_empty() { Ok(Numbers::default()) } else { text.parse() }
+    }
+
     /// One number alone.
     #[must_use]
     pub fn one(number: usize) -> Numbers {
@@ -114,20 +131,20 @@ impl fmt::Display for Numbers {
     }
 }
 
-impl TryFrom<String> for Numbers {
+impl TryFrom<Written> for Numbers {
     type Error = String;
 
-    fn try_from(text: String) -> Result<Numbers, String> {
-        match text.as_str() {
-            "" => Ok(Numbers::default()),
-            text => text.parse(),
+    fn try_from(written: Written) -> Result<Numbers, String> {
+        match written {
+            Written::One(number) => Ok(Numbers::one(number)),
+            Written::List(text) => Numbers::of(&text),
         }
     }
 }
 
-impl From<Numbers> for String {
-    fn from(numbers: Numbers) -> String {
-        numbers.to_string()
+impl From<Numbers> for Written {
+    fn from(numbers: Numbers) -> Written {
+        numbers.only().map_or_else(|| Written::List(numbers.to_string()), Written::One)
     }
 }
 
@@ -143,6 +160,15 @@ mod tests {
         assert_eq!("3,1-2, 0".parse::<Numbers>().unwrap().to_string(), "0-3");
         assert_eq!("7".parse::<Numbers>().unwrap().only(), Some(7));
         assert_eq!("7-8".parse::<Numbers>().unwrap().only(), None);
+    }
+
+    #[test]
+    fn a_message_has_one_number_as_a_number_and_more_as_a_list() {
+        for (text, json) in [("1", "1"), ("0-1", "\"0-1\""), ("", "\"\"")] {
+            let numbers = Numbers::of(text).unwrap();
+            assert_eq!(serde_json::to_string(&numbers).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Numbers>(json).unwrap(), numbers);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! What is asked here is known before a child is started. Each consumer is one descriptor in the
 //! sender and one in its receiver, and one local port; each may be a thread.
 
-use crate::scenario::Cell;
+use crate::scenario::{Access, Cell};
 use crate::trial::footprint::descriptor_limits;
 use crate::trial::wire::Trouble;
 use crate::trial::wire::demand::Driver;
@@ -34,7 +34,9 @@ pub fn refused(cell: &Cell, segments: u64) -> Option<Trouble> {
                 Driver::Threads => consumers * OF_AN_ENGINE,
                 Driver::Blocking | Driver::Reactor => 0,
             };
-        descriptors(consumers + segments + engines, consumers, descriptor_limits())
+        // Where the log's end is followed, each segment has a file that grows, opened twice.
+        let files = if cell.condition.access == Access::Tail { 3 * segments } else { segments };
+        descriptors(consumers + files + engines, consumers, descriptor_limits())
             .or_else(|| over_tcp.then(|| ports(consumers)).flatten())
     })
 }
@@ -52,6 +54,10 @@ fn combination(cell: &Cell) -> Option<Trouble> {
     if cell.contender.bare && (demand.driver != Driver::Blocking || demand.rate > 0) {
         return refused("a bare loop has no other driver than the blocking one".to_owned());
     }
+    let follows = condition.access == Access::Tail;
+    if cell.contender.bare && follows {
+        return refused("a bare loop does not wait for bytes to be appended".to_owned());
+    }
     if demand.slow > condition.consumers {
         let (slow, all) = (demand.slow, condition.consumers);
         return refused(format!("{slow} slow consumers of {all}"));
@@ -63,6 +69,15 @@ fn combination(cell: &Cell) -> Option<Trouble> {
     let deliveries = fetches * u64::from(condition.consumers);
     // Without a rate there is nothing to divide by, and no schedule.
     let seconds = deliveries.checked_div(demand.rate).unwrap_or(0);
+    let appended_bytes = fetches.saturating_mul(condition.fetch_bytes);
+    let grows_s = appended_bytes.checked_div(condition.append_rate_bytes).unwrap_or(0);
+    if follows && grows_s > SCHEDULE_S_MAX {
+        return refused(format!(
+            "appending a slice of {appended_bytes} bytes at {} a second takes {grows_s} s, more \
+             than {SCHEDULE_S_MAX}: a smaller budget.slice",
+            condition.append_rate_bytes
+        ));
+    }
     if seconds > SCHEDULE_S_MAX {
         return refused(format!(
             "a slice of {fetches} fetches for each of {} consumers at {}/s takes {seconds} s, \

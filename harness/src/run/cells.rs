@@ -8,7 +8,8 @@ use crate::cpus::{Cpus, Pair};
 use crate::remote::link::Link;
 use crate::scenario::ingest::Feed;
 use crate::scenario::{self, Budget, Cell, Condition, Receiver, Wait};
-use crate::trial::wire::{Access, Cache, Spec, Transform, Trouble};
+use crate::trial::wire::demand::Tail;
+use crate::trial::wire::{Access, Cache, Demand, Spec, Transform, Trouble};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -267,6 +268,16 @@ pub fn lies_in_memory(dir: &Path) -> bool {
     kind == Ok(nix::sys::statfs::TMPFS_MAGIC)
 }
 
+/// How the log grows, where its end is followed. The producer has a CPU of its own, or else the
+/// receiver's: the sender's is being measured.
+fn tail(condition: &Condition, ground: Ground, pair: &Pair) -> Option<Tail> {
+    let own = ground.cpus.spare(pair);
+    let receivers = || pair.cpus.as_ref()?.1.iter().next_back();
+    let append_rate_bytes = condition.append_rate_bytes;
+    let tail = Tail { append_rate_bytes, cpu: own.or_else(receivers), alone: own.is_some() };
+    (condition.access == scenario::Access::Tail).then_some(tail)
+}
+
 /// Everything that a child has to know of its cell.
 #[must_use]
 pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
@@ -276,7 +287,9 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
         OptionValue::Word(word) => Value::from(word.clone()),
     };
     let options = contender.complete_options();
-    let Pair { cpus, apart } = ground.pair(condition, 0);
+    let pair = ground.pair(condition, 0);
+    let tail = tail(condition, ground, &pair);
+    let apart = pair.apart;
     Spec {
         strategy: contender.strategy.name().to_owned(),
         bare: contender.bare,
@@ -292,7 +305,7 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
         header_bytes: condition.header_bytes,
         fetches,
         access: match condition.access {
-            scenario::Access::Sequential => Access::Sequential,
+            scenario::Access::Sequential | scenario::Access::Tail => Access::Sequential,
             scenario::Access::Random => Access::Random,
             scenario::Access::Zipf { exponent } => Access::Zipf(exponent),
         },
@@ -311,6 +324,8 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
             Wait::Auto if condition.sink == SinkKind::TcpRemote => {
                 apart && ground.link.is_some_and(Link::is_near)
             }
+            // The producer would have to share the CPU of a receiver that spins.
+            Wait::Auto if tail.is_some_and(|tail| !tail.alone) => false,
             Wait::Auto => apart && condition.consumers <= SPUN_MAX,
             Wait::Spin => true,
             Wait::Sleep => false,
@@ -322,13 +337,9 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
             scenario::Cache::Partial { resident } => Cache::Partial(resident),
         },
         link: condition.link.asked(),
-        pin: match condition.family {
-            Family::Transfer => cpus,
-            // The child is the receiver then.
-            Family::Ingest | Family::Receive => cpus.map(|(sender, receiver)| (receiver, sender)),
-        },
+        pin: pair.of_child(condition.family == Family::Transfer),
         markers: false,
-        demand: condition.demand,
+        demand: Demand { tail, ..condition.demand },
         transform: match condition.transform {
             scenario::Transform::None => Transform::None,
             scenario::Transform::Crc32c => Transform::Crc32c,

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -253,8 +253,14 @@ impl TrialChild {
     /// Whose work to count; known once it is ready.
     #[must_use]
     pub fn watched(&self) -> Watched {
-        let FarEnd { receiver, ports } = self.far.clone();
+        let FarEnd { receiver, ports, .. } = self.far.clone();
         Watched { sender: self.id(), receiver, ports }
+    }
+
+    /// The files that it reads instead of the log's, where it does.
+    #[must_use]
+    pub fn instead(&self) -> &[(PathBuf, u64)] {
+        &self.far.instead
     }
 
     /// What it set and read back; known once it is ready.

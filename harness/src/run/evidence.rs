@@ -111,6 +111,13 @@ impl Evidence {
     ) -> Result<(Moved, Option<Counts>), Trouble> {
         let order = Order::Count { block, fresh };
         let Ok(ledger) = &mut self.ledger else { return Ok((child.moved(order)?, None)) };
+        // Each child that follows a growing log has files of its own.
+        if !child.instead().is_empty()
+            && let Err(why) = ledger.learn(child.instead())
+        {
+            self.unlearnt = Some(why);
+            return Ok((child.moved(order)?, None));
+        }
         if let Err(error) = ledger.arm(&child.watched()) {
             self.give_up(&error);
             return Ok((child.moved(order)?, None));

@@ -1,6 +1,8 @@
 //! What is a cell called, and which parameters make it what it is?
 
-use super::{Cell, Condition, FileSystem, LogChoice, Pressure, Scenario, ingest, words};
+use super::{
+    Access, Cell, Condition, FileSystem, LogChoice, Pressure, Scenario, ingest, keys, words,
+};
 use crate::trial::wire::Demand;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -30,6 +32,7 @@ impl Scenario {
             contenders: self.contenders.iter().map(|one| one.label.clone()).collect(),
             axes: self.axes.clone(),
             source: self.source.clone(),
+            expect: self.expect.clone(),
         }
     }
 }
@@ -77,6 +80,9 @@ impl Condition {
         let usual = demand(&Demand::default());
         let of_demand = demand(&self.demand).into_iter();
         params.extend(of_demand.filter(|(name, value)| usual.get(name) != Some(value)));
+        if self.append_rate_bytes != keys::APPEND_RATE.values.default_number() {
+            params.insert(keys::APPEND_RATE.name.to_owned(), json!(self.append_rate_bytes));
+        }
         params
     }
 
@@ -87,6 +93,9 @@ impl Condition {
         if self.family == Family::Transfer {
             params.extend(demand(&self.demand));
             params.insert("canary".to_owned(), json!(words::switch(self.canary)));
+        }
+        if self.access == Access::Tail {
+            params.insert(keys::APPEND_RATE.name.to_owned(), json!(self.append_rate_bytes));
         }
         if let LogChoice::Kafka(spec) = &self.log {
             params.extend([

@@ -6,7 +6,7 @@
 use super::document::Reader;
 use super::matrix::{Matrix, Setting};
 use super::parse::Tables;
-use super::{Budget, Cache, FileSystem, LogChoice, Wait, keys};
+use super::{Budget, Cache, FileSystem, LogChoice, Wait, keys, tail};
 use crate::log::kafka::{MessageSize, Spec};
 use crate::size;
 use std::ops::Range;
@@ -32,6 +32,7 @@ pub(super) fn consistency(
     budget: &Budget,
 ) {
     several(reader, tables, matrix);
+    tail::consistency(reader, matrix);
     match log {
         LogChoice::Kafka(spec) => {
             segments(reader, tables, spec);
@@ -57,7 +58,7 @@ pub(super) fn consistency(
     }
 }
 
-fn values(matrix: &Matrix, name: &str) -> Vec<(Setting, Range<usize>)> {
+pub(super) fn values(matrix: &Matrix, name: &str) -> Vec<(Setting, Range<usize>)> {
     let found = matrix.parameters.iter().find(|parameter| parameter.name == name);
     found.map_or_else(Vec::new, |parameter| parameter.settings.clone())
 }

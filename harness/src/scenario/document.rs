@@ -250,6 +250,11 @@ impl<'a> Section<'a> {
         Section { path: path.to_owned(), span: 0..0, table: None }
     }
 
+    /// The keys that lead to it.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     fn path_of(&self, key: &str) -> String {
         let key = printable(key, 40);
         if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }

@@ -3,7 +3,7 @@
 //! A sketch before measuring, good to a factor of two or so on a slow two-core machine: it tells
 //! minutes from hours. No result is ever computed from it.
 
-use super::{Cache, Cell, Condition, Contender, LogChoice, Pressure, Scenario, Transform};
+use super::{Access, Cache, Cell, Condition, Contender, LogChoice, Pressure, Scenario, Transform};
 use crate::log::kafka::Spec;
 use crate::trial::canary::CONTROL;
 use zclab_strategies::{CacheState, Disturbance, Place, Route, SinkKind};
@@ -157,7 +157,13 @@ fn asked_over(condition: &Condition, fetches: u64) -> u64 {
         0 => 0,
         _ => per_second(fetches.saturating_mul(condition.fetch_bytes), demand.slow_rate_bytes),
     };
-    due_ns.max(slow_ns)
+    let appended_ns = match (condition.access, condition.append_rate_bytes) {
+        (Access::Tail, rate) if rate > 0 => {
+            per_second(fetches.saturating_mul(condition.fetch_bytes), rate)
+        }
+        _ => 0,
+    };
+    due_ns.max(slow_ns).max(appended_ns)
 }
 
 /// What a transform and its undoing add to each byte, roughly.

@@ -100,7 +100,7 @@ impl Intake {
 }
 
 /// The keys that say something about sinks and the page cache of a log that is read.
-pub(super) const OF_TRANSFERS: [&str; 20] = [
+pub(super) const OF_TRANSFERS: [&str; 21] = [
     "header",
     "consumers",
     "access",
@@ -121,6 +121,7 @@ pub(super) const OF_TRANSFERS: [&str; 20] = [
     "slow_rate",
     "rate",
     "arrivals",
+    "append_rate",
 ];
 
 /// Whether the setting is what a file that is silent has anyway.
@@ -139,7 +140,7 @@ fn is_default(setting: &Setting) -> bool {
         Setting::Driver(driver) => driver == Demand::default().driver,
         Setting::Slow(count) => count == 0,
         Setting::SlowRate(bytes) => bytes == Demand::default().slow_rate_bytes,
-        Setting::Rate(rate) => rate == 0,
+        Setting::Rate(rate) | Setting::AppendRate(rate) => rate == 0,
         Setting::Arrivals(arrivals) => arrivals == Demand::default().arrivals,
         Setting::Source(source) => source == Intake::default().source,
         Setting::Feed(feed) => feed == Intake::default().feed,

@@ -4,11 +4,13 @@
 //! `scenarios/README.md` to them, so that a key cannot be accepted without being documented.
 
 mod demand;
+mod expect;
 
 pub use super::link::{BANDWIDTH, CHECKSUM, MTU, SCATTER_GATHER, SEGMENTATION};
 pub use super::values::Values;
 use super::{ingest, words};
 pub use demand::*;
+pub use expect::*;
 use zclab_strategies::SinkKind;
 
 /// One key of a scenario file.
@@ -187,9 +189,9 @@ pub const ACCESS: Key = Key::new(
     "access",
     Values::Form {
         default: "\"sequential\"",
-        forms: "\"sequential\", \"random\", \"zipf\" (exponent 1.1) or { zipf = exponent }",
+        forms: "\"sequential\", \"random\", \"zipf\" (exponent 1.1), { zipf = exponent } or \"tail\"",
     },
-    "where consecutive fetches lie",
+    "where consecutive fetches lie; tail: at the end of a log that a producer appends to",
 );
 /// State of the page cache.
 pub const CACHE: Key = Key::new(
@@ -351,7 +353,7 @@ pub const CACHE_PARTIAL: Key = Key::new(
 );
 
 /// The keys at the top of a file that hold a table.
-pub const TABLES: &[&str] = &["log", "matrix", "pressure", "budget"];
+pub const TABLES: &[&str] = &["log", "matrix", "pressure", "budget", "expect"];
 
 /// Every key, in the order of documentation.
 pub const ALL: &[Key] = &[
@@ -391,6 +393,7 @@ pub const ALL: &[Key] = &[
     SLOW_RATE,
     RATE,
     ARRIVALS,
+    APPEND_RATE,
     SOURCE,
     FEED,
     FSYNC,
@@ -408,6 +411,21 @@ pub const ALL: &[Key] = &[
     TURNS,
     SLICE,
     FETCHES_MAX,
+    EXPECT_STRATEGY,
+    EXPECT_THAN,
+    EXPECT_METRIC,
+    EXPECT_RATIO,
+    EXPECT_CROSSOVER,
+    EXPECT_VALUE,
+    EXPECT_WHERE,
+    RATIO_ABOVE,
+    RATIO_BELOW,
+    CROSSOVER_FROM,
+    CROSSOVER_TO,
+    VALUE_AT_LEAST,
+    VALUE_AT_MOST,
+    WHERE_FROM,
+    WHERE_TO,
     UNIFORM_MIN,
     UNIFORM_MAX,
     LOGNORMAL_MEDIAN,

@@ -53,6 +53,7 @@ pub(super) enum Setting {
     Feed(Feed),
     Fsync(Fsync),
     Readers(u32),
+    AppendRate(u64),
     Senders(u32),
     Canary(bool),
 }
@@ -72,7 +73,7 @@ pub(super) struct Matrix {
 
 impl Setting {
     /// The value in records and ids.
-    fn value(&self) -> Value {
+    pub fn value(&self) -> Value {
         match self {
             Setting::Message(size) => words::message(size),
             Setting::Fetch(bytes) | Setting::Header(bytes) | Setting::SocketBuffer(bytes) => {
@@ -97,6 +98,7 @@ impl Setting {
             Setting::Driver(driver) => json!(driver.name()),
             Setting::Slow(count) => json!(count),
             Setting::SlowRate(number) | Setting::Rate(number) => json!(number),
+            Setting::AppendRate(bytes) => json!(bytes),
             Setting::Arrivals(arrivals) => json!(arrivals.name()),
             Setting::Source(source) => json!(source.name()),
             Setting::Feed(feed) => json!(words::name(FEEDS, feed)),
@@ -136,6 +138,7 @@ impl Setting {
             Setting::Feed(feed) => to.intake.feed = feed,
             Setting::Fsync(fsync) => to.intake.fsync = fsync,
             Setting::Readers(count) => to.readers = Some(count),
+            Setting::AppendRate(bytes) => to.append_rate_bytes = bytes,
             Setting::Senders(count) => to.senders = Some(Senders { count, most: count }),
             Setting::Canary(on) => to.canary = on,
         }
@@ -148,6 +151,7 @@ impl Setting {
             Setting::Driver(driver) => driver != Driver::Blocking,
             Setting::Slow(count) => count > 0,
             Setting::Rate(rate) => rate > 0,
+            Setting::Access(access) => access == Access::Tail,
             _ => false,
         }
     }
@@ -226,6 +230,7 @@ pub(super) fn base(log: LogChoice, family: Family) -> Condition {
         consumers: 1,
         filesystem: FileSystem::Here,
         access: Access::Sequential,
+        append_rate_bytes: keys::APPEND_RATE.values.default_number(),
         cache: Cache::Warm,
         sink: SinkKind::TcpLoopback,
         receiver: Receiver::Copy,
@@ -265,7 +270,7 @@ fn read_parameter<'a>(
     let mut seen = HashSet::new();
     let mut settings = Vec::new();
     for element in reader.list(item) {
-        let Some(setting) = read_setting(reader, key, &element) else { continue };
+        let Some(setting) = setting(reader, key, &element) else { continue };
         let value = setting.value().to_string();
         if seen.contains(&value) {
             let what = format!("the value {value} is listed twice");
@@ -277,75 +282,55 @@ fn read_parameter<'a>(
     settings
 }
 
-fn read_setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Option<Setting> {
+pub(super) fn setting<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Option<Setting> {
     match key.name {
         "message" => laws::message(reader, item).map(Setting::Message),
         "fetch" => reader.number(key, item).map(Setting::Fetch),
         "header" => reader.number(key, item).map(Setting::Header),
         "consumers" => reader.number32(key, item).map(Setting::Consumers),
-        "filesystem" => {
-            let word = reader.word(key, item)?;
-            words::find(FILESYSTEMS, word).map(Setting::FileSystem)
-        }
+        "filesystem" => one_of(reader, key, item, FILESYSTEMS).map(Setting::FileSystem),
         "access" => access(reader, item).map(Setting::Access),
         "cache" => cache(reader, item).map(Setting::Cache),
         "sink" => reader.word(key, item).and_then(SinkKind::parse).map(Setting::Sink),
-        "receiver" => {
-            let word = reader.word(key, item)?;
-            words::find(RECEIVERS, word).map(Setting::Receiver)
-        }
-        "wait" => {
-            let word = reader.word(key, item)?;
-            words::find(WAITS, word).map(Setting::Wait)
-        }
-        "transform" => {
-            let word = reader.word(key, item)?;
-            words::find(TRANSFORMS, word).map(Setting::Transform)
-        }
+        "receiver" => one_of(reader, key, item, RECEIVERS).map(Setting::Receiver),
+        "wait" => one_of(reader, key, item, WAITS).map(Setting::Wait),
+        "transform" => one_of(reader, key, item, TRANSFORMS).map(Setting::Transform),
         "socket_buffer" => reader.number(key, item).map(Setting::SocketBuffer),
-        "scatter_gather" => switch(reader, key, item).map(Setting::ScatterGather),
-        "checksum" => switch(reader, key, item).map(Setting::Checksum),
-        "segmentation" => switch(reader, key, item).map(Setting::Segmentation),
+        "scatter_gather" => one_of(reader, key, item, SWITCHES).map(Setting::ScatterGather),
+        "checksum" => one_of(reader, key, item, SWITCHES).map(Setting::Checksum),
+        "segmentation" => one_of(reader, key, item, SWITCHES).map(Setting::Segmentation),
         "mtu" => reader.number32(key, item).map(Setting::Mtu),
         "bandwidth" => reader.number(key, item).map(Setting::Bandwidth),
-        "driver" => {
-            let word = reader.word(key, item)?;
-            words::find(DRIVERS, word).map(Setting::Driver)
-        }
+        "driver" => one_of(reader, key, item, DRIVERS).map(Setting::Driver),
         "slow" => reader.number32(key, item).map(Setting::Slow),
         "slow_rate" => reader.number(key, item).map(Setting::SlowRate),
         "rate" => reader.number(key, item).map(Setting::Rate),
-        "arrivals" => {
-            let word = reader.word(key, item)?;
-            words::find(ARRIVALS, word).map(Setting::Arrivals)
-        }
-        "source" => {
-            let word = reader.word(key, item)?;
-            words::find(SOURCES, word).map(Setting::Source)
-        }
-        "feed" => {
-            let word = reader.word(key, item)?;
-            words::find(FEEDS, word).map(Setting::Feed)
-        }
-        "fsync" => {
-            let word = reader.word(key, item)?;
-            words::find(FSYNCS, word).map(Setting::Fsync)
-        }
+        "arrivals" => one_of(reader, key, item, ARRIVALS).map(Setting::Arrivals),
+        "source" => one_of(reader, key, item, SOURCES).map(Setting::Source),
+        "feed" => one_of(reader, key, item, FEEDS).map(Setting::Feed),
+        "fsync" => one_of(reader, key, item, FSYNCS).map(Setting::Fsync),
         "readers" => reader.number32(key, item).map(Setting::Readers),
+        "append_rate" => reader.number(key, item).map(Setting::AppendRate),
         "senders" => reader.number32(key, item).map(Setting::Senders),
-        "canary" => switch(reader, key, item).map(Setting::Canary),
+        "canary" => one_of(reader, key, item, SWITCHES).map(Setting::Canary),
         _ => None,
     }
 }
 
-fn switch<'a>(reader: &mut Reader<'a>, key: &Key, item: &Item<'a>) -> Option<bool> {
+fn one_of<'a, T: Copy>(
+    reader: &mut Reader<'a>,
+    key: &Key,
+    item: &Item<'a>,
+    list: &[(&str, T)],
+) -> Option<T> {
     let word = reader.word(key, item)?;
-    words::find(SWITCHES, word)
+    words::find(list, word)
 }
 
 fn access<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Option<Access> {
-    match word_or_table(reader, &keys::ACCESS, item, &["sequential", "random", "zipf"])? {
+    match word_or_table(reader, &keys::ACCESS, item, &["sequential", "random", "zipf", "tail"])? {
         Form::Word("sequential") => Some(Access::Sequential),
+        Form::Word("tail") => Some(Access::Tail),
         Form::Word("random") => Some(Access::Random),
         Form::Word(_) => Some(Access::Zipf { exponent: ZIPF_EXPONENT }),
         Form::Table(section) => {

@@ -9,6 +9,7 @@ mod check;
 mod contenders;
 mod document;
 mod estimate;
+mod expect;
 pub mod ingest;
 pub mod keys;
 mod link;
@@ -18,12 +19,14 @@ mod parse;
 pub mod pressure;
 mod problem;
 pub mod shipped;
+mod tail;
 mod values;
 pub mod words;
 
 pub use check::SEGMENTS_MAX;
 pub use contenders::BARE;
 pub use estimate::Estimate;
+pub use expect::RULES_MAX;
 pub use link::Link;
 pub use load::{load, load_shipped, load_with_origin};
 pub use parse::{CELLS_MAX, parse, parse_bytes};
@@ -57,6 +60,8 @@ pub struct Scenario {
     pub conditions: Vec<Condition>,
     /// How much is measured.
     pub budget: Budget,
+    /// What the file expects of the run.
+    pub expect: Vec<record::Expect>,
     /// The file's text.
     pub source: String,
 }
@@ -95,6 +100,8 @@ pub struct Condition {
     pub filesystem: FileSystem,
     /// Where consecutive fetches lie.
     pub access: Access,
+    /// Bytes that are appended in a second where they lie at the end of a log; 0: as consumers take it.
+    pub append_rate_bytes: u64,
     /// Which pages of the log are cached when a sample begins.
     pub cache: Cache,
     /// Where the bytes go.
@@ -200,6 +207,8 @@ pub enum Access {
         /// The law's exponent, above 0.
         exponent: f64,
     },
+    /// At the end of a log that a producer appends to.
+    Tail,
 }
 
 /// Which pages of the log are cached when a sample begins.

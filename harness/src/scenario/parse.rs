@@ -3,8 +3,8 @@
 use super::document::{Item, Reader, Section, quoted};
 use super::problem::{BadScenario, near, printable};
 use super::{
-    Budget, Condition, Contender, LogChoice, Scenario, check, contenders, ingest, keys, matrix,
-    pressure, words,
+    Budget, Condition, Contender, LogChoice, Scenario, check, contenders, expect, ingest, keys,
+    matrix, pressure, words,
 };
 use crate::log::kafka::{Codec, MessageSize, Spec};
 use toml::de::DeTable;
@@ -97,6 +97,9 @@ fn read<'a>(
     if all_read {
         ingest::keys_of_family(reader, &tables, &matrix, family);
     }
+    let labels = || contenders.iter().map(|contender| contender.label.as_str()).collect();
+    let about = expect::About { labels: all_read.then(labels), matrix: &matrix, family };
+    let expect = expect::read(reader, root, &about);
     let cells = matrix.points().saturating_mul(contenders.len());
     if cells > CELLS_MAX {
         let what = format!(
@@ -124,6 +127,7 @@ fn read<'a>(
         axes: matrix.axes(),
         conditions: matrix.conditions(base),
         budget,
+        expect,
         source: source.to_owned(),
     })
 }

@@ -127,7 +127,7 @@ pub(super) fn check(
             "cache" => "the scan is cold and the hot set is warm",
             "access" => "the scan reads the log from its beginning; see hot_access",
             "consumers" => "the scan is one consumer",
-            "driver" | "slow" | "slow_rate" | "rate" | "arrivals" => {
+            "driver" | "slow" | "slow_rate" | "rate" | "arrivals" | "append_rate" => {
                 "the scan asks at once and is served by one thread"
             }
             "canary" => "nobody is pinned to a CPU there",

@@ -129,13 +129,14 @@ impl Arrivals {
 }
 
 impl Access {
-    /// The word in ids and records: `sequential`, `random`, `zipf:1.1`.
+    /// The word in ids and records: `sequential`, `random`, `zipf:1.1`, `tail`.
     #[must_use]
     pub fn name(self) -> String {
         match self {
             Access::Sequential => "sequential".to_owned(),
             Access::Random => "random".to_owned(),
             Access::Zipf { exponent } => format!("zipf:{exponent}"),
+            Access::Tail => "tail".to_owned(),
         }
     }
 }

@@ -156,7 +156,7 @@ impl Copy {
         let len_bytes = (start_bytes + content.len() as u64).next_multiple_of(PAGE_BYTES);
         let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
         let copy = Copy { file, path, len_bytes, content, start_bytes, fetches };
-        copy.same_device(log)?;
+        same_device(&copy.file, log)?;
         copy.file.set_len(len_bytes).map_err(|error| io("ftruncate", COPY, &error))?;
         copy.write(&copy.content)?;
         copy.file.sync_all().map_err(|error| io("fsync", COPY, &error))?;
@@ -164,22 +164,6 @@ impl Copy {
             Witness::open(&[(copy.path.clone(), len_bytes)])?.arrange(Cache::Cold)?;
         }
         Ok(copy)
-    }
-
-    /// A copy on another file system would say nothing of the log's.
-    fn same_device(&self, log: &[Segment]) -> Result<(), Trouble> {
-        let own = self.file.metadata().map_err(|error| io("fstat", COPY, &error))?.dev();
-        for segment in log {
-            let name = segment.path.display().to_string();
-            let metadata = segment.file.metadata().map_err(|error| io("fstat", &name, &error))?;
-            if metadata.dev() != own {
-                return Err(Trouble::failed(format!(
-                    "{name} lies on another file system than the folder of logs, where the private \
-                     copy would lie"
-                )));
-            }
-        }
-        Ok(())
     }
 
     /// The copy as the log of a strategy.
@@ -234,7 +218,7 @@ const COPY: &str = "the private copy of the log";
 
 /// A file on this directory's file system that has no name: never had one, or, where the file system
 /// knows no `O_TMPFILE`, has just lost it.
-fn nameless(dir: &Path) -> Result<File, Trouble> {
+pub(super) fn nameless(dir: &Path) -> Result<File, Trouble> {
     let mut options = File::options();
     options.read(true).write(true).mode(0o600);
     if let Ok(file) = options.clone().custom_flags(libc::O_TMPFILE).open(dir) {
@@ -245,6 +229,22 @@ fn nameless(dir: &Path) -> Result<File, Trouble> {
     let file = options.create_new(true).open(&path).map_err(|error| io("open", &name, &error))?;
     std::fs::remove_file(&path).map_err(|error| io("unlink", &name, &error))?;
     Ok(file)
+}
+
+/// A copy on another file system would say nothing of the log's.
+pub(super) fn same_device(copy: &File, log: &[Segment]) -> Result<(), Trouble> {
+    let own = copy.metadata().map_err(|error| io("fstat", COPY, &error))?.dev();
+    for segment in log {
+        let name = segment.path.display().to_string();
+        let metadata = segment.file.metadata().map_err(|error| io("fstat", &name, &error))?;
+        if metadata.dev() != own {
+            return Err(Trouble::failed(format!(
+                "{name} lies on another file system than the folder of logs, where the private \
+                 copy would lie"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Makes a sink answer `EAGAIN` when it is full.

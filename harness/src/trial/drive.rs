@@ -13,7 +13,7 @@ pub mod crew;
 mod gate;
 pub mod reactor;
 
-use super::schedule::Schedule;
+use super::schedule::{Next, Schedule};
 use super::wire::{Trouble, errno_name};
 use crate::counters::now;
 use nix::errno::Errno;
@@ -35,6 +35,11 @@ pub enum DriveError {
     Stuck {
         /// Bytes that no sink had accepted.
         left_bytes: u64,
+    },
+    /// Nothing was appended to the log whose end is followed.
+    NoAppend {
+        /// In this time; none where the producer said that it gave up.
+        after: Option<Duration>,
     },
     /// Waiting itself failed, in this call.
     Wait(&'static str, Errno),
@@ -95,6 +100,10 @@ impl DriveError {
             DriveError::Stuck { left_bytes } => Trouble::failed(format!(
                 "no sink took a byte for {FULL_SINK:?}; {left_bytes} bytes were left"
             )),
+            DriveError::NoAppend { after } => Trouble::failed(match after {
+                Some(after) => format!("the producer appended nothing for {after:?}"),
+                None => "the producer gave up".to_owned(),
+            }),
             DriveError::Wait(call, errno) => Trouble::call(call, "the sinks", *errno),
         }
     }
@@ -108,7 +117,7 @@ impl Drive<'_> {
     pub fn run(self) -> Result<(), DriveError> {
         let Drive { engine, queue, schedule, waits, stamps } = self;
         loop {
-            let due_ns = schedule.release(queue);
+            let next = schedule.release(queue);
             #[cfg(feature = "planted")]
             let before_bytes = queue.remaining().0;
             let step = engine.step(queue).map_err(DriveError::Call)?;
@@ -122,13 +131,15 @@ impl Drive<'_> {
                     fetch: done.fetch,
                 };
                 stamps.extend(queue.finished().iter().map(stamp));
+                schedule.delivered(queue.finished().len());
                 queue.forget_finished();
             }
-            match (step, due_ns) {
+            match (step, next) {
                 (Step::Moved, _) => waits.glance(queue)?,
-                (Step::Done, None) => return Ok(()),
-                (Step::Done, Some(due_ns)) => sleep_until(&queue.calls, due_ns)?,
-                (Step::Blocked, _) => waits.room(queue, due_ns)?,
+                (Step::Done, Next::Nothing) => return Ok(()),
+                (Step::Done, Next::At(due_ns)) => sleep_until(&queue.calls, due_ns)?,
+                (Step::Done, Next::Append) => schedule.wait(&queue.calls)?,
+                (Step::Blocked, next) => waits.room(queue, next.due_ns())?,
             }
         }
     }

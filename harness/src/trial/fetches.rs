@@ -132,12 +132,16 @@ impl Planner {
         block
     }
 
+    /// How many fetches that abut the range has room for.
+    #[must_use]
+    pub fn fits(&self) -> u64 {
+        ((self.range.1 - self.origin()) / self.fetch_bytes).max(1)
+    }
+
     /// Fetches that abut; the last ones of a log that is no multiple of them are left out.
     fn sequential(&self, number: u64, index: u64) -> u64 {
-        let origin = self.origin();
-        let fits = ((self.range.1 - origin) / self.fetch_bytes).max(1);
-        let place = ((number % self.blocks()) * self.fetches + index) % fits;
-        origin + place * self.fetch_bytes
+        let place = ((number % self.blocks()) * self.fetches + index) % self.fits();
+        self.origin() + place * self.fetch_bytes
     }
 
     /// How many batches are far enough from the end to be the start of a fetch.

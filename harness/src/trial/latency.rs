@@ -1,9 +1,9 @@
 //! How long did each fetch take, and from when on does that count?
 //!
-//! Three answers. In a closed loop that one thread serves in turn, a fetch has taken the time since
+//! Four answers. In a closed loop that one thread serves in turn, a fetch has taken the time since
 //! the completion before it. Where consumers are looked at each for itself, it has taken the time
 //! since its own consumer's completion before it: what that consumer waited. In an open loop it has
-//! taken the time since it was due. Slow consumers are kept apart from the others, who should not
+//! taken the time since it was due, and at the end of a log since its bytes were there. Slow consumers are kept apart from the others, who should not
 //! have to wait for them.
 
 use super::drive::Stamp;
@@ -36,6 +36,13 @@ impl Latencies {
         Ok(Latencies { all: latencies()?, classes, slow: demand.slow, since: demand.since() })
     }
 
+    /// Keeps what was stamped in one slice of a log that grew, by when each fetch's bytes were there.
+    pub fn keep_since(&mut self, stamps: &[Stamp], since_ns: impl Fn(u32) -> u64) {
+        for stamp in stamps {
+            self.record(stamp.lane, stamp.at_ns.saturating_sub(since_ns(stamp.fetch)));
+        }
+    }
+
     /// Keeps what was stamped in one slice.
     pub fn keep(&mut self, start_ns: u64, stamps: &[Stamp], arrivals: &[Arrival], lanes: usize) {
         match self.since {
@@ -47,6 +54,8 @@ impl Latencies {
                     self.record(stamp.lane, stamp.at_ns.saturating_sub(from));
                 }
             }
+            // A log that grows keeps them by `keep_since`: here nobody knows when its bytes came.
+            Since::Append => {}
             Since::Due => {
                 let mut due = vec![Vec::new(); lanes];
                 for arrival in arrivals {

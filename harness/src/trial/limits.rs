@@ -34,8 +34,14 @@ pub fn block(spec: &Spec) -> Duration {
         0 => 0.0,
         rate => f64::from(*fetches) * f64::from(*consumers) / rate as f64,
     };
+    let appended = match demand.tail {
+        Some(tail) if tail.append_rate_bytes > 0 => {
+            (fetch_bytes.saturating_mul(u64::from(*fetches))) as f64 / tail.append_rate_bytes as f64
+        }
+        _ => 0.0,
+    };
     // Twice, since neither a pace nor a schedule can be kept to the second on a busy machine.
-    let seconds = bytes as f64 / SLOWEST_BYTES as f64 + 2.0 * (slow + due);
+    let seconds = bytes as f64 / SLOWEST_BYTES as f64 + 2.0 * (slow + due + appended);
     Duration::from_secs_f64(seconds.min(BLOCK_MAX.as_secs_f64()))
 }
 

@@ -22,6 +22,7 @@ pub mod proof;
 pub mod receiver;
 pub mod schedule;
 pub mod sinks;
+pub mod tail;
 pub mod transform;
 pub mod wire;
 pub mod work;

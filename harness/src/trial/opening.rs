@@ -4,9 +4,10 @@ use super::wire::{Spec, Trouble, errno_name};
 use crate::machine::mount_of;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use zclab_report::record::Status;
-use zclab_strategies::{OpenError, OptionSpec, OptionValue, Options, SinkKind};
+use zclab_strategies::{OpenError, OptionSpec, OptionValue, Options, Segment, SinkKind, sys};
 
 /// The strategy's options as the specification sets them.
 pub fn options(specs: &[OptionSpec], spec: &Spec) -> Options {
@@ -60,4 +61,15 @@ pub fn refusal(error: OpenError) -> Trouble {
             ..Trouble::failed(message)
         },
     }
+}
+
+/// The blocks that `direct-sendfile` and its like have to keep to, as `statx` says.
+pub fn block_bytes(segments: &[Segment]) -> Result<u64, Trouble> {
+    let mut most = 0;
+    for segment in segments {
+        let (memory, offset) = sys::direct_alignment(segment.file.as_raw_fd())
+            .map_err(|errno| Trouble::call("statx", &segment.path.display().to_string(), errno))?;
+        most = most.max(memory).max(offset);
+    }
+    Ok(u64::from(most))
 }

@@ -3,7 +3,8 @@
 use super::wire::{Cache, Trouble};
 use crate::cache::{CacheError, Device, PAGE_BYTES, Watched};
 use crate::counters::process_io;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use zclab_report::record::{CacheProof, Status};
 use zclab_strategies::Piece;
 
@@ -50,6 +51,18 @@ impl Witness {
             None => Err("the log has no segment".into()),
         };
         Ok(Witness { files: files.map_err(trouble)?, device })
+    }
+
+    /// Watches files that have yet to grow: each with its path and the length that it may reach.
+    ///
+    /// # Errors
+    /// A file that cannot be mapped.
+    pub fn of_growing<'a>(
+        files: impl Iterator<Item = (&'a Path, &'a File, u64)>,
+    ) -> Result<Witness, Trouble> {
+        let files = files.map(|(path, file, len_bytes)| Watched::growing(path, file, len_bytes));
+        let files = files.collect::<Result<_, _>>().map_err(trouble)?;
+        Ok(Witness { files, device: Err("nothing is looked at before a log has grown".into()) })
     }
 
     /// Brings the whole log into the state.
@@ -138,6 +151,14 @@ impl Witness {
         }
     }
 
+    /// Of the pages of these fetches, how many there are and how many are resident.
+    ///
+    /// # Errors
+    /// A failed call.
+    pub fn resident_of(&self, fetches: &[Vec<Piece>]) -> Result<(u64, u64), Trouble> {
+        self.resident(&page_runs(fetches))
+    }
+
     fn everything(&self) -> Vec<(usize, u64, u64)> {
         let whole = |(file, watched): (usize, &Watched)| (file, 0, watched.pages() * PAGE_BYTES);
         self.files.iter().enumerate().map(whole).collect()
@@ -219,8 +240,13 @@ pub fn judge_after(
 }
 
 fn warm_pages_gone(proof: &CacheProof) -> bool {
-    let gone = proof.pages.saturating_sub(proof.resident_after);
-    gone > WARM_GONE_PAGES && (proof.resident_after as f64) < proof.pages as f64 * WARM_LEFT
+    have_gone(proof.pages, proof.resident_after)
+}
+
+/// Whether more of these pages are not resident any more than reclaim takes by the way.
+pub(super) fn have_gone(pages: u64, resident: u64) -> bool {
+    let gone = pages.saturating_sub(resident);
+    gone > WARM_GONE_PAGES && (resident as f64) < pages as f64 * WARM_LEFT
 }
 
 /// `/proc/self/io`'s block bytes, as a reading for [`judge_after`].

@@ -4,14 +4,17 @@
 //! less often. An open loop asks at moments that were planned before the clock started and that
 //! nobody's slowness moves, as a crowd of consumers does; latency counts from those moments, so that
 //! a stall is charged to every fetch that it kept waiting and not to the one that was under way
-//! (what wrk2 and HdrHistogram call coordinated omission).
+//! (what wrk2 and HdrHistogram call coordinated omission). Where consumers follow a log that grows, a
+//! fetch is due when its bytes are there, which nobody can plan: see [`Follow`].
 
+use super::drive::DriveError;
+use super::tail::follow::Follow;
 use super::wire::demand::{Arrivals, Demand};
 use crate::counters::now;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use zclab_strategies::{LaneId, Queue};
+use zclab_strategies::{Calls, LaneId, Queue};
 
 /// One fetch of one consumer becomes due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,10 +54,31 @@ pub fn plan(demand: &Demand, fetches: usize, lanes: usize, seed: u64) -> Vec<Arr
 }
 
 /// The arrivals of one lane of many, for a driver that has a queue with that lane alone.
-#[must_use]
-pub fn of_lane(arrivals: &[Arrival], lane: u32) -> Vec<Arrival> {
+fn of_lane(arrivals: &[Arrival], lane: u32) -> Vec<Arrival> {
     let own = arrivals.iter().filter(|arrival| arrival.lane == lane);
     own.map(|arrival| Arrival { lane: 0, ..*arrival }).collect()
+}
+
+/// What a driver has to wait for when everything that is due has been accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: no other fetch will become due.
+    Nothing,
+    /// This moment of the monotonic clock.
+    At(u64),
+    /// The producer's next append.
+    Append,
+}
+
+impl Next {
+    /// The moment, where there is one.
+    #[must_use]
+    pub fn due_ns(self) -> Option<u64> {
+        match self {
+            Next::At(due_ns) => Some(due_ns),
+            Next::Nothing | Next::Append => None,
+        }
+    }
 }
 
 /// A plan under way.
@@ -63,13 +87,33 @@ pub struct Schedule {
     arrivals: Vec<Arrival>,
     next: usize,
     start_ns: u64,
+    follow: Option<Follow>,
 }
 
 impl Schedule {
     /// A plan that has not begun.
     #[must_use]
     pub fn new(arrivals: Vec<Arrival>) -> Schedule {
-        Schedule { arrivals, next: 0, start_ns: 0 }
+        Schedule { arrivals, next: 0, start_ns: 0, follow: None }
+    }
+
+    /// The schedule of whoever follows a log that grows.
+    #[must_use]
+    pub fn following(follow: Follow) -> Schedule {
+        Schedule { follow: Some(follow), ..Schedule::default() }
+    }
+
+    /// The same for a driver that has a queue with one lane of many.
+    #[must_use]
+    pub fn of_lane(&self, lane: u32) -> Schedule {
+        let follow = self.follow.as_ref().map(Follow::of_one_lane);
+        Schedule { follow, ..Schedule::new(of_lane(&self.arrivals, lane)) }
+    }
+
+    /// Whether fetches have to be held until they are due.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.follow.is_some() || !self.arrivals.is_empty()
     }
 
     /// The arrivals, in their order.
@@ -89,13 +133,34 @@ impl Schedule {
         (self.next, self.start_ns) = (0, start_ns);
     }
 
-    /// Lets the queue have what is due by now; when the next one will be.
+    /// Lets the queue have what is due by now; what the next one is waited for.
     #[inline]
-    pub fn release(&mut self, queue: &mut Queue) -> Option<u64> {
-        if self.next == self.arrivals.len() {
-            return None;
+    pub fn release(&mut self, queue: &mut Queue) -> Next {
+        if let Some(follow) = &mut self.follow {
+            let more = follow.release(|lane| queue.release(lane));
+            return if more { Next::Append } else { Next::Nothing };
         }
-        self.release_until(now().0, |lane| queue.release(lane))
+        if self.next == self.arrivals.len() {
+            return Next::Nothing;
+        }
+        let next = self.release_until(now().0, |lane| queue.release(lane));
+        next.map_or(Next::Nothing, Next::At)
+    }
+
+    /// So many deliveries were accepted by their sinks: a producer may be waiting for them.
+    #[inline]
+    pub fn delivered(&self, count: usize) {
+        if let Some(follow) = &self.follow {
+            follow.delivered(count);
+        }
+    }
+
+    /// Sleeps until more is appended.
+    ///
+    /// # Errors
+    /// Nothing came in time, or nothing will.
+    pub fn wait(&self, calls: &Calls) -> Result<(), DriveError> {
+        self.follow.as_ref().map_or(Ok(()), |follow| follow.wait(calls))
     }
 
     /// The same at a given time.

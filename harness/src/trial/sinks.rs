@@ -234,6 +234,7 @@ impl Sinks {
         FarEnd {
             receiver: self.receiver.as_ref().and_then(Receiver::id).or(self.near),
             ports: self.owned.iter().map(tcp).filter(|ports| *ports != (0, 0)).collect(),
+            instead: Vec::new(),
         }
     }
 

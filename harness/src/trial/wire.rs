@@ -255,6 +255,9 @@ pub struct FarEnd {
     pub receiver: Option<u32>,
     /// Local and remote port of each of the sender's connections.
     pub ports: Vec<(u16, u16)>,
+    /// The files that it reads instead of the log's, and how much of each is certain to be there.
+    #[serde(default)]
+    pub instead: Vec<(PathBuf, u64)>,
 }
 
 /// A block that was moved.

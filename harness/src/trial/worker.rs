@@ -3,6 +3,7 @@
 //! Everything that takes time but is not the strategy's happens outside the two clock readings: plans,
 //! the queue's memory, the look at the cache, the receiver's order and its answer.
 
+mod due;
 mod mover;
 pub(super) mod outcome;
 
@@ -15,10 +16,11 @@ use super::fetches::{Block, Planner};
 use super::footprint;
 use super::latency::Latencies;
 use super::limits;
-use super::opening::{filesystems, header, options, refusal};
+use super::opening::{block_bytes, filesystems, header, options, refusal};
 use super::proof::{Witness, block_bytes_read, judge_after};
-use super::schedule::{self, Schedule};
+use super::schedule::Schedule;
 use super::sinks::{Sinks, io};
+use super::tail::Tail;
 use super::transform::Transforms;
 use super::wire::demand::Driver;
 use super::wire::{Expect, FarEnd, Moved, Spec, Trouble};
@@ -29,11 +31,11 @@ pub(super) use mover::Mover;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use zclab_report::record::reading::PRODUCER_CPU_NS;
 use zclab_report::record::{CacheProof, Status};
 use zclab_strategies::{
-    Bytes, Disturbance, LaneId, Options, Piece, Queue, Segment, Setup, Strategy, find, sys,
+    Bytes, Disturbance, LaneId, Options, Piece, Queue, Segment, Setup, Strategy, find,
 };
 
 /// Latencies are kept between a nanosecond and ten minutes, to three significant digits.
@@ -47,7 +49,11 @@ pub struct Worker {
     pub(super) spec: Spec,
     strategy: &'static dyn Strategy,
     options: Options,
+    /// What is sent: the log, or where its end is followed, the files that grow.
     pub(super) segments: Arc<Vec<Segment>>,
+    /// The log, which knows every byte that has to arrive.
+    log: Arc<Vec<Segment>>,
+    tail: Option<Tail>,
     pub(super) sinks: Sinks,
     pub(super) witness: Witness,
     /// Blocks of direct I/O on the log; 0 where there are none.
@@ -110,6 +116,10 @@ impl Worker {
         }
         #[cfg(feature = "planted")]
         super::planted::plant(&segments)?;
+        let planner = Planner::new(&spec).map_err(Trouble::failed)?;
+        let log = Arc::new(segments);
+        // Before this process enters another namespace: the producer stays where the files are made.
+        let (tail, segments) = due::files(&spec, &planner, &log)?;
         let tcp_memory_before = footprint::tcp_memory_bytes();
         let mut sinks = Sinks::open(&spec)?;
         let encrypted = std::mem::take(&mut sinks.encrypted);
@@ -124,9 +134,8 @@ impl Worker {
             nix::sys::prctl::set_timerslack(1)
                 .map_err(|errno| Trouble::call("prctl(PR_SET_TIMERSLACK)", "the sender", errno))?;
         }
-        let planner = Planner::new(&spec).map_err(Trouble::failed)?;
         let latencies = Latencies::new(&spec.demand)?;
-        let block_bytes = block_bytes(&segments)?;
+        let block_bytes = block_bytes(&log)?;
         let canary = match spec.pin.as_ref().filter(|_| spec.canary) {
             Some((sender, _)) => Some(Canary::start(only(sender)?, limits::idling(&spec))?),
             None => None,
@@ -134,7 +143,9 @@ impl Worker {
         let mut worker = Worker {
             options: options(strategy.options(), &spec),
             strategy,
-            segments: Arc::new(segments),
+            segments,
+            log,
+            tail,
             witness: Witness::open(&spec.segments)?,
             block_bytes,
             planner,
@@ -170,6 +181,7 @@ impl Worker {
         setup.insert("descriptors".into(), json!(self.sinks.descriptors()));
         setup.extend(filesystems(&self.spec));
         setup.insert("fetches_per_slice".into(), json!(self.spec.fetches));
+        setup.extend(self.tail.as_ref().and_then(Tail::setup));
         let mut known = |name: &str, value: Option<u64>| {
             setup.extend(value.map(|value| (name.to_owned(), json!(value))));
         };
@@ -203,7 +215,8 @@ impl Worker {
     /// What tells this trial's packets and processes from others.
     #[must_use]
     pub fn far_end(&self) -> FarEnd {
-        self.sinks.far_end()
+        let instead = self.tail.as_ref().map_or_else(Vec::new, Tail::files);
+        FarEnd { instead, ..self.sinks.far_end() }
     }
 
     /// Moves up to so many fetches of a block and checks every byte at the sinks.
@@ -259,6 +272,9 @@ impl Worker {
 
     fn proven(&mut self, block: &Block, keep: bool) -> Result<Moved, Trouble> {
         self.log_is_whole()?;
+        if self.tail.is_some() {
+            return self.followed(block, keep);
+        }
         let before = self.witness.before(&block.fetches, self.spec.cache)?;
         before.judge(self.spec.cache)?;
         let read_before = block_bytes_read();
@@ -286,7 +302,7 @@ impl Worker {
 
     /// A log that was cut since the run began would look like a cache that lost its pages.
     fn log_is_whole(&self) -> Result<(), Trouble> {
-        for segment in self.segments.iter() {
+        for segment in self.log.iter() {
             let name = segment.path.display().to_string();
             let metadata = segment.file.metadata().map_err(|error| io("fstat", &name, &error))?;
             if metadata.len() < segment.len.0 {
@@ -327,8 +343,11 @@ impl Worker {
     /// Moves a block for its effect alone, all at once: no rate holds it up.
     fn warm(&mut self, block: &Block) -> Result<(), Trouble> {
         let rate = std::mem::replace(&mut self.spec.demand.rate, 0);
+        // Bytes from memory need nobody to append them.
+        let idle = if self.transforms.any() { None } else { self.tail.take() };
         let warmed = self.measure(block, false, false);
         self.spec.demand.rate = rate;
+        self.tail = self.tail.take().or(idle);
         self.mover = None;
         warmed.map(drop)
     }
@@ -340,12 +359,7 @@ impl Worker {
         keep: bool,
     ) -> Result<Moved, Trouble> {
         let lanes: Vec<LaneId> = (0..self.sinks.sinks.len()).collect();
-        self.blocks += 1;
-        let (fetches, seed) = (block.fetches.len(), self.spec.seed ^ self.blocks << 32);
-        let plan = schedule::plan(&self.spec.demand, fetches, lanes.len(), seed);
-        self.schedule = Schedule::new(plan);
-        self.stamps.clear();
-        self.stamps.reserve(fetches * lanes.len());
+        self.plan(block, lanes.len())?;
         self.fill(block, &lanes)?;
         let payload_each: u64 = block.fetches.iter().flatten().map(|piece| piece.len_bytes).sum();
         let outside = |piece: &Piece| piece.outside_blocks(self.block_bytes);
@@ -358,20 +372,22 @@ impl Worker {
         if let Some(canary) = self.canary.as_mut().filter(|_| keep) {
             canary.begin()?;
         }
-        let timed = self.timed(block)?;
+        let timed = self.timed(block).map_err(|trouble| self.whose(trouble))?;
         if let Some(canary) = &mut self.canary {
             canary.end()?;
         }
+        let appended = self.tail.as_mut().map(Tail::appended).transpose()?;
         let counted = self.sinks.count(expect)?;
         self.rest()?;
         let lanes = lanes.len() as u64;
         let verified = self.check(block, expect, counted.as_ref())?;
         if keep {
-            let (stamps, arrivals) = (&self.stamps, self.schedule.arrivals());
-            self.latencies.keep(timed.start_ns, stamps, arrivals, self.sinks.sinks.len());
+            self.keep(&timed);
         }
         let end_ns = counted.as_ref().map_or(0, |counted| counted.end_ns).max(timed.end_ns);
-        let (readings, calls) = self.readings(&timed, counted.as_ref());
+        let (mut readings, calls) = self.readings(&timed, counted.as_ref());
+        let producer = appended.map(|appended| (PRODUCER_CPU_NS.to_owned(), appended.cpu_ns));
+        readings.extend(producer);
         Ok(Moved {
             bytes: payload_each * lanes,
             header_bytes: headers_each * lanes,
@@ -395,6 +411,9 @@ impl Worker {
         let stolen = steal();
         let io_before = process_io();
         let markers = self.spec.markers;
+        if let Some(tail) = &mut self.tail {
+            tail.go()?;
+        }
         let canary_before = self.canary.as_ref().and_then(Canary::at_work);
         let begin = Usage::begin();
         let start_ns = now().0;
@@ -418,17 +437,6 @@ impl Worker {
 pub(super) fn latencies() -> Result<Histogram<u64>, Trouble> {
     Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)
         .map_err(|error| Trouble::failed(format!("histogram: {error}")))
-}
-
-/// The blocks that `direct-sendfile` and its like have to keep to, as `statx` says.
-fn block_bytes(segments: &[Segment]) -> Result<u64, Trouble> {
-    let mut most = 0;
-    for segment in segments {
-        let (memory, offset) = sys::direct_alignment(segment.file.as_raw_fd())
-            .map_err(|errno| Trouble::call("statx", &segment.path.display().to_string(), errno))?;
-        most = most.max(memory).max(offset);
-    }
-    Ok(u64::from(most))
 }
 
 /// Opens or closes the window of programs that count.

@@ -229,7 +229,7 @@ fn a_slow_consumer_does_not_hold_up_a_fast_one_with_threads() {
             Err(trouble) => panic!("{}: {trouble}", strategy.name()),
         };
         let (mut stamps, calls) = (Vec::new(), zclab_strategies::Calls::default());
-        crew.fill(b"", &world.block, &[]).unwrap();
+        crew.fill(b"", &world.block, &Schedule::default()).unwrap();
         crew.run(zclab::counters::now().0).unwrap();
         crew.gather(&mut stamps).unwrap().unwrap();
         crew.rest(&calls).unwrap();
@@ -258,7 +258,7 @@ fn a_consumer_that_has_gone_is_an_error_and_no_hang() {
         patience: LIMIT,
     };
     let mut crew = Crew::open(&terms, &sinks).unwrap();
-    crew.fill(b"", &world.block, &[]).unwrap();
+    crew.fill(b"", &world.block, &Schedule::default()).unwrap();
     crew.run(0).unwrap();
     let trouble = crew.gather(&mut Vec::new()).unwrap().unwrap_err().trouble(&[]);
     assert_eq!(trouble.errno.as_deref(), Some("EPIPE"), "{trouble}");

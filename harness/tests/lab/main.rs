@@ -17,4 +17,5 @@ mod readers;
 mod routes;
 mod senders;
 mod support;
+mod tail;
 mod transforms;

@@ -117,7 +117,7 @@ fn whichever_sender_sends_a_wrong_byte_the_cell_fails() {
         check.env("LIAR_TURN", turn.to_string());
         let (output, out, err) = finish(&mut check, LIMIT);
         assert_eq!(output.status.code(), Some(1), "sender {turn}: {out}{err}");
-        assert!(out.contains("0 of 1 cells ok") && out.contains("failed"), "{out}{err}");
+        assert!(out.contains("0 of 1 cells ok") && out.contains("wrong bytes at"), "{out}{err}");
     }
 }
 

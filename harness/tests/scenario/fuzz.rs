@@ -24,6 +24,15 @@ sink = "tcp-loopback"
 [budget]
 launches = 4
 slice = "64 KiB"
+[[expect]]
+strategy = "read-write"
+than = "null"
+ratio = { above = 1.5, below = 9 }
+where = { message = 128, fetch = { from = "2 KiB" }, cache = ["warm", { partial = 0.5 }] }
+[[expect]]
+strategy = "null"
+metric = "observed_copies_per_byte"
+value = { at_most = 1 }
 "#;
 
 /// Parses, and checks what must hold of whatever is accepted or refused.
@@ -34,6 +43,13 @@ fn run(bytes: &[u8]) {
             assert!(0 < cells && cells <= CELLS_MAX);
             assert!(scenario.contenders.iter().any(|one| one.label == scenario.baseline));
             assert!(scenario.cells().take(8).all(|cell| !cell.id().is_empty()));
+            for rule in &scenario.expect {
+                let is_axis = |name: &String| scenario.axes.iter().any(|axis| axis.name == *name);
+                assert!(scenario.contenders.iter().any(|one| one.label == rule.strategy));
+                let means_something =
+                    |(name, values): (_, &Vec<_>)| is_axis(name) && !values.is_empty();
+                assert!(rule.places.iter().all(means_something), "{rule:?}");
+            }
         }
         Err(bad) => {
             assert!(!bad.problems.is_empty());
@@ -61,6 +77,11 @@ const PIECES: &[&str] = &[
     "nan",
     "true",
     "[[matrix]]",
+    "[[expect]]",
+    "from",
+    "ratio",
+    "value",
+    "where",
     "[log]",
     "[matrix]",
     "fetch",

@@ -1,6 +1,7 @@
 //! Are scenario files read as `scenarios/README.md` says, and refused where they cannot be meant?
 
 mod commands;
+mod expect;
 mod format;
 mod fuzz;
 mod load;

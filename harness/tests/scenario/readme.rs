@@ -2,7 +2,7 @@
 
 use std::fs;
 use zclab::scenario::keys::{self, Values};
-use zclab::scenario::{CELLS_MAX, SEGMENTS_MAX, parse};
+use zclab::scenario::{CELLS_MAX, RULES_MAX, SEGMENTS_MAX, parse};
 use zclab::size;
 
 fn readme() -> String {
@@ -12,7 +12,8 @@ fn readme() -> String {
 
 /// The cells of the README's table row for a key; rows of nested tables begin with the table's name.
 fn row(readme: &str, key: &keys::Key) -> Vec<String> {
-    let nested = key.table.starts_with("message") || ["access", "cache"].contains(&key.table);
+    let nested = ["message", "expect"].iter().any(|table| key.table.starts_with(table))
+        || ["access", "cache"].contains(&key.table);
     let start = if nested {
         format!("| `{}` | `{}` |", key.table, key.name)
     } else {
@@ -52,6 +53,7 @@ fn every_key_is_documented_with_its_default_and_its_bounds() {
     }
     assert!(readme.contains(&format!("**{CELLS_MAX} cells**")));
     assert!(readme.contains(&format!("at most {SEGMENTS_MAX} segments")));
+    assert!(readme.contains(&format!("at most {RULES_MAX} rules")));
 }
 
 #[test]

@@ -43,7 +43,7 @@ a/test.toml:5:1: matrix.consumer: unknown key; did you mean `consumers`?
        | ^^^^^^^^
        = expected one of message, fetch, header, consumers, filesystem, access, cache, sink, \
 receiver, wait, transform, socket_buffer, scatter_gather, checksum, segmentation, mtu, bandwidth, \
-driver, slow, slow_rate, rate, arrivals, source, feed, fsync, readers, senders, \
+driver, slow, slow_rate, rate, arrivals, append_rate, source, feed, fsync, readers, senders, \
 canary
 a/test.toml:6:9: matrix.fetch: \"64 KB/s\": \"KB/s\" is no unit of size (B, kB, MB, GB, TB, KiB, \
 MiB, GiB, TiB)
@@ -351,6 +351,36 @@ fn many_readers_need_a_warm_log_and_no_pressure() {
         &["more readers than CPUs"],
     );
     assert_eq!(readers("1"), [None], "which is what a silent file has");
+}
+
+#[test]
+fn the_end_of_a_log_is_warm_is_followed_by_all_and_sets_its_own_pace() {
+    let beside = |line: &str, key: &str, words: &str| {
+        let rest = format!("[matrix]\naccess = \"tail\"\n{line}\n");
+        check(&rest, &format!("matrix.{key}"), 3, &[words]);
+    };
+    beside("cache = [\"warm\", \"cold\"]", "cache", "is in the page cache");
+    beside("cache = \"partial\"", "cache", "is in the page cache");
+    beside("rate = 500", "rate", "a fetch is due when its bytes are there");
+    beside("slow = 1", "slow", "does not follow the end any more");
+    beside("readers = [1, 2]", "readers", "would need the same producer");
+    beside("senders = 2", "senders", "would need the same producer");
+    beside("driver = \"reactor\"", "driver", "by epoll and for an append at once");
+    let nothing = "[matrix]\naccess = [\"sequential\", \"tail\"]\nappend_rate = \"1 MiB\"\n";
+    check(nothing, "matrix.append_rate", 3, &["nothing is appended where"]);
+    check("[matrix]\nappend_rate = 7\n", "matrix.append_rate", 2, &["nothing is appended where"]);
+    let text = format!("{HEAD}[pressure]\n[matrix]\naccess = \"tail\"\n");
+    assert!(problem(&text).to_string().contains("[pressure] decides it"));
+    let ids = |matrix: &str| -> Vec<String> {
+        let text = format!("{HEAD}[matrix]\n{matrix}\n");
+        let scenario = parse("test", "test.toml", &text).expect("it is right");
+        scenario.cells().map(|cell| cell.id()).collect()
+    };
+    assert!(ids("access = \"tail\"").iter().all(|id| !id.contains("append_rate")));
+    assert_eq!(ids("append_rate = 0"), ids("fetch = 65536"), "silent files keep their names");
+    let paced = ids("access = \"tail\"\nappend_rate = [0, \"1 MiB\"]");
+    let named = paced.iter().filter(|id| id.contains("append_rate=1048576"));
+    assert_eq!(named.count() * 2, paced.len());
 }
 
 #[test]

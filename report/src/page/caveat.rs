@@ -263,6 +263,14 @@ fn log_and_cache(study: &Study) -> Vec<String> {
                 .into(),
         );
     }
+    if params(study, "access").iter().any(|access| access == "tail") {
+        found.push(
+            "Where consumers follow the end of a log, latency counts from the moment at which the \
+            producer's write had returned; the producer's CPU time is in no number of this page, and \
+            the pages that came into the page cache are his."
+                .into(),
+        );
+    }
     found
 }
 

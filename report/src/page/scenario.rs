@@ -8,6 +8,7 @@ use super::path::{self, Way};
 use super::profile::{self, Section};
 use super::{Shell, alias, caveat, evidence, pinned};
 use crate::demand::{self, Statement};
+use crate::expect::{self, Expectation};
 use crate::format;
 use crate::metric::{Metric, Provenance};
 use crate::study::{Figure, Study};
@@ -27,6 +28,8 @@ pub struct ScenarioPage {
     side: &'static str,
     panels: Vec<PanelView>,
     notes: Vec<String>,
+    /// What the file expects of the run, and what came of it.
+    expected: Vec<Expectation>,
     legend: Vec<(String, String)>,
     troubles: Vec<NoResult>,
     strays: Vec<String>,
@@ -101,6 +104,7 @@ impl ScenarioPage {
             side: study.side.name(),
             panels: panels(study, looks, &answer.panels),
             notes: answer.notes,
+            expected: expect::verdicts(study),
             legend: scenario
                 .contenders
                 .iter()

@@ -63,10 +63,12 @@ pub const GROUP_LIMIT_HITS: &str = "group_limit_hits";
 pub const START_SPREAD_NS: &str = "start_spread_ns";
 /// Time stolen by the hypervisor from all CPUs, as fine as the kernel's tick.
 pub const STEAL_NS: &str = "steal_ns";
-/// Open loop: from the start of the slice until its last fetch was due.
+/// Open loop: from the start of the slice until its last fetch was due, or its bytes were to be appended.
 pub const SCHEDULE_NS: &str = "schedule_ns";
 /// Open loop: from then until the last fetch had been accepted by its sink.
 pub const LATE_NS: &str = "late_ns";
+/// CPU time of the process that appends to a log whose end is followed; in no other reading.
+pub const PRODUCER_CPU_NS: &str = "producer_cpu_ns";
 /// Units of work that a canary on the sender's CPU did between the sender's first call and its last.
 pub const CANARY_WORK: &str = "canary_work";
 /// CPU time of the canary meanwhile.

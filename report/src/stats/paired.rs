@@ -25,11 +25,13 @@ pub struct Placed {
 /// above 0 are left out, together with their partners. `None` when no pair is left.
 #[must_use]
 pub fn ratio(contender: &[Placed], other: &[Placed]) -> Option<Estimate> {
-    let mut launches: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-    for ((launch, _), log) in log_ratios(contender, other) {
-        launches.entry(launch).or_default().push(log);
-    }
-    of_launches(&launches)
+    of_centres(&centres(log_ratios(contender, other)))
+}
+
+/// What [`ratio`] is the mean of, as logarithms: the mid-mean of each launch, in the launches' order.
+#[must_use]
+pub fn launches(contender: &[Placed], other: &[Placed]) -> Vec<f64> {
+    centres(log_ratios(contender, other))
 }
 
 /// The logarithm of the ratio of each turn that both have, by launch and turn.
@@ -46,16 +48,20 @@ pub fn log_ratios(contender: &[Placed], other: &[Placed]) -> BTreeMap<(u32, u32)
 /// the mean. `None` when no value is above 0.
 #[must_use]
 pub fn typical(values: &[Placed]) -> Option<Estimate> {
-    let mut launches: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-    for ((launch, _), log) in by_turn(values) {
-        launches.entry(launch).or_default().push(log);
-    }
-    of_launches(&launches)
+    of_centres(&centres(by_turn(values)))
 }
 
-fn of_launches(launches: &BTreeMap<u32, Vec<f64>>) -> Option<Estimate> {
-    let centres: Vec<f64> = launches.values().filter_map(|logs| centre::mid_mean(logs)).collect();
-    interval::over_launches(&centres).map(|estimate| estimate.map(f64::exp))
+/// The mid-mean of each launch's logarithms.
+fn centres(turns: BTreeMap<(u32, u32), f64>) -> Vec<f64> {
+    let mut launches: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    for ((launch, _), log) in turns {
+        launches.entry(launch).or_default().push(log);
+    }
+    launches.values().filter_map(|logs| centre::mid_mean(logs)).collect()
+}
+
+fn of_centres(centres: &[f64]) -> Option<Estimate> {
+    interval::over_launches(centres).map(|estimate| estimate.map(f64::exp))
 }
 
 /// Mean logarithm of each turn's values.

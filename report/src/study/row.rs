@@ -323,7 +323,7 @@ fn row<'a>(
 }
 
 /// Equal as values; numbers as numbers, so that 1 and 1.0 are the same.
-fn same(a: &Value, b: &Value) -> bool {
+pub(crate) fn same(a: &Value, b: &Value) -> bool {
     a == b || a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| a == b)
 }
 
@@ -425,10 +425,8 @@ fn bottleneck(measured: &Measured) -> Bottleneck {
     let share = |name: &str| {
         let shares: Vec<f64> = timing(measured)
             .filter(|sample| sample.wall_ns > 0)
-            .filter_map(|sample| {
-                let spent_ns = *sample.readings.get(name)? as f64 / processes;
-                Some(spent_ns / sample.wall_ns as f64)
-            })
+            .filter_map(|sample| Some((sample, *sample.readings.get(name)? as f64 / processes)))
+            .map(|(sample, spent_ns)| spent_ns / sample.wall_ns as f64)
             .collect();
         centre::median(&shares)
     };

@@ -1,5 +1,6 @@
 //! What does a program read: every cell with raw sums, derived figures, intervals and provenance?
 
+use crate::expect::{self, Expectation, Finding, Question};
 use crate::metric::Metric;
 use crate::metric::kernel::Witness;
 use crate::record::{Record, Sample};
@@ -53,7 +54,42 @@ fn scenario(study: &Study) -> Value {
             })
             .collect::<Vec<_>>(),
         "notes": answer.notes,
+        "expect": expect::verdicts(study).iter().map(expectation).collect::<Vec<_>>(),
         "cells": cells,
+    })
+}
+
+/// A rule of the file, and what came of it.
+fn expectation(one: &Expectation) -> Value {
+    let question = |asked: &Question| {
+        json!({
+            "at": asked.at,
+            "ratio": asked.ratio.point,
+            "ratio_low": asked.ratio.interval.map(|(low, _)| low),
+            "ratio_high": asked.ratio.interval.map(|(_, high)| high),
+            "launches": asked.ratio.launches,
+            "wanted": if asked.wants_above { "above" } else { "below" },
+            "bound": asked.bound,
+            "p": asked.chance,
+            "p_holm": asked.corrected,
+            "questions": asked.of,
+        })
+    };
+    let finding = |found: &Finding| {
+        json!({
+            "condition": found.condition,
+            "verdict": found.verdict.name(),
+            "measured": found.measured,
+            "reason": found.why,
+            "value": found.value,
+            "ratios": found.questions.iter().map(question).collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "rule": one.rule,
+        "claim": one.claim,
+        "verdict": one.verdict.name(),
+        "findings": one.findings.iter().map(finding).collect::<Vec<_>>(),
     })
 }
 

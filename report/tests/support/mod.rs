@@ -110,6 +110,7 @@ impl Builder {
             contenders: MODELS.iter().map(|model| model.label.into()).collect(),
             axes,
             source: format!("question = \"{question}\"\n[matrix]\nfetch = [\"4KiB\"]\n"),
+            expect: Vec::new(),
         };
         self.lines.push(Line::Scenario(scenario.clone()));
         scenario

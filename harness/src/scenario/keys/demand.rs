@@ -90,3 +90,11 @@ pub const ARRIVALS: Key = Key::new(
     Values::Word { default: "poisson", of: || words::names(words::ARRIVALS) },
     "how they are spread over time: at random, or all gaps alike; without a rate it has no meaning",
 );
+/// How fast a log grows.
+pub const APPEND_RATE: Key = Key::new(
+    "matrix",
+    "append_rate",
+    bytes(0, 0, 100 * GIB),
+    "access tail: bytes that are appended in a second; 0: the next fetch's when all consumers have \
+     the last",
+);

@@ -9,7 +9,7 @@ use super::gate::Gate;
 use super::{Drive, DriveError, Stamp, Waits};
 use crate::trial::fetches::Block;
 use crate::trial::opening::refusal;
-use crate::trial::schedule::{Arrival, Schedule, of_lane};
+use crate::trial::schedule::Schedule;
 use crate::trial::wire::Trouble;
 use nix::errno::Errno;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,7 +63,7 @@ pub struct Terms<'a> {
 struct Work {
     header: Vec<u8>,
     block: Block,
-    arrivals: Vec<Arrival>,
+    schedule: Schedule,
 }
 
 enum Order {
@@ -145,10 +145,10 @@ impl Crew {
         &mut self,
         header: &[u8],
         block: &Block,
-        arrivals: &[Arrival],
+        schedule: &Schedule,
     ) -> Result<(), Trouble> {
-        let (header, arrivals) = (header.to_vec(), arrivals.to_vec());
-        let work = Arc::new(Work { header, block: block.clone(), arrivals });
+        let (header, schedule) = (header.to_vec(), schedule.clone());
+        let work = Arc::new(Work { header, block: block.clone(), schedule });
         self.shared.busy.set(self.orders.len() as u32);
         for order in &self.orders {
             order.send(Order::Fill(Arc::clone(&work))).map_err(|_| gone())?;
@@ -292,9 +292,8 @@ fn serve(shared: &Shared, post: &Post, orders: &Receiver<Order>, says: &Sender<S
     while let Ok(order) = orders.recv() {
         match order {
             Order::Fill(work) => {
-                let mut schedule = Schedule::new(of_lane(&work.arrivals, post.lane));
-                let held = !work.arrivals.is_empty();
-                work.block.fill(&mut queue, &work.header, &[0], held);
+                let mut schedule = work.schedule.of_lane(post.lane);
+                work.block.fill(&mut queue, &work.header, &[0], schedule.holds());
                 stamps.reserve(work.block.fetches.len());
                 kept = Some(work);
                 let closed = shared.start.number();

@@ -76,7 +76,8 @@ impl Far {
         let port = |address: Option<SockaddrIn>| address.map_or(0, |address| address.port());
         let ports = (port(getpeername(fd).ok()), port(getsockname(fd).ok()));
         let known = ports != (0, 0);
-        FarEnd { receiver: None, ports: known.then_some(ports).into_iter().collect() }
+        let ports = known.then_some(ports).into_iter().collect();
+        FarEnd { ports, ..FarEnd::default() }
     }
 
     /// The feeder's process.

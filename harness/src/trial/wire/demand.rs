@@ -18,6 +18,19 @@ pub struct Demand {
     pub arrivals: Arrivals,
     /// The latency of a fetch is its own consumer's, not that of the one thread that serves all.
     pub each: bool,
+    /// Consumers follow the end of a log that grows, and how it does.
+    pub tail: Option<Tail>,
+}
+
+/// How the log grows that consumers follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tail {
+    /// Bytes that are appended in a second; 0: the next fetch's when all consumers have the last.
+    pub append_rate_bytes: u64,
+    /// The CPU of the process that appends.
+    pub cpu: Option<usize>,
+    /// Neither sender nor receiver has that CPU.
+    pub alone: bool,
 }
 
 /// Who serves the sinks.
@@ -53,6 +66,8 @@ pub enum Since {
     OwnCompletion,
     /// The moment at which it was due.
     Due,
+    /// The moment at which its bytes had been appended.
+    Append,
 }
 
 impl Default for Demand {
@@ -64,6 +79,7 @@ impl Default for Demand {
             rate: 0,
             arrivals: Arrivals::Poisson,
             each: false,
+            tail: None,
         }
     }
 }
@@ -73,6 +89,7 @@ impl Demand {
     #[must_use]
     pub fn since(&self) -> Since {
         match () {
+            () if self.tail.is_some() => Since::Append,
             () if self.rate > 0 => Since::Due,
             () if self.each || self.driver != Driver::Blocking => Since::OwnCompletion,
             () => Since::Completion,
@@ -88,6 +105,7 @@ impl Since {
             Since::Completion => "completion before it",
             Since::OwnCompletion => "own completion before it",
             Since::Due => "moment at which it was due",
+            Since::Append => "append of its bytes",
         }
     }
 }

@@ -61,13 +61,12 @@ impl Worker {
 
     /// Fills the queue, or the queues. All memory that a slice needs is taken here.
     pub(super) fn fill(&mut self, block: &Block, lanes: &[LaneId]) -> Result<(), Trouble> {
-        let arrivals = self.schedule.arrivals();
         if let Some(Mover::Crew(crew)) = &mut self.mover {
             self.queue.clear();
-            return crew.fill(&self.header, block, arrivals);
+            return crew.fill(&self.header, block, &self.schedule);
         }
         // A bare loop takes its ranges from the block, but the bookkeeping is the same.
-        block.fill(&mut self.queue, &self.header, lanes, !arrivals.is_empty());
+        block.fill(&mut self.queue, &self.header, lanes, self.schedule.holds());
         self.lane_bytes = self.lane_bytes.max(self.queue.lane_bytes());
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::super::fetches::Block;
 use super::super::sinks::io;
+use super::super::tail::Tail;
 use super::super::wire::{Counted, Expect, Trouble};
 use super::{Mover, Timed, Worker};
 use base64::Engine as _;
@@ -53,7 +54,7 @@ impl Worker {
         let mut crc = 0;
         for pieces in &block.fetches {
             crc = crc32c::crc32c_append(crc, &self.header);
-            crc = checksum(&self.segments, pieces, crc)?;
+            crc = checksum(&self.log, pieces, crc)?;
         }
         Ok(crc)
     }
@@ -74,8 +75,9 @@ impl Worker {
         };
         set(reading::SYSCALLS, counts.total());
         set(reading::SHORT_WRITES, counts.short_writes());
-        if self.spec.demand.rate > 0 {
-            let due_ns = self.schedule.last_due_ns();
+        let grows = self.tail.as_ref().map_or(0, Tail::schedule_ns);
+        if self.spec.demand.rate > 0 || grows > 0 {
+            let due_ns = self.schedule.last_due_ns().max(grows);
             set(reading::SCHEDULE_NS, due_ns);
             let served_ns = timed.end_ns.saturating_sub(timed.start_ns);
             set(reading::LATE_NS, served_ns.saturating_sub(due_ns));
