@@ -29,39 +29,48 @@ fn the_page_is_made_of_the_records_beside_it() {
     assert!(!fresh.contains("class=\"fate failed\""), "a cell failed");
 }
 
-/// The strategies of each family on each of its routes: by what tells routes apart in a cell's id.
+/// The strategies of each family on each of its routes, by what tells routes apart in a cell's id.
+const ROUTES: [(&str, &str); 9] = [
+    ("transfer", "sink=tcp-loopback"),
+    ("transfer", "scatter_gather=on,segmentation=on,sink=tcp-veth"),
+    ("transfer", "scatter_gather=off,segmentation=on,sink=tcp-veth"),
+    ("transfer", "sink=unix-stream"),
+    ("transfer", "sink=pipe"),
+    ("transfer", "sink=file"),
+    ("ingest", "source=tcp-loopback"),
+    ("ingest", "source=unix-stream"),
+    ("receive", "source=tcp-loopback"),
+];
+
+/// Records that were made before there were so many scenarios stay as they are until they are renewed.
+const SINCE: &str = "kernels/routes";
+
 #[test]
 fn every_strategy_was_tried_on_every_route() {
-    let routes = [
-        ("transfer", "sink=tcp-loopback"),
-        ("transfer", "scatter_gather=on,segmentation=on,sink=tcp-veth"),
-        ("transfer", "scatter_gather=off,segmentation=on,sink=tcp-veth"),
-        ("transfer", "sink=unix-stream"),
-        ("transfer", "sink=pipe"),
-        ("transfer", "sink=file"),
-        ("ingest", "source=tcp-loopback"),
-        ("ingest", "source=unix-stream"),
-        ("receive", "source=tcp-loopback"),
-    ];
+    let mut held = 0;
     let records = files().into_iter();
     for name in records.filter(|one| one.starts_with(RECORD) && one.ends_with("-ext4.jsonl")) {
         let text = read(&name);
-        let lines = || text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
-        let run: serde_json::Value = lines().next().expect("a first line");
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let run = lines.first().expect("a first line");
         assert_eq!(run["dirty"], false, "{name}: of no revision");
-        let cells: Vec<String> = lines()
-            .filter(|line: &serde_json::Value| line["kind"] == "cell")
-            .map(|cell| cell["cell"].as_str().expect("an id").to_owned())
-            .collect();
-        let catalogue = run["catalogue"].as_array().expect("a catalogue");
-        for (family, route) in routes {
-            for strategy in catalogue.iter().filter(|fact| fact["family"] == family) {
-                let strategy = format!("/{}/", strategy["name"].as_str().expect("a name"));
-                let tried = |id: &&String| id.contains(&strategy) && id.contains(route);
-                assert!(cells.iter().any(|id| tried(&id)), "{name}: {strategy} over {route}");
+        if !lines.iter().any(|line| line["scenario"] == SINCE) {
+            continue;
+        }
+        held += 1;
+        let cells = lines.iter().filter(|line| line["kind"] == "cell");
+        let cells: Vec<&str> = cells.filter_map(|cell| cell["cell"].as_str()).collect();
+        for (family, route) in ROUTES {
+            let catalogue = run["catalogue"].as_array().expect("a catalogue").iter();
+            for fact in catalogue.filter(|fact| fact["family"] == family) {
+                let strategy = format!("/{}/", fact["name"].as_str().expect("a name"));
+                let tried = |id: &&str| id.contains(&strategy) && id.contains(route);
+                assert!(cells.iter().any(tried), "{name}: {strategy} over {route}");
             }
         }
     }
+    assert!(held > 0, "no record has {SINCE}");
 }
 
 #[test]

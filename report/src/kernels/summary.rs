@@ -17,34 +17,34 @@ pub struct Said {
     pub places: String,
 }
 
-/// A word, its text, and where it was found: file system and kernel.
-type Found<'a> = (&'static str, String, Vec<(&'a str, usize)>);
+/// A finding, and the file systems and kernels that it was made on.
+struct Finding<'a> {
+    word: &'static str,
+    text: String,
+    at: Vec<(&'a str, usize)>,
+}
 
 impl Matrix {
     /// What was found of a contender on a way, the most frequent first.
     #[must_use]
     pub fn summary(&self, way: &Way, label: &str) -> Vec<Said> {
-        let mut found: Vec<Found> = Vec::new();
+        let mut found: Vec<Finding<'_>> = Vec::new();
         for route in self.routes.iter().filter(|route| route.way == *way) {
             let rows = route.rows.iter().filter(|(of, _)| of == label);
             for (kernel, fate) in rows.flat_map(|(_, fates)| fates.iter().enumerate()) {
                 if self.kernels[kernel].asked.missing.is_some() {
                     continue;
                 }
-                let place = (route.filesystem.as_str(), kernel);
-                let (word, text) = (fate.word(), short(fate));
-                match found
-                    .iter_mut()
-                    .find(|(known, said, _)| (*known, said.as_str()) == (word, text.as_str()))
-                {
-                    Some((.., at)) => at.push(place),
-                    None => found.push((word, text, vec![place])),
+                let (word, text, place) = (fate.word(), short(fate), (&*route.filesystem, kernel));
+                match found.iter_mut().find(|one| one.word == word && one.text == text) {
+                    Some(known) => known.at.push(place),
+                    None => found.push(Finding { word, text, at: vec![place] }),
                 }
             }
         }
-        found.sort_by_key(|(.., at)| std::cmp::Reverse(at.len()));
+        found.sort_by_key(|one| std::cmp::Reverse(one.at.len()));
         let filesystems = self.filesystems(way);
-        let said = |(index, (word, text, at)): (usize, (&'static str, String, Vec<_>))| {
+        let said = |(index, Finding { word, text, at }): (usize, Finding<'_>)| {
             let hit = |filesystem: &str, kernel: usize| at.contains(&(filesystem, kernel));
             let places = match index {
                 0 => String::new(),
