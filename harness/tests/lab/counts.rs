@@ -122,8 +122,7 @@ fn compare(
         .map(|(name, calls)| (name.clone(), calls - again.get(name).copied().unwrap_or(0)))
         .collect();
     assert_eq!(counted, taken_up, "{what}");
-    let total: u64 = counted.values().sum();
-    assert_eq!(moved["readings"]["syscalls"], total);
+    assert_eq!(moved["readings"]["syscalls"], counted.values().sum::<u64>());
     let Some(mut by_kernel) = by_kernel else { return true };
     by_kernel.retain(|name, _| !OF_THE_LAB.contains(&name.as_str()));
     if by_kernel != traced {
