@@ -41,7 +41,8 @@ pub struct Args {
     #[arg(long, value_name = "LABEL", requires = "strategy_a")]
     strategy_b: Option<String>,
     /// Say it again from the record of a gate, or its folder: nothing is measured
-    #[arg(long, value_name = "RECORD", conflicts_with_all = ["base", "baseline", "accept", "strategy_a", "scenarios"])]
+    #[arg(long, value_name = "RECORD")]
+    #[arg(conflicts_with_all = ["base", "baseline", "accept", "strategy_a", "scenarios"])]
     again: Option<PathBuf>,
     /// How long all launches may take, a confirmation included
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
@@ -96,8 +97,8 @@ Examples:
   zclab gate --again results/runs/latest-gate --format junit --out gate.xml
   zclab gate my.toml                             the [[expect]] rules of a scenario
 
-Verdicts: pass, improvement (0) · regression (1) · inconclusive, invalid (3, or as --inconclusive says)
-2: it could not run";
+Exit codes: 0 pass, improvement · 1 regression · 2 it could not run
+3 inconclusive, invalid (or as --inconclusive says)";
 
 /// Scenarios when none is named.
 const DEFAULT: &str = "gate";

@@ -34,11 +34,11 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  make gate-power                              build both programs and make, or go on with, the whole proof
-  zclab gate-power results/record/gate-power   what the committed proof says, computed from its launches
+  make gate-power                              build both programs, make the whole proof or go on
+  zclab gate-power results/record/gate-power   what the committed proof says, from its launches
 
-Three hundred gates of a program against itself (15 s each), sixty with 2 % more CPU for each byte (60 s),
-sixty with 5 % (15 s), and twenty each with one system call or one copy more: about two hours.";
+Three hundred gates of a program against itself (15 s each), sixty with 2 % more CPU for each byte
+(60 s), sixty with 5 % (15 s), twenty each with one system call or one copy more: about two hours.";
 
 /// Runs the command.
 ///

@@ -123,19 +123,8 @@ pub fn refused(cell: &Cell, ready: &Ready, ground: Ground) -> Option<Trouble> {
     if let Some(trouble) = no_such_feed(condition) {
         return Some(trouble);
     }
-    let far = condition.sink == SinkKind::TcpRemote;
-    if condition.wait == Wait::Spin && !far && !ground.pair(condition, 0).apart {
-        return trouble(
-            Status::Refused,
-            "a spinning receiver needs a CPU of its own and there is none: wait = \"sleep\" or \"auto\"",
-        );
-    }
-    if condition.canary && !ground.pair(condition, 0).apart {
-        return trouble(
-            Status::Refused,
-            "a canary takes what the sender leaves of a CPU that nobody else is pinned to, and there \
-             is only one",
-        );
+    if let Some(why) = needs_a_cpu(condition, ground) {
+        return trouble(Status::Refused, why);
     }
     if condition.cache != scenario::Cache::Warm && !ready.owned {
         return trouble(
@@ -168,6 +157,24 @@ pub fn refused(cell: &Cell, ready: &Ready, ground: Ground) -> Option<Trouble> {
     }
     let why = waits_for_timers(condition, &path)?;
     trouble(Status::Refused, why)
+}
+
+/// Why there are too few CPUs for who wants one to itself, if so.
+fn needs_a_cpu(condition: &Condition, ground: Ground) -> Option<&'static str> {
+    let apart = ground.pair(condition, 0).apart;
+    let far = condition.sink == SinkKind::TcpRemote;
+    match condition {
+        _ if apart => None,
+        Condition { wait: Wait::Spin, .. } if !far => Some(
+            "a spinning receiver needs a CPU of its own and there is none: wait = \"sleep\" or \
+             \"auto\"",
+        ),
+        Condition { canary: true, .. } => Some(
+            "a canary takes what the sender leaves of a CPU that nobody else is pinned to, and there \
+             is only one",
+        ),
+        _ => None,
+    }
 }
 
 /// With less than this the receiver's window was seen to shrink below a packet, so that 1 KiB took a
@@ -278,22 +285,39 @@ fn tail(condition: &Condition, ground: Ground, pair: &Pair) -> Option<Tail> {
     (condition.access == scenario::Access::Tail).then_some(tail)
 }
 
+fn plain(value: &OptionValue) -> Value {
+    match value {
+        OptionValue::Number(number) => Value::from(*number),
+        OptionValue::Word(word) => Value::from(word.clone()),
+    }
+}
+
+/// Whether a receiver may keep its CPU from others while it has nothing to do.
+fn spins(condition: &Condition, ground: Ground, apart: bool, tail: Option<Tail>) -> bool {
+    match condition.wait {
+        // Nobody here pays for waking a receiver on another host.
+        Wait::Auto if condition.sink == SinkKind::TcpRemote => {
+            apart && ground.link.is_some_and(Link::is_near)
+        }
+        // The producer would have to share the CPU of a receiver that spins.
+        Wait::Auto if tail.is_some_and(|tail| !tail.alone) => false,
+        Wait::Auto => apart && condition.consumers <= SPUN_MAX,
+        Wait::Spin => true,
+        Wait::Sleep => false,
+    }
+}
+
 /// Everything that a child has to know of its cell.
 #[must_use]
 pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
     let Cell { contender, condition, .. } = cell;
-    let value = |value: &OptionValue| match value {
-        OptionValue::Number(number) => Value::from(*number),
-        OptionValue::Word(word) => Value::from(word.clone()),
-    };
     let options = contender.complete_options();
     let pair = ground.pair(condition, 0);
     let tail = tail(condition, ground, &pair);
-    let apart = pair.apart;
     Spec {
         strategy: contender.strategy.name().to_owned(),
         bare: contender.bare,
-        options: options.iter().map(|(name, v)| (name.to_owned(), value(v))).collect(),
+        options: options.iter().map(|(name, v)| (name.to_owned(), plain(v))).collect(),
         segments: ready.log.segments.iter().map(|s| (s.path.clone(), s.len_bytes)).collect(),
         batches: ready
             .log
@@ -319,17 +343,7 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
             _ => None,
         },
         discard: condition.receiver == Receiver::Discard,
-        spins: match condition.wait {
-            // Nobody here pays for waking a receiver on another host.
-            Wait::Auto if condition.sink == SinkKind::TcpRemote => {
-                apart && ground.link.is_some_and(Link::is_near)
-            }
-            // The producer would have to share the CPU of a receiver that spins.
-            Wait::Auto if tail.is_some_and(|tail| !tail.alone) => false,
-            Wait::Auto => apart && condition.consumers <= SPUN_MAX,
-            Wait::Spin => true,
-            Wait::Sleep => false,
-        },
+        spins: spins(condition, ground, pair.apart, tail),
         socket_buffer_bytes: condition.socket_buffer_bytes,
         cache: match condition.cache {
             scenario::Cache::Warm => Cache::Warm,

@@ -147,7 +147,7 @@ fn the_params_of_a_cell_are_complete() {
             "log": "kafka", "log_size": 256 << 20, "message": 1024, "receiver": "copy", "wait": "auto",
             "seed": 1, "segment": 64 << 20, "sink": "tcp-loopback", "socket_buffer": 0,
             "transform": "none", "driver": "blocking", "slow": 0, "slow_rate": 1 << 20, "rate": 0,
-            "arrivals": "poisson",
+            "arrivals": "poisson", "canary": "off",
         })
     );
 }

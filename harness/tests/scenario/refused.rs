@@ -417,7 +417,7 @@ fn a_canary_needs_a_sender_with_a_cpu_of_its_own() {
         2,
         &["[pressure] decides it"],
     );
-    check("[matrix]\ncanary = true\n", "matrix.canary", 2, &["\"on\", \"off\""]);
+    check("[matrix]\ncanary = true\n", "matrix.canary", 2, &["on, off"]);
     let text = "question = \"Why?\"\nbaseline = \"recv-write\"\nstrategies = [\"recv-write\"]\n\
                 [matrix]\ncanary = \"on\"\n";
     let bad = parse("test", "test.toml", text).expect_err("nobody sends there");

@@ -118,16 +118,16 @@ fn canary(study: &Study) -> Vec<String> {
         return Vec::new();
     }
     let mut found = vec![
-        "A canary worked on the sender’s CPU whenever the sender slept: each time the sender woke, it \
-         switched to and fro and found caches that were no longer its own, so its CPU time is dearer \
-         than without a canary, and the CPU never rested. What the kernel did was counted, and its CPU \
-         time sampled, in blocks without a canary."
+        "A canary worked on the sender’s CPU whenever the sender slept: each time the sender \
+         woke, it switched to and fro and found caches that were no longer its own, so its CPU \
+         time is dearer than without a canary, and the CPU never rested. What the kernel did was \
+         counted, and its CPU time sampled, in blocks without a canary."
             .to_owned(),
     ];
     if params(study, "rate").iter().any(|rate| rate == "0") {
         found.push(
-            "Without a rate each contender takes its own time for its bytes, and what it leaves of its \
-             CPU is a share of that time: shares of different times are no answer."
+            "Without a rate each contender takes its own time for its bytes, and what it leaves \
+             of its CPU is a share of that time: shares of different times are no answer."
                 .to_owned(),
         );
     }
@@ -140,8 +140,8 @@ fn canary(study: &Study) -> Vec<String> {
     let others = if alone_ns > 0.0 { 1.0 - had_ns / alone_ns } else { 0.0 };
     if others > BUSY {
         found.push(format!(
-            "Beside a sleeping sender the canary had its CPU for only {}\u{a0}% of the time: somebody \
-             else had the rest, and what senders left was taken by them, too.",
+            "Beside a sleeping sender the canary had its CPU for only {}\u{a0}% of the time: \
+             somebody else had the rest, and what senders left was taken by them, too.",
             format::significant((1.0 - others) * 100.0, 2)
         ));
     }
@@ -266,8 +266,8 @@ fn log_and_cache(study: &Study) -> Vec<String> {
     if params(study, "access").iter().any(|access| access == "tail") {
         found.push(
             "Where consumers follow the end of a log, latency counts from the moment at which the \
-            producer's write had returned; the producer's CPU time is in no number of this page, and \
-            the pages that came into the page cache are his."
+             producer's write had returned; the producer's CPU time is in no number of this page, \
+             and the pages that came into the page cache are his."
                 .into(),
         );
     }
