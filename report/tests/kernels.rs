@@ -209,6 +209,14 @@ fn ways_are_told_apart_and_summed_up() {
     let kernel = |copies: f64, share: f64| {
         routed(&[&[(veth("on"), ledger("", copies, share), None)], &tail[..]].concat())
     };
+    let blind = routed(&[(json!({"sink": "pipe"}), unseen(), Some(0))]);
+    let alone = Matrix::of(listing(&["5.10"]), &[vec![blind.clone()]]);
+    assert_eq!(fate(&alone, "mover", 0).word(), "unshared");
+    // Shared where the probe saw it, and not where it did not: that is not the same everywhere.
+    let aliased = routed(&[(json!({"sink": "pipe"}), unseen(), Some(100))]);
+    let split = Matrix::of(listing(&["5.10", "6.1"]), &[vec![blind], vec![aliased]]);
+    let (sentence, _) = answer(&split);
+    assert!(sentence.contains("nothing shared"), "{sentence}");
     let records = [vec![kernel(0.0, 1.0)], vec![kernel(1.0, 0.0)], vec![kernel(0.0, 1.0)], vec![]];
     let matrix = Matrix::of(listing(&["5.10", "6.1", "7.3", "9.9"]), &records);
     let ways = matrix.ways();
@@ -241,6 +249,17 @@ fn ways_are_told_apart_and_summed_up() {
     ] {
         assert!(clauses.iter().any(|one| one == clause), "{clause}: {clauses:?}");
     }
+}
+
+#[test]
+fn what_was_tried_on_some_kernels_is_said_of_none() {
+    let veth = json!({"sink": "tcp-veth"});
+    let lone = routed(&[(veth, ledger("", 0.0, 1.0), None)]);
+    let records = [vec![record(plain), lone], vec![record(plain)]];
+    let (sentence, clauses) = answer(&Matrix::of(listing(&["5.10", "7.3"]), &records));
+    assert!(sentence.contains("sendfile hands") && !sentence.contains("mover"), "{sentence}");
+    let partial = "Tried on some of these kernels only: mover.";
+    assert!(clauses.iter().any(|one| one == partial), "{clauses:?}");
 }
 
 #[test]

@@ -19,7 +19,8 @@ pub fn answer(matrix: &Matrix) -> (String, Vec<String>) {
         1 => format!("On the one kernel tried ({oldest})"),
         count => format!("On all {count} kernels tried ({oldest} to {newest})"),
     };
-    let Sorted { shared, uncopied, copied, mixed } = Sorted::of(matrix, Way::may_share);
+    let Sorted { shared, unshared, uncopied, copied, partial, mixed } =
+        Sorted::of(matrix, Way::may_share);
     let sentence = match shared.len() {
         0 => format!("{kernels} nothing shared the log’s own pages everywhere."),
         1 => format!("{kernels} {} hands on the log’s own pages, with no CPU copy.", shared[0]),
@@ -35,6 +36,11 @@ pub fn answer(matrix: &Matrix) -> (String, Vec<String>) {
         clauses
             .push(format!("{who} {copy} nothing, but {hand} on other pages than the log’s own."));
     }
+    if !unshared.is_empty() {
+        let who = format::list(&unshared);
+        let how = "Not shared, by the probe, and no program shows how often copied";
+        clauses.push(format!("{how}: {who}."));
+    }
     if !mixed.is_empty() {
         clauses.push(format!("Not the same everywhere: {}.", format::list(&mixed)));
     }
@@ -47,6 +53,11 @@ pub fn answer(matrix: &Matrix) -> (String, Vec<String>) {
         let who = format::list(&taken.mixed);
         clauses.push(format!("On the way in it depends on how the far end sends: {who}."));
     }
+    let partial = once([partial, taken.partial].concat());
+    if !partial.is_empty() {
+        let who = format::list(&partial);
+        clauses.push(format!("Tried on some of these kernels only: {who}."));
+    }
     clauses.extend(exceptions(matrix));
     clauses.extend(receivers(matrix));
     clauses.extend(probes(matrix));
@@ -57,8 +68,11 @@ pub fn answer(matrix: &Matrix) -> (String, Vec<String>) {
 #[derive(Default)]
 struct Sorted {
     shared: Vec<String>,
+    unshared: Vec<String>,
     uncopied: Vec<String>,
     copied: Vec<(String, String)>,
+    /// Not tried on every kernel and way that others were, so nothing is said of all of them.
+    partial: Vec<String>,
     mixed: Vec<String>,
 }
 
@@ -67,8 +81,13 @@ impl Sorted {
         let mut sorted = Sorted::default();
         for label in labels(matrix) {
             let who = label.to_owned();
+            if matches!(tried_on(matrix, label, &ways), (some, all) if 0 < some && some < all) {
+                sorted.partial.push(who);
+                continue;
+            }
             match common(&fates(matrix, label, &ways)) {
                 Common::Shared => sorted.shared.push(who),
+                Common::Unshared => sorted.unshared.push(who),
                 Common::Uncopied => sorted.uncopied.push(who),
                 Common::Copied(times) => sorted.copied.push((times, who)),
                 Common::Unknown => {}
@@ -96,9 +115,21 @@ fn fates<'a>(matrix: &'a Matrix, of: &str, ways: impl Fn(&Way) -> bool) -> Vec<&
     rows.filter(|(label, _)| label == of).flat_map(|(_, fates)| fates).collect()
 }
 
+/// On how many kernels a contender was tried on these ways, and how many kernels were tried at all.
+fn tried_on(matrix: &Matrix, of: &str, ways: impl Fn(&Way) -> bool) -> (usize, usize) {
+    let routes: Vec<&Route> = matrix.routes.iter().filter(|route| ways(&route.way)).collect();
+    let on = |kernel: usize| {
+        let mut rows = routes.iter().flat_map(|route| &route.rows).filter(|(label, _)| label == of);
+        rows.any(|(_, fates)| fates[kernel] != Fate::Untried)
+    };
+    let kernels = (0..matrix.kernels.len()).filter(|&kernel| on(kernel));
+    (kernels.count(), matrix.tried().count())
+}
+
 #[derive(PartialEq)]
 enum Common {
     Shared,
+    Unshared,
     Uncopied,
     Copied(String),
     Mixed,
@@ -109,12 +140,19 @@ enum Common {
 fn common(fates: &[&Fate]) -> Common {
     let found = fates.iter().filter_map(|fate| match fate {
         Fate::Shared(_) | Fate::Aliased => Some(Common::Shared),
+        Fate::Unshared(_) => Some(Common::Unshared),
         Fate::Uncopied => Some(Common::Uncopied),
         Fate::Copied(copies) => Some(Common::Copied(times(*copies))),
         Fate::Contradicts(_) | Fate::Failed(_) => Some(Common::Mixed),
         Fate::Refused(_) | Fate::Unobserved(_) | Fate::Untried => None,
     });
-    let same = |one: Common, other: Common| if one == other { one } else { Common::Mixed };
+    let same = |one: Common, other: Common| match (one, other) {
+        (one, other) if one == other => one,
+        // What was counted elsewhere says more, and nothing else.
+        (known @ (Common::Copied(_) | Common::Uncopied), Common::Unshared)
+        | (Common::Unshared, known @ (Common::Copied(_) | Common::Uncopied)) => known,
+        _ => Common::Mixed,
+    };
     found.reduce(same).unwrap_or(Common::Unknown)
 }
 

@@ -13,6 +13,9 @@ pub enum Fate {
     /// The receiver saw what was written into the log's pages after they were sent; no program counts
     /// on this way.
     Aliased,
+    /// The receiver saw nothing of that, and no program counts on this way, which is why: somebody
+    /// copied, or a device filled other pages.
+    Unshared(String),
     /// No CPU copied them, but they did not lie in the log's own pages: a device filled others, or a
     /// consumer was given those of the packets.
     Uncopied,
@@ -39,6 +42,7 @@ impl Fate {
     pub fn word(&self) -> &'static str {
         match self {
             Fate::Shared(_) | Fate::Aliased => "shared",
+            Fate::Unshared(_) => "unshared",
             Fate::Uncopied => "uncopied",
             Fate::Copied(_) => "copied",
             Fate::Refused(_) => "refused",
@@ -88,10 +92,13 @@ impl Fate {
             {
                 Fate::Aliased
             }
-            _ => Fate::Unobserved(match probe {
-                Some(probe) => format!("{}; aliasing probe: {}", reason(), probe.words()),
-                None => reason(),
-            }),
+            _ => match probe {
+                Some(probe) if probe.shared_bytes == 0 => Fate::Unshared(reason()),
+                Some(probe) => {
+                    Fate::Unobserved(format!("{}; aliasing probe: {}", reason(), probe.words()))
+                }
+                None => Fate::Unobserved(reason()),
+            },
         }
     }
 }

@@ -97,6 +97,7 @@ fn short(fate: &Fate) -> String {
     match fate {
         Fate::Copied(copies) => format!("×{}", times(*copies)),
         Fate::Aliased => "shared, by the probe".to_owned(),
+        Fate::Unshared(_) => "not shared".to_owned(),
         Fate::Uncopied => "no copy".to_owned(),
         Fate::Untried => "not tried".to_owned(),
         fate => fate.word().to_owned(),

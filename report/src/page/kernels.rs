@@ -162,6 +162,7 @@ impl Shown {
                 ""
             }
             Fate::Refused(why)
+            | Fate::Unshared(why)
             | Fate::Unobserved(why)
             | Fate::Contradicts(why)
             | Fate::Failed(why) => why,
@@ -183,6 +184,10 @@ impl Shown {
             Fate::Aliased => {
                 let hint = "the receiver saw what was written into the log's pages after sending";
                 ("shared".to_owned(), "by the probe".to_owned(), hint.to_owned())
+            }
+            Fate::Unshared(_) => {
+                let hint = "the receiver saw nothing of what was written after sending";
+                ("not shared".to_owned(), "by the probe".to_owned(), hint.to_owned())
             }
             Fate::Uncopied => {
                 let hint = "0 CPU copies per byte, in other pages than the log's own";
