@@ -345,10 +345,15 @@ int BPF_PROG(enter, struct pt_regs *regs, long id)
 	if (role == ROLE_NONE)
 		return 0;
 	struct sys_key key = { .role = role, .id = id };
-	__u64 one = 1, *known = bpf_map_lookup_elem(&syscalls, &key);
+	__u64 none = 0, *known = bpf_map_lookup_elem(&syscalls, &key);
+	if (!known) {
+		/* Two threads may make their first call at once: only one of them adds the entry. */
+		bpf_map_update_elem(&syscalls, &key, &none, BPF_NOEXIST);
+		known = bpf_map_lookup_elem(&syscalls, &key);
+	}
 	if (known)
 		__sync_fetch_and_add(known, 1);
-	else if (bpf_map_update_elem(&syscalls, &key, &one, BPF_NOEXIST))
+	else
 		add(LOST, 1);
 	if (role == ROLE_SENDER)
 		begin_move(regs, id);

@@ -50,11 +50,15 @@ static __noinline int count_file(unsigned long memory, __u32 bytes)
 		.inode = BPF_CORE_READ(mapping, host, i_ino),
 		.device = BPF_CORE_READ(mapping, host, i_sb, s_dev),
 	};
-	__u64 *known = bpf_map_lookup_elem(&files, &key);
-	__u64 first = bytes;
+	__u64 none = 0, *known = bpf_map_lookup_elem(&files, &key);
+	if (!known) {
+		/* Two CPUs may see a file's first packet at once: only one of them adds the entry. */
+		bpf_map_update_elem(&files, &key, &none, BPF_NOEXIST);
+		known = bpf_map_lookup_elem(&files, &key);
+	}
 	if (known)
 		__sync_fetch_and_add(known, bytes);
-	else if (bpf_map_update_elem(&files, &key, &first, BPF_NOEXIST))
+	else
 		add(LOST, 1);
 	return 0;
 }
