@@ -19,7 +19,7 @@ use zclab_report::gate::{self, Report, Undecided};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Scenario files, folders, or names of shipped ones [default: gate]
+    /// Scenario files, folders, or names of shipped ones [default: gate/transfer]
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<String>,
     /// What is compared with: a zclab program, or a git revision, which is built
@@ -89,7 +89,7 @@ enum Inconclusive {
 const EXAMPLES: &str = "\
 Examples:
   zclab gate --base HEAD~1                       this program against the commit before
-  zclab gate --base main --head HEAD gate        two revisions, built from this repository
+  zclab gate --base main --head HEAD            two revisions, built from this repository
   zclab gate --base ./zclab-old --budget 15s     two programs, quickly
   zclab gate --strategy-a mmap-write --strategy-b sendfile quick/size
   zclab gate --accept                            keep this program's counts …
@@ -101,7 +101,7 @@ Exit codes: 0 pass, improvement · 1 regression · 2 it could not run
 3 inconclusive, invalid (or as --inconclusive says)";
 
 /// Scenarios when none is named.
-const DEFAULT: &str = "gate";
+const DEFAULT: &str = "gate/transfer";
 
 /// Runs the command.
 ///
@@ -240,7 +240,7 @@ fn print(args: &Args, report: &Report, record: &Path, page: &Path) -> anyhow::Re
         writeln!(out, "record: {}", record.display())?;
         writeln!(out, "page: {}", page.display())?;
         if std::env::var_os("GITHUB_ACTIONS").is_some() {
-            // Shown beside the commit: https://docs.github.com/actions, workflow commands.
+            // Workflow commands: GitHub shows them beside the commit.
             let suite = zclab_report::export::Suite::of_gate(report);
             out.write_all(zclab_report::export::commands(&suite).as_bytes())?;
         }

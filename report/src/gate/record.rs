@@ -88,9 +88,9 @@ pub struct Rule {
     pub alpha: f64,
     /// Launches of each cell; as many again for a confirmation.
     pub launches: u32,
-    /// Turns of each launch.
+    /// Turns of each launch, at most: a cell's own number is set by a launch that does not count.
     pub turns: u32,
-    /// Payload bytes of a slice.
+    /// Payload bytes of a slice, at most: tiny fetches make smaller ones.
     pub slice_bytes: u64,
     /// Whether a failure is confirmed with fresh processes before it counts.
     pub confirm: bool,

@@ -117,8 +117,8 @@ pub fn rule(opening: &Opening) -> Vec<(&'static str, String)> {
             ("margin", format!("{margin} more sender CPU per KiB is tolerated")),
             ("alpha", format!("{alpha}: chance of a false alarm, all cells together")),
             ("launches", format!("{} of each cell", rule.launches)),
-            ("turns", format!("{} of each launch", rule.turns)),
-            ("slice", format!("{} of payload", format::bytes(rule.slice_bytes as f64))),
+            ("turns", format!("at most {} of each launch", rule.turns)),
+            ("slice", format!("at most {} of payload", format::bytes(rule.slice_bytes as f64))),
             ("confirm", confirm.to_owned()),
         ]);
     }
@@ -165,8 +165,8 @@ fn timing(rule: &Rule, cells: usize) -> Vec<String> {
     vec![
         format!(
             "Each launch starts three children: the base, the head, and the base once more as \
-             control. They take {} turns, a slice of {} each, and every turn gives a ratio of \
-             sender CPU per KiB: what disturbs the machine for longer than a slice disturbs both, \
+             control. They take up to {} turns, a slice of up to {} each, and every turn gives a \
+             ratio of sender CPU per KiB: what disturbs the machine for longer than a slice disturbs both, \
              and cancels.",
             rule.turns,
             format::bytes(rule.slice_bytes as f64)
