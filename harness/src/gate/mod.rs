@@ -24,7 +24,6 @@ use session::Session;
 use std::path::PathBuf;
 use std::time::Duration;
 use zclab_report::gate::record::{Line, Opening, Record, Rule, SCHEMA, Side, Slack};
-use zclab_report::record::End;
 
 /// What the record of a gate is called.
 pub const GATE: &str = "gate.jsonl";
@@ -173,13 +172,7 @@ pub fn run(asked: &Asked) -> anyhow::Result<Outcome> {
     writer.lines(&[Line::Gate(Box::new(opening(asked, run_id, launches, session.ledger())))])?;
     let outcome = session.measure(&mut writer);
     let interrupted = interrupt::asked();
-    let how = match (&outcome, interrupted) {
-        (Err(_), _) => "failed",
-        (_, true) => "interrupted",
-        _ => "complete",
-    };
-    let end = End { how: how.to_owned(), ended_at: writer::timestamp() };
-    let ended = writer.lines(&[Line::End(end)]);
+    let ended = writer.lines(&[Line::End(writer::end(outcome.is_err()))]);
     outcome?;
     ended?;
     Ok(Outcome { record: writer.path().to_owned(), interrupted })

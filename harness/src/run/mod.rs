@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use writer::Writer;
 use zclab_report::record::{
-    End, Line, PURPOSE_CHECK, PURPOSE_MEASURE, Resumed, Run, SCHEMA, Status, StrategyFact,
+    Line, PURPOSE_CHECK, PURPOSE_MEASURE, Resumed, Run, SCHEMA, Status, StrategyFact,
 };
 use zclab_strategies::{Entry, Family, SinkKind};
 
@@ -154,13 +154,7 @@ pub fn run(
     let outcome = session.scenarios(scenarios, &mut writer);
     session.bar.finish_and_clear();
     let interrupted = interrupt::asked();
-    let how = match (&outcome, interrupted) {
-        (Err(_), _) => "failed",
-        (_, true) => "interrupted",
-        _ => "complete",
-    };
-    let end = End { how: how.to_owned(), ended_at: writer::timestamp() };
-    let ended = writer.lines(&[Line::End(end)]);
+    let ended = writer.lines(&[Line::End(writer::end(outcome.is_err()))]);
     outcome?;
     ended?;
     let record = writer.path().to_owned();

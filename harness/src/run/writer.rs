@@ -1,5 +1,6 @@
 //! How does a run's record reach the disk, so that a killed run loses nothing it had measured?
 
+use super::interrupt;
 use anyhow::{Context, bail};
 use std::collections::HashMap;
 use std::fs::File;
@@ -7,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use zclab_report::record::{Line, PURPOSE_MEASURE, SCHEMA, Status};
+use zclab_report::record::{End, Line, PURPOSE_MEASURE, SCHEMA, Status};
 
 /// What the record of a run is called.
 pub const RUN: &str = "run.jsonl";
@@ -156,6 +157,17 @@ pub fn point(link: &str, runs: &Path, run_id: &str) -> anyhow::Result<()> {
         .with_context(|| format!("pointing {} to {run_id}", latest.display()))
 }
 
+/// How it ended, and when: the last line of every record.
+#[must_use]
+pub fn end(failed: bool) -> End {
+    let how = match (failed, interrupt::asked()) {
+        (true, _) => "failed",
+        (_, true) => "interrupted",
+        _ => "complete",
+    };
+    End { how: how.to_owned(), ended_at: timestamp() }
+}
+
 /// Now, as the record writes it.
 #[must_use]
 pub fn timestamp() -> String {
@@ -175,18 +187,13 @@ pub fn run_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zclab_report::record::End;
-
-    fn end() -> Line {
-        Line::End(End { how: "complete".into(), ended_at: timestamp() })
-    }
 
     #[test]
     fn a_new_record_is_found_under_latest_and_never_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = Writer::create(dir.path(), "one", RUN).unwrap();
         point(LATEST, dir.path(), "one").unwrap();
-        writer.lines(&[end()]).unwrap();
+        writer.lines(&[Line::End(end(false))]).unwrap();
         let latest = dir.path().join("latest").join(RUN);
         assert!(std::fs::read_to_string(&latest).unwrap().ends_with("}\n"));
         assert!(Writer::create(dir.path(), "one", RUN).is_err());
