@@ -15,6 +15,12 @@ pub use super::reader::{GateError, read};
 /// The version of the format.
 pub const SCHEMA: u32 = 1;
 
+/// The JSON Schema of one [`Line`], as `results/schema/gate.schema.json` holds it.
+#[must_use]
+pub fn schema() -> Value {
+    schemars::schema_for!(Line).to_value()
+}
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]

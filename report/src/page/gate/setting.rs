@@ -112,13 +112,14 @@ pub fn rule(opening: &Opening) -> Vec<(&'static str, String)> {
     let mut shown = Vec::new();
     if opening.compares != "baseline" {
         let (margin, alpha) = (percent(rule.margin), percent(rule.alpha));
+        let slice = format::bytes(rule.slice_bytes as f64);
         let confirm = if rule.confirm { "yes, with fresh processes" } else { "no" };
         shown.extend([
             ("margin", format!("{margin} more sender CPU per KiB is tolerated")),
             ("alpha", format!("{alpha}: chance of a false alarm, all cells together")),
             ("launches", format!("{} of each cell", rule.launches)),
             ("turns", format!("at most {} of each launch", rule.turns)),
-            ("slice", format!("at most {} of payload", format::bytes(rule.slice_bytes as f64))),
+            ("slice", format!("at most {slice} of payload")),
             ("confirm", confirm.to_owned()),
         ]);
     }
