@@ -167,8 +167,8 @@ fn timing(rule: &Rule, cells: usize) -> Vec<String> {
         format!(
             "Each launch starts three children: the base, the head, and the base once more as \
              control. They take up to {} turns, a slice of up to {} each, and every turn gives a \
-             ratio of sender CPU per KiB: what disturbs the machine for longer than a slice disturbs both, \
-             and cancels.",
+             ratio of sender CPU per KiB: what disturbs the machine for longer than a slice \
+             disturbs both, and cancels.",
             rule.turns,
             format::bytes(rule.slice_bytes as f64)
         ),
