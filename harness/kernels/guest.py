@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+import time
 
 HERE = pathlib.Path(__file__).parent
 MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "crc32c_intel", "ext4", "tcp_cubic", "veth",
@@ -19,11 +20,17 @@ MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "crc32c_intel", "ext4",
            "aesni_intel", "ctr", "ghash_generic", "gcm", "tls"]
 # Seconds: the guest's own watchdog, then QEMU's end.
 LIMIT, PATIENCE = 900, 960
-CONSOLE_LINES = 12
+# Seconds between a guest's signs of life, and how long it may give none.
+TICK, SILENCE = 5, 90
+CONSOLE_LINES = 40
 
 
 class Failed(Exception):
     """Why a guest left nothing."""
+
+
+class Silent(Failed):
+    """A guest that gave no sign of life any more: the emulator or the guest's kernel stood still."""
 
 
 def module_files(folder):
@@ -71,7 +78,7 @@ def initramfs(folder, work, zclab, checks):
     for name, content in modules.items():
         (tree / "lib" / f"{name}.ko").write_bytes(content)
     (tree / "lib/order").write_text("\n".join(modules) + "\n")
-    settings = [f"LIMIT={LIMIT}", f"FILESYSTEMS='{' '.join(checks)}'"]
+    settings = [f"LIMIT={LIMIT}", f"TICK={TICK}", f"FILESYSTEMS='{' '.join(checks)}'"]
     settings += [f"CHECK_{filesystem}='{scenarios}'" for filesystem, scenarios in checks.items()]
     (tree / "etc/guest").write_text("\n".join(settings) + "\n")
     shutil.copy(shutil.which("busybox"), tree / "bin/busybox")
@@ -99,6 +106,25 @@ def command(kernel, packed, logs, out):
             *disk("logs", logs), *disk("out", out)]
 
 
+def watch(qemu, said):
+    """Waits for a guest's end, and ends it when its time is up or it has said nothing for long."""
+    begun = heard = time.monotonic()
+    heard_bytes = 0
+    try:
+        while qemu.poll() is None:
+            now, bytes_now = time.monotonic(), said.stat().st_size
+            if bytes_now != heard_bytes:
+                heard, heard_bytes = now, bytes_now
+            if now - heard > SILENCE:
+                raise Silent(f"gave no sign of life for {SILENCE} s")
+            if now - begun > PATIENCE:
+                raise Failed(f"did not end within {PATIENCE} s")
+            time.sleep(0.2)
+    finally:
+        qemu.kill()
+        qemu.wait()
+
+
 def boot(folder, work, zclab, checks):
     """Boots a kernel to its end; the release, and the folder with what the guest left."""
     packed, release = initramfs(folder, work, zclab, checks)
@@ -109,16 +135,19 @@ def boot(folder, work, zclab, checks):
         with image.open("wb") as file:
             file.truncate(size)
     subprocess.run(["mke2fs", "-q", "-t", "ext4", logs], check=True)
-    with (work / "console.txt").open("wb") as console:
+    path, why = work / "console.txt", Failed("did not come to its end")
+    with path.open("wb") as console:
+        qemu = subprocess.Popen(command(kernel, packed, logs, out), stdin=subprocess.DEVNULL, stdout=console,
+                                stderr=subprocess.STDOUT)
         try:
-            subprocess.run(command(kernel, packed, logs, out), stdin=subprocess.DEVNULL, stdout=console,
-                           stderr=subprocess.STDOUT, timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            console.write(b"\nQEMU was ended\n")
-    said = (work / "console.txt").read_text(errors="replace").splitlines()
+            watch(qemu, path)
+        except Failed as error:
+            why = error
+    said = path.read_text(errors="replace").splitlines()
     said = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1bc|\r", "", line).strip() for line in said]
     if "GUEST done" not in said:
-        raise Failed(f"{release} did not come to its end: " + " | ".join(list(filter(None, said))[-CONSOLE_LINES:]))
+        told = [line for line in said if line and line != "GUEST lives"]
+        raise type(why)(f"{release} {why}: " + " | ".join(told[-CONSOLE_LINES:]))
     shutil.rmtree(left, ignore_errors=True)
     with tarfile.open(out) as archive:
         archive.extractall(left)
