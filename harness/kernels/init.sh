@@ -12,7 +12,14 @@ mount -t tracefs tracefs /sys/kernel/tracing
 mount -t tmpfs tmpfs /tmp
 . /etc/guest
 # What still runs then, and where it sleeps, is the last thing that is said.
-(sleep "$LIMIT"; echo "GUEST took more than $LIMIT s"; dmesg -n 8; echo w >/proc/sysrq-trigger; ps | grep -v '\['; poweroff -f) &
+(
+  sleep "$LIMIT"
+  echo "GUEST took more than $LIMIT s"
+  dmesg -n 8
+  echo w >/proc/sysrq-trigger
+  ps | grep -v '\['
+  poweroff -f
+) &
 (while sleep "$TICK"; do echo "GUEST lives"; done) &
 for module in $(cat /lib/order); do insmod "/lib/$module.ko" || echo "GUEST insmod $module failed"; done
 ip link set lo up

@@ -30,6 +30,9 @@ const ORDERS: [[Arm; 3]; 6] = [
     [Arm::Base, Arm::Control, Arm::Head],
 ];
 
+/// Parts of the log: as many as there are children.
+const PARTS: u64 = 3;
+
 /// Turns of a launch: over six each of three arms is in each slot twice.
 pub const TURNS: std::ops::RangeInclusive<u32> = 6..=48;
 
@@ -110,14 +113,15 @@ impl Plan<'_> {
         Ok(Some(launched))
     }
 
-    /// The block for a turn: by the place in which a child was started, so that over six launches all
-    /// arms have moved the same ones.
+    /// The block for a turn: three parts of the log go round among the three children, so that within
+    /// three turns all have moved the same ones.
     fn block(&self, launch: u32, turn: u32, place: usize) -> u64 {
         let fetches = u64::from(crate::run::cells::fetches(self.duel.condition, self.budget));
         let block_bytes = self.duel.condition.fetch_bytes * fetches;
         let blocks = (log_bytes(&self.ready.log) / block_bytes.max(1)).max(1);
-        let turns = u64::from(launch / ORDERS.len() as u32) * u64::from(self.budget.turns);
-        turns + u64::from(turn) + place as u64 * (blocks / 3)
+        let part = part(turn, place);
+        let rounds = u64::from(launch) * u64::from(self.budget.turns) / PARTS;
+        rounds + u64::from(turn) / PARTS + part * (blocks / PARTS)
     }
 
     fn sample(
@@ -146,6 +150,11 @@ impl Plan<'_> {
     }
 }
 
+/// The part of the log that a child moves in a turn, by the place in which it was started.
+fn part(turn: u32, place: usize) -> u64 {
+    (u64::from(turn) + place as u64) % PARTS
+}
+
 /// Gives the same order to all arms, one after the other.
 fn each(arms: &mut [(Arm, TrialChild)], order: Order) -> Result<(), (Arm, Trouble)> {
     for (arm, child) in arms {
@@ -164,6 +173,21 @@ mod tests {
             for place in 0..3 {
                 assert_eq!(ORDERS.iter().filter(|order| order[place] == arm).count(), 2);
             }
+        }
+    }
+
+    #[test]
+    fn over_six_turns_every_child_has_moved_the_same_parts_from_the_same_slots() {
+        let moved = |place: usize| {
+            let slot = |turn| rotation(3, turn).iter().position(|&index| index == place);
+            let mut all: Vec<_> = (0..6).map(|turn| (slot(turn), part(turn, place))).collect();
+            all.sort_unstable();
+            all
+        };
+        assert_eq!(moved(0), moved(1));
+        assert_eq!(moved(0), moved(2));
+        for turn in 0..6 {
+            assert!(part(turn, 0) != part(turn, 1) && part(turn, 1) != part(turn, 2));
         }
     }
 }

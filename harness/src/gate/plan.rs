@@ -36,19 +36,21 @@ pub fn takes(tried: &Launched, tried_turns: u32, turns: u32) -> Duration {
     tried.around + tried.turning / tried_turns.max(1) * turns
 }
 
-/// Launches of each cell within a budget, of which half is kept for a confirmation: a multiple of six,
-/// which has every arm started in each place equally often.
+/// Launches of each cell within a budget, from which trying them has taken something, and of which half
+/// is kept for a confirmation: a multiple of six, which has every arm started in each place equally
+/// often.
 ///
 /// # Errors
 /// A budget that is too small, and one that would do.
-pub fn launches(budget: Duration, each: &[Duration]) -> Result<u32, String> {
+pub fn launches(budget: Duration, tried: Duration, each: &[Duration]) -> Result<u32, String> {
     let round: Duration = each.iter().sum();
     if round.is_zero() {
         return Err("no cell can be timed".to_owned());
     }
-    let fit = (budget.as_secs_f64() / 2.0 / round.as_secs_f64()) as u32 / 6 * 6;
+    let left = budget.saturating_sub(tried);
+    let fit = (left.as_secs_f64() / 2.0 / round.as_secs_f64()) as u32 / 6 * 6;
     if fit < LAUNCHES_MIN {
-        let need = round.as_secs_f64() * f64::from(LAUNCHES_MIN) * 2.0;
+        let need = round.as_secs_f64() * f64::from(LAUNCHES_MIN) * 2.0 + tried.as_secs_f64();
         return Err(format!(
             "a budget of {:.0} s has room for {fit} launches of each of {} cells twice over, and \
              {LAUNCHES_MIN} are needed: --budget {:.0}s",
@@ -82,11 +84,14 @@ mod tests {
     #[test]
     fn launches_fill_half_the_budget() {
         let each = [Duration::from_millis(500)];
-        assert_eq!(launches(Duration::from_secs(15), &each), Ok(12));
-        assert_eq!(launches(Duration::from_secs(60), &each), Ok(60));
-        assert_eq!(launches(Duration::from_secs(6000), &each), Ok(240));
-        let error = launches(Duration::from_secs(5), &each).unwrap_err();
-        assert!(error.contains("--budget 15s"), "{error}");
-        assert!(launches(Duration::from_secs(5), &[]).is_err());
+        let of = |budget, tried| launches(Duration::from_secs(budget), tried, &each);
+        let second = Duration::from_secs(1);
+        assert_eq!(of(15, second), Ok(12));
+        assert_eq!(of(60, Duration::ZERO), Ok(60));
+        assert_eq!(of(60, second), Ok(54));
+        assert_eq!(of(6000, second), Ok(240));
+        let error = of(5, second).unwrap_err();
+        assert!(error.contains("--budget 16s"), "{error}");
+        assert!(launches(second, Duration::ZERO, &[]).is_err());
     }
 }

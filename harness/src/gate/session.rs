@@ -22,6 +22,7 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Instant;
 use zclab_report::gate::record::{self, Arm, Line, Phase};
 use zclab_report::gate::{needs_captures, needs_confirmation};
 use zclab_report::record::Status;
@@ -128,7 +129,7 @@ impl<'a> Session<'a> {
     }
 
     fn tried(&mut self) -> Result<u32, String> {
-        let mut each = Vec::new();
+        let (mut each, begun) = (Vec::new(), Instant::now());
         for at in 0..self.entries.len() {
             let entry = &mut self.entries[at];
             if !entry.is_well() || entry.line.untimed.is_some() {
@@ -150,7 +151,7 @@ impl<'a> Session<'a> {
                 return Err("interrupted".to_owned());
             }
         }
-        plan::launches(self.asked.budget, &each)
+        plan::launches(self.asked.budget, begun.elapsed(), &each)
     }
 
     /// Counts, launches, confirms; the lines of the cells come last.
