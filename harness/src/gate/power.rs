@@ -1,8 +1,10 @@
 //! Does the gate find what was planted, and nothing where nothing was?
 //!
-//! Whole gates, as a user runs them, one after the other: a program against itself, and against a
-//! build of the same revision with the feature `planted` and a known fault. Experiments take turns, so
-//! that a proof that is cut off has some of each; started again with the same folder it goes on.
+//! Whole gates, as a user runs them, one after the other: a program against itself; and a build of the
+//! same revision with the feature `planted` against its own copy, beside which lies a known fault. Two
+//! builds of the same source would differ by more than the fault: where their loops lie is worth a per
+//! cent or two. Experiments take turns, so that a proof that is cut off has some of each; started
+//! again with the same folder it goes on.
 
 use super::{GATE, LATEST};
 use crate::run::interrupt;
@@ -17,6 +19,9 @@ use zclab_report::record::reading;
 
 /// What the record of a proof is called.
 pub const POWER: &str = "power.jsonl";
+
+/// The folder of what is only needed while a proof is made.
+const WORK: &str = "work";
 
 /// A gate takes no longer than its budget and this.
 const SLACK: Duration = Duration::from_secs(90);
@@ -64,6 +69,44 @@ pub struct Asked {
     pub quiet: bool,
 }
 
+/// The programs of a proof: copies, so that neither side is nearer than the other.
+struct Programs {
+    /// Built as ever: both sides where nothing is planted.
+    as_ever: PathBuf,
+    /// Built with the feature, without a fault.
+    sound: PathBuf,
+    /// A copy of it, with one.
+    faulty: PathBuf,
+}
+
+impl Programs {
+    fn new(asked: &Asked) -> anyhow::Result<Programs> {
+        let folder = asked.folder.join(WORK);
+        std::fs::create_dir_all(&folder).with_context(|| format!("mkdir {}", folder.display()))?;
+        let copy = |from: &Path, name: &str| {
+            let to = folder.join(name);
+            std::fs::copy(from, &to)
+                .with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
+            to.canonicalize().with_context(|| format!("finding {}", to.display()))
+        };
+        Ok(Programs {
+            as_ever: copy(&asked.base, "as-ever")?,
+            sound: copy(&asked.planted, "sound")?,
+            faulty: copy(&asked.planted, "faulty")?,
+        })
+    }
+
+    /// Base and head of a gate, with this planted in the head.
+    fn sides(&self, planted: &str) -> anyhow::Result<(&Path, &Path)> {
+        if planted.is_empty() {
+            return Ok((&self.as_ever, &self.as_ever));
+        }
+        let file = self.faulty.with_added_extension("fault");
+        std::fs::write(&file, planted).with_context(|| format!("writing {}", file.display()))?;
+        Ok((&self.sound, &self.faulty))
+    }
+}
+
 /// Makes the gates that are still to be made.
 ///
 /// # Errors
@@ -72,6 +115,7 @@ pub fn run(asked: &Asked) -> anyhow::Result<()> {
     interrupt::listen().context("listening for Ctrl-C")?;
     std::fs::create_dir_all(&asked.folder)
         .with_context(|| format!("mkdir {}", asked.folder.display()))?;
+    let programs = Programs::new(asked)?;
     let file = asked.folder.join(POWER);
     let (mut writer, proof, done) = match file.is_file() {
         true => {
@@ -83,7 +127,7 @@ pub fn run(asked: &Asked) -> anyhow::Result<()> {
     let proof = match proof {
         Some(proof) => proof,
         None => {
-            let proof = begun(asked)?;
+            let proof = begun(asked, &programs)?;
             writer.lines(&[Line::Proof(Box::new(proof.clone()))])?;
             proof
         }
@@ -97,7 +141,7 @@ pub fn run(asked: &Asked) -> anyhow::Result<()> {
         .filter(|(one, made)| *made < one.trials)
         .min_by(|(a, x), (b, y)| (*x * b.trials.max(1)).cmp(&(*y * a.trials.max(1))))
     {
-        let trial = trial(asked, experiment, proof.base_ns_per_kib)?;
+        let trial = trial(asked, &programs, experiment, proof.base_ns_per_kib)?;
         let Some(trial) = trial else { return Ok(()) };
         *made += 1;
         if !asked.quiet {
@@ -106,7 +150,8 @@ pub fn run(asked: &Asked) -> anyhow::Result<()> {
         }
         writer.lines(&[Line::Trial(Box::new(trial))])?;
     }
-    Ok(())
+    let work = asked.folder.join(WORK);
+    std::fs::remove_dir_all(&work).with_context(|| format!("removing {}", work.display()))
 }
 
 /// A proof, read back.
@@ -130,8 +175,9 @@ pub fn read(file: &Path) -> anyhow::Result<(Proof, Vec<Trial>)> {
 }
 
 /// Learns what the base costs, from a gate against itself.
-fn begun(asked: &Asked) -> anyhow::Result<Proof> {
-    let Some((record, ..)) = gate(asked, &asked.base, "", Duration::from_secs(15), &[])? else {
+fn begun(asked: &Asked, programs: &Programs) -> anyhow::Result<Proof> {
+    let sides = programs.sides("")?;
+    let Some((record, ..)) = gate(asked, sides, Duration::from_secs(15), &[])? else {
         bail!("interrupted")
     };
     let samples = record.cells.iter().flat_map(|cell| &cell.samples);
@@ -147,7 +193,12 @@ fn begun(asked: &Asked) -> anyhow::Result<Proof> {
     Ok(Proof { base_ns_per_kib, opening: record.opening })
 }
 
-fn trial(asked: &Asked, one: &Experiment, base: f64) -> anyhow::Result<Option<Trial>> {
+fn trial(
+    asked: &Asked,
+    programs: &Programs,
+    one: &Experiment,
+    base: f64,
+) -> anyhow::Result<Option<Trial>> {
     let planted = match one.fault {
         Fault::None => String::new(),
         Fault::Cpu(share) => format!("cpu:{:.3}", base * share),
@@ -155,11 +206,11 @@ fn trial(asked: &Asked, one: &Experiment, base: f64) -> anyhow::Result<Option<Tr
         Fault::Copy => "copy".to_owned(),
     };
     let exact = matches!(one.fault, Fault::Call | Fault::Copy);
-    let head = if one.fault == Fault::None { &asked.base } else { &asked.planted };
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(f64::NAN);
     let only = ["--only", if exact { "exact" } else { "timing" }];
-    let Some((record, verdict, took)) = gate(asked, head, &planted, one.budget, &only)? else {
+    let Some((record, verdict, took)) = gate(asked, programs.sides(&planted)?, one.budget, &only)?
+    else {
         return Ok(None);
     };
     Ok(Some(Trial {
@@ -179,20 +230,16 @@ fn trial(asked: &Asked, one: &Experiment, base: f64) -> anyhow::Result<Option<Tr
 /// somebody asked to stop.
 fn gate(
     asked: &Asked,
-    head: &Path,
-    planted: &str,
+    (base, head): (&Path, &Path),
     budget: Duration,
     more: &[&str],
 ) -> anyhow::Result<Option<(Record, String, Duration)>> {
-    let results = asked.folder.join("work");
+    let results = asked.folder.join(WORK);
     let mut command = Command::new(&asked.base);
-    command.arg("gate").arg("--base").arg(&asked.base).arg("--head").arg(head);
+    command.arg("gate").arg("--base").arg(base).arg("--head").arg(head);
     command.arg("--budget").arg(format!("{}ms", budget.as_millis()));
     command.arg("--results").arg(&results).arg("--quiet").args(more).arg(&asked.scenario);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
-    if !planted.is_empty() {
-        command.env("ZCLAB_PLANTED", planted);
-    }
     let begun = Instant::now();
     let mut child = command.spawn().context("starting a gate")?;
     let status = loop {

@@ -1,12 +1,15 @@
 //! What if the program really were slower? A fault for `zclab gate` to find.
 //!
-//! Built with the feature `planted` alone, which nothing but the proof of the gate's power uses. The
-//! environment says which fault: `ZCLAB_PLANTED=cpu:0.9` spins so many nanoseconds for each KiB that
-//! a step moved, `call` makes one system call more for each fetch, `copy` copies each byte once more
-//! out of the page cache. Calls are counted as a strategy's own are: the fault is honest about them.
+//! Built with the feature `planted` alone, which nothing but the proof of the gate's power uses. A file
+//! beside the program, `<program>.fault`, says which fault: `cpu:0.9` spins so many nanoseconds for
+//! each KiB that a step moved, `call` makes one system call more for each fetch, `copy` copies each byte
+//! once more out of the page cache. Without the file there is no fault, so that both sides of a gate
+//! can be the same build. Calls are counted as a strategy's own are: the fault is honest about them.
 
+use super::sinks::io;
 use super::wire::Trouble;
 use std::hint::black_box;
+use std::io::ErrorKind;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -29,19 +32,31 @@ enum Fault {
     Copy(RawFd, u64),
 }
 
-/// Reads from the environment which fault it is.
+/// The file beside a program that says which fault is planted in it.
+pub const FAULT_FILE: &str = "fault";
+
+/// Reads which fault it is.
 ///
 /// # Errors
 /// A fault that there is not.
 pub fn plant(segments: &[Segment]) -> Result<(), Trouble> {
-    let asked = std::env::var("ZCLAB_PLANTED").unwrap_or_default();
-    let fault = match (asked.as_str(), segments.first()) {
+    let program = std::env::current_exe().map_err(|e| Trouble::failed(e.to_string()))?;
+    let file = program.with_added_extension(FAULT_FILE);
+    let asked = match std::fs::read_to_string(&file) {
+        Ok(asked) => asked,
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(io("read", &file.display().to_string(), &error)),
+    };
+    let fault = match (asked.trim(), segments.first()) {
         ("", _) => Fault::None,
         ("call", _) => Fault::Call,
         ("copy", Some(first)) => Fault::Copy(first.file.as_raw_fd(), first.len.0),
         (other, _) => match other.strip_prefix("cpu:").map(str::parse::<f64>) {
             Some(Ok(ns_per_kib)) => Fault::Cpu(ns_per_kib / 1024.0 * rounds_per_ns()),
-            _ => return Err(Trouble::failed(format!("ZCLAB_PLANTED={other}: cpu:NS, call, copy"))),
+            _ => {
+                let file = file.display();
+                return Err(Trouble::failed(format!("{file}: {other}: not cpu:NS, call or copy")));
+            }
         },
     };
     // A process opens one cell, so it is set once.
@@ -49,16 +64,20 @@ pub fn plant(segments: &[Segment]) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// How fast this CPU is at it now.
 fn rounds_per_ns() -> f64 {
     let begun = Instant::now();
     spin(ROUNDS);
     ROUNDS as f64 / begun.elapsed().as_nanos().max(1) as f64
 }
 
+/// Each round waits for the one before and touches no memory: a value that went through memory took
+/// twice as long in the short bursts after a system call as in the long loop that is timed.
+#[inline(never)]
 fn spin(rounds: u64) {
-    let mut value = 1u64;
+    let mut value = black_box(1u64);
     for round in 0..rounds {
-        value = black_box(value.wrapping_mul(6364136223846793005).wrapping_add(round));
+        value = value.wrapping_mul(6364136223846793005).wrapping_add(round);
     }
     black_box(value);
 }
