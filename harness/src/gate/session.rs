@@ -16,7 +16,7 @@ use crate::run::logs::{Ready, Store};
 use crate::run::writer::Writer;
 use crate::scenario::Budget;
 use crate::trial::proof::Witness;
-use crate::trial::wire::{Cache, Trouble};
+use crate::trial::wire::Trouble;
 use crate::volume::Volumes;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -140,9 +140,11 @@ impl<'a> Session<'a> {
             entry.budget.turns = *TURNS.start();
             let (sides, asked) = (self.asked.compare.sides(), (self.asked, self.cpus));
             let first = entry.launched(sides, asked, Phase::First, 0);
+            let again = Instant::now();
             let tried =
                 if first.is_some() { entry.launched(sides, asked, Phase::First, 1) } else { None };
-            if let Some(tried) = tried {
+            if let Some(mut tried) = tried {
+                tried.around = again.elapsed().saturating_sub(tried.turning);
                 let turns = plan::turns(&tried, entry.budget.turns);
                 each.push(plan::takes(&tried, entry.budget.turns, turns));
                 entry.budget.turns = turns;
@@ -317,7 +319,7 @@ impl Entry<'_> {
 fn warmed(ready: &Ready) -> Result<(), Trouble> {
     let segments: Vec<_> =
         ready.log.segments.iter().map(|s| (s.path.clone(), s.len_bytes)).collect();
-    Witness::open(&segments).and_then(|witness| witness.arrange(Cache::Warm)).map(drop)
+    Witness::open(&segments)?.keep_warm()
 }
 
 fn ground<'a>(asked: &'a Asked, cpus: &'a Cpus, beside: &'a std::path::Path) -> Ground<'a> {

@@ -81,6 +81,15 @@ impl Witness {
         Ok(())
     }
 
+    /// Reads the files in, unless all of each is there.
+    ///
+    /// # Errors
+    /// A failed call.
+    pub fn keep_warm(&self) -> Result<(), Trouble> {
+        let (pages, resident) = self.resident(&self.everything())?;
+        if resident < pages { self.arrange(Cache::Warm) } else { Ok(()) }
+    }
+
     /// Looks at the pages of these fetches. For a warm sample, pages that have gone since the log was
     /// warmed are read in again first.
     ///
