@@ -4,11 +4,12 @@
 //! the page shows. A share is one of the bytes on the wire; what was not seen is `None`, never 0, and
 //! `gaps` says why.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A stretch of watching: an interval, or the whole.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Watch {
     /// `interval`, or `watch` for the whole.
     pub kind: String,
@@ -20,7 +21,7 @@ pub struct Watch {
     pub started_at: String,
     /// How long this stretch was.
     pub duration_ns: u64,
-    /// Of the whole, how it ended: `duration`, `interrupted`, `server gone`.
+    /// Of the whole, how it ended: `duration`, `interrupted`, `command`, `server gone`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
     /// Payload that left the port, each sequence range once.
@@ -74,7 +75,8 @@ pub struct Watch {
 }
 
 /// A process of the server.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Process {
     /// Its number.
     pub pid: u32,
@@ -83,7 +85,8 @@ pub struct Process {
 }
 
 /// Calls of one kind.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Transfer {
     /// Call, source, destination: `sendfile_file_socket`.
     pub name: String,
@@ -96,7 +99,8 @@ pub struct Transfer {
 }
 
 /// A file whose pages were on the wire.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FileShare {
     /// Where it lies, if that was found.
     pub path: Option<String>,
@@ -111,7 +115,8 @@ pub struct FileShare {
 }
 
 /// What the watching cost.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Overhead {
     /// Time of the programs in the kernel, on behalf of all processes of the machine.
     pub programs_ns: Option<u64>,
@@ -129,7 +134,8 @@ pub struct Overhead {
 }
 
 /// What one program cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Cost {
     /// How often it ran.
     pub runs: u64,

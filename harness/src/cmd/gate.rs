@@ -3,7 +3,7 @@
 use super::export;
 use super::run::PlaceArgs;
 use crate::gate::program::Program;
-use crate::gate::{Asked, Compare, accept};
+use crate::gate::{Asked, Compare, accept, watched};
 use crate::run::{Places, Purpose};
 use crate::scenario::{self, Scenario};
 use anyhow::{Context, bail};
@@ -44,6 +44,11 @@ pub struct Args {
     #[arg(long, value_name = "RECORD")]
     #[arg(conflicts_with_all = ["base", "baseline", "accept", "strategy_a", "scenarios"])]
     again: Option<PathBuf>,
+    /// Compare what `zclab watch --json` printed of any server, before and after: two files, best with
+    /// two watches or more in each
+    #[arg(long, num_args = 2, value_names = ["BASE", "HEAD"])]
+    #[arg(conflicts_with_all = ["base", "head", "baseline", "accept", "strategy_a", "again", "scenarios"])]
+    watched: Option<Vec<PathBuf>>,
     /// How long all launches may take, a confirmation included
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     budget: Duration,
@@ -96,6 +101,7 @@ Examples:
   zclab gate --baseline results/baseline/counts.jsonl      … and compare with them elsewhere
   zclab gate --again results/runs/latest-gate --format junit --out gate.xml
   zclab gate my.toml                             the [[expect]] rules of a scenario
+  zclab gate --watched before.jsonl after.jsonl  what `zclab watch --json` saw of your own server
 
 Exit codes: 0 pass, improvement · 1 regression · 2 it could not run
 3 inconclusive, invalid (or as --inconclusive says)";
@@ -110,6 +116,10 @@ const DEFAULT: &str = "gate/transfer";
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(record) = &args.again {
         return say(&args, &gate_file(record)?);
+    }
+    if let Some([base, head]) = args.watched.as_deref() {
+        let outcome = watched::run(base, head, &args.places.places().results)?;
+        return say(&args, &outcome.record);
     }
     let scenarios = match args.scenarios.is_empty() {
         true => scenario::load(&[DEFAULT.to_owned()])?,

@@ -30,6 +30,9 @@ pub struct Args {
     /// Write a page, too
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Watch as long as this command runs, which asks the server for something
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
 }
 
 const EXAMPLES: &str = "\
@@ -38,11 +41,13 @@ Examples:
   sudo zclab watch --port 9092 --dir /var/lib/kafka          with the names of the files
   sudo zclab watch --port 443 --duration 30s --html tls.html  a page at the end
   sudo zclab watch --port 80 --duration 10s --json | tail -1  the whole as one JSON object
+  sudo zclab watch --port 80 --json -- ./fetch.sh >>after.jsonl  for `zclab gate --watched`
 
 Nothing of the server is touched: programs on the kernel's tracepoints count what leaves the port,
 and go with this program however it ends. They cost CPU time; how much is printed.
 
-Exit codes: 0 watched (also when Ctrl-C or the server's end ended it) · 2 could not watch";
+Exit codes: 0 watched (also when Ctrl-C or the server's end ended it) · 2 could not watch,
+or the command failed";
 
 /// The shortest interval: reading the counts takes a while, too.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
@@ -78,6 +83,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         duration: args.duration,
         json: args.json,
         html: args.html,
+        command: args.command,
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -12,6 +12,7 @@ pub mod plan;
 pub mod power;
 pub mod program;
 mod session;
+pub mod watched;
 
 use crate::run::evidence::Evidence;
 use crate::run::writer::{self, Writer};

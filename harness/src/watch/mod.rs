@@ -5,6 +5,7 @@
 //! `/proc` says the rest. Numbers in the kernel only grow; an interval is the difference of two
 //! readings.
 
+pub mod client;
 pub mod devices;
 pub mod diagnosis;
 pub mod figures;
@@ -18,6 +19,7 @@ use crate::ledger::Ledger;
 use crate::ledger::counts::Counts;
 use crate::run::interrupt;
 use anyhow::Context;
+use client::Client;
 use devices::Device;
 use diagnosis::Seen;
 use files::Names;
@@ -56,6 +58,8 @@ pub struct Options {
     pub json: bool,
     /// Where a page goes.
     pub html: Option<PathBuf>,
+    /// A command that asks the server for something, and whose end is the watch's; empty for none.
+    pub command: Vec<String>,
 }
 
 /// Everything that grows, at a moment.
@@ -110,11 +114,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         session.who().who(),
         match options.duration {
             Some(time) => format!("for {} s", time.as_secs_f64()),
-            None => "Ctrl-C ends it with the report".to_owned(),
+            None if options.command.is_empty() => "Ctrl-C ends it with the report".to_owned(),
+            None => format!("as long as {} runs", options.command.join(" ")),
         }
     );
+    let mut client = Client::start(&options.command)?;
     let (mut kept, mut before) = (Vec::new(), None);
-    let ended = session.follow(&first, &mut before, &mut kept)?;
+    let ended = session.follow(&first, &mut before, &mut kept, client.as_mut())?;
     if let Some(dir) = &options.dir {
         session.names.scan(dir);
     }
@@ -138,7 +144,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         file.write_all(html.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
         eprintln!("zclab: page: {}", path.display());
     }
-    Ok(())
+    client.map_or(Ok(()), |client| client.judge())
 }
 
 impl Session<'_> {
@@ -199,6 +205,7 @@ impl Session<'_> {
         first: &Reading,
         before: &mut Option<Reading>,
         kept: &mut Vec<Moment>,
+        mut client: Option<&mut Client>,
     ) -> anyhow::Result<&'static str> {
         let deadline = self.options.duration.map(|time| first.at + time);
         let mut due = first.at + self.options.interval;
@@ -209,6 +216,9 @@ impl Session<'_> {
                 std::thread::sleep(STEP.min(until.saturating_duration_since(Instant::now())));
                 if interrupt::asked() {
                     return Ok("interrupted");
+                }
+                if client.as_mut().map_or(Ok(false), |client| client.ended())? {
+                    return Ok("command");
                 }
                 if !self.processes.iter().any(Process::lives) && !self.look_again()? {
                     return Ok("server gone");

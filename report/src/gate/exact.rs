@@ -168,8 +168,9 @@ fn one_sided(name: &str, base: Result<Vec<f64>, String>, head: Result<Vec<f64>, 
 
 /// A count that both sides have.
 fn row(name: &str, base: &[f64], head: &[f64], declared: f64) -> Exact {
-    // More of the log's own pages in packets is less copying.
-    let sign = if name == "wire_log_bytes" { -1.0 } else { 1.0 };
+    // More of files' own pages in packets is less copying.
+    let shared = matches!(name, "wire_log_bytes" | "wire_reference_bytes");
+    let sign = if shared { -1.0 } else { 1.0 };
     let (base_low, base_high) = ends(base, sign);
     let (head_low, head_high) = ends(head, sign);
     let blur = (base_high - base_low) + (head_high - head_low);

@@ -50,7 +50,7 @@ pub struct Opening {
     pub argv: Vec<String>,
     /// The version of the zclab that judged.
     pub version: String,
-    /// What is compared: `programs`, `strategies`, `baseline`.
+    /// What is compared: `programs`, `strategies`, `baseline`, `watches` (of a server that is not zclab).
     pub compares: String,
     /// What the head is compared with.
     pub base: Side,

@@ -36,6 +36,9 @@ pub fn gate(report: &Report) -> String {
 }
 
 fn side(side: &Side) -> String {
+    if side.revision.is_empty() {
+        return side.label.clone();
+    }
     let dirty = if side.dirty { " + changes" } else { "" };
     format!("{} ({}{dirty})", side.label, side.revision)
 }

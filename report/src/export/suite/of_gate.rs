@@ -77,7 +77,7 @@ fn quantities(report: &Report, cases: &[Case]) -> Vec<Quantity> {
 /// of two is made is nobody's loss.
 fn better(key: &str) -> Option<Better> {
     match key {
-        "wire_log_bytes_per_byte" => Some(Better::Higher),
+        "wire_log_bytes_per_byte" | "wire_reference_bytes_per_byte" => Some(Better::Higher),
         "wire_linear_bytes_per_byte" => Some(Better::Lower),
         _ if key.starts_with("wire_") || key.ends_with("_calls_per_mib") => None,
         _ => Some(Better::Lower),

@@ -21,6 +21,7 @@ pub fn caveats(report: &Report) -> Vec<String> {
     }
     found.extend(report.record.remarks.iter().cloned());
     found.extend(same_program(opening));
+    found.extend(work(opening));
     found.extend(trees(opening));
     found.extend(power(report));
     found.extend(cells(report));
@@ -37,6 +38,15 @@ fn same_program(opening: &Opening) -> Option<String> {
     same.then(|| {
         "Base and head are the same program, byte for byte: whatever differs here was made by the \
          machine, or by chance."
+            .to_owned()
+    })
+}
+
+/// Whether both sides are known to have done the same.
+fn work(opening: &Opening) -> Option<String> {
+    (opening.compares == "watches").then(|| {
+        "A watch does not know what a server was asked for: both sides compare only where clients \
+         asked for the same, from the same state of the cache."
             .to_owned()
     })
 }

@@ -25,6 +25,7 @@ pub fn eyebrow(opening: &Opening, cells: usize) -> String {
         "programs" => "Two programs, one machine, taking turns",
         "strategies" => "Two strategies of one program, taking turns",
         "baseline" => "A program against stored counts",
+        "watches" => "A server that was watched, before and after",
         other => other,
     };
     format!("{what} · {cells} {}", if cells == 1 { "cell" } else { "cells" })
@@ -101,6 +102,11 @@ pub fn facts(opening: &Opening) -> (Option<usize>, Vec<Fact>) {
     (two.then_some(differing), facts)
 }
 
+/// Whether anybody could take turns with anybody.
+fn timed(opening: &Opening) -> bool {
+    matches!(opening.compares.as_str(), "programs" | "strategies")
+}
+
 /// The rule's figures: those of times only where times are compared.
 #[must_use]
 pub fn rule(opening: &Opening) -> Vec<(&'static str, String)> {
@@ -110,7 +116,7 @@ pub fn rule(opening: &Opening) -> Vec<(&'static str, String)> {
         format!("{percent} %")
     };
     let mut shown = Vec::new();
-    if opening.compares != "baseline" {
+    if timed(opening) {
         let (margin, alpha) = (percent(rule.margin), percent(rule.alpha));
         let slice = format::bytes(rule.slice_bytes as f64);
         let confirm = if rule.confirm { "yes, with fresh processes" } else { "no" };
@@ -138,7 +144,7 @@ pub fn steps(report: &Report) -> Vec<String> {
     let opening = &report.record.opening;
     let rule = &opening.rule;
     let mut steps = Vec::new();
-    if opening.compares != "baseline" {
+    if timed(opening) {
         steps.extend(timing(rule, report.cells.len()));
     }
     steps.push(
