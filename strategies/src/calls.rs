@@ -57,6 +57,8 @@ calls! {
     Fdatasync "fdatasync",
     Getsockopt "getsockopt",
     Futex "futex",
+    Openat "openat",
+    Close "close",
 }
 
 /// Counts of data-path calls, by name. Shared by reference inside one thread.

@@ -3,7 +3,7 @@
 //! What can be refused without trying, how many fetches a slice has, and the specification of the child.
 
 use super::logs::Ready;
-use super::{capacity, claims};
+use super::{capacity, claims, opened};
 use crate::cpus::{Cpus, Pair};
 use crate::remote::link::Link;
 use crate::scenario::ingest::Feed;
@@ -110,6 +110,9 @@ pub fn refused(cell: &Cell, ready: &Ready, ground: Ground) -> Option<Trouble> {
             Status::Unsupported,
             "the log lies on tmpfs, whose pages are nowhere else: none can be evicted (--logs DIR)",
         );
+    }
+    if let Some(why) = opened::refused(cell) {
+        return trouble(Status::Refused, &why);
     }
     if let Some(why) = no_part_for_each(condition, log_bytes) {
         return trouble(Status::Refused, &why);
@@ -332,6 +335,7 @@ pub fn spec(cell: &Cell, ready: &Ready, fetches: u32, ground: Ground) -> Spec {
             scenario::Access::Sequential | scenario::Access::Tail => Access::Sequential,
             scenario::Access::Random => Access::Random,
             scenario::Access::Zipf { exponent } => Access::Zipf(exponent),
+            scenario::Access::Files => Access::Files,
         },
         seed: 1,
         consumers: condition.consumers,

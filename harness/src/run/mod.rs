@@ -12,6 +12,7 @@ pub mod condition;
 pub mod evidence;
 pub mod interrupt;
 pub mod logs;
+pub mod opened;
 pub mod turns;
 pub mod writer;
 

@@ -189,9 +189,11 @@ pub const ACCESS: Key = Key::new(
     "access",
     Values::Form {
         default: "\"sequential\"",
-        forms: "\"sequential\", \"random\", \"zipf\" (exponent 1.1), { zipf = exponent } or \"tail\"",
+        forms: "\"sequential\", \"random\", \"zipf\" (exponent 1.1), { zipf = exponent }, \"tail\" or \
+                \"files\"",
     },
-    "where consecutive fetches lie; tail: at the end of a log that a producer appends to",
+    "where consecutive fetches lie; tail: at the end of a log that a producer appends to; files: each \
+     at the beginning of a segment that is opened for it and closed after it",
 );
 /// State of the page cache.
 pub const CACHE: Key = Key::new(

@@ -328,9 +328,11 @@ fn one_of<'a, T: Copy>(
 }
 
 fn access<'a>(reader: &mut Reader<'a>, item: &Item<'a>) -> Option<Access> {
-    match word_or_table(reader, &keys::ACCESS, item, &["sequential", "random", "zipf", "tail"])? {
+    let words = ["sequential", "random", "zipf", "tail", "files"];
+    match word_or_table(reader, &keys::ACCESS, item, &words)? {
         Form::Word("sequential") => Some(Access::Sequential),
         Form::Word("tail") => Some(Access::Tail),
+        Form::Word("files") => Some(Access::Files),
         Form::Word("random") => Some(Access::Random),
         Form::Word(_) => Some(Access::Zipf { exponent: ZIPF_EXPONENT }),
         Form::Table(section) => {

@@ -209,6 +209,8 @@ pub enum Access {
     },
     /// At the end of a log that a producer appends to.
     Tail,
+    /// In a file of its own, which is opened for it.
+    Files,
 }
 
 /// Which pages of the log are cached when a sample begins.

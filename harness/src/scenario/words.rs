@@ -129,7 +129,7 @@ impl Arrivals {
 }
 
 impl Access {
-    /// The word in ids and records: `sequential`, `random`, `zipf:1.1`, `tail`.
+    /// The word in ids and records: `sequential`, `random`, `zipf:1.1`, `tail`, `files`.
     #[must_use]
     pub fn name(self) -> String {
         match self {
@@ -137,6 +137,7 @@ impl Access {
             Access::Random => "random".to_owned(),
             Access::Zipf { exponent } => format!("zipf:{exponent}"),
             Access::Tail => "tail".to_owned(),
+            Access::Files => "files".to_owned(),
         }
     }
 }

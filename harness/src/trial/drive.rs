@@ -117,7 +117,7 @@ impl Drive<'_> {
     pub fn run(self) -> Result<(), DriveError> {
         let Drive { engine, queue, schedule, waits, stamps } = self;
         loop {
-            let next = schedule.release(queue);
+            let next = schedule.release(queue)?;
             #[cfg(feature = "planted")]
             let before_bytes = queue.remaining().0;
             let step = engine.step(queue).map_err(DriveError::Call)?;
@@ -139,6 +139,7 @@ impl Drive<'_> {
                 (Step::Done, Next::Nothing) => return Ok(()),
                 (Step::Done, Next::At(due_ns)) => sleep_until(&queue.calls, due_ns)?,
                 (Step::Done, Next::Append) => schedule.wait(&queue.calls)?,
+                (Step::Done, Next::Open) => {}
                 (Step::Blocked, next) => waits.room(queue, next.due_ns())?,
             }
         }

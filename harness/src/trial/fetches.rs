@@ -46,6 +46,8 @@ pub struct Planner {
     seed: u64,
     /// The part of the log that fetches lie in.
     range: (u64, u64),
+    /// Where segments begin that hold a fetch, for a file of its own for each; empty otherwise.
+    files: Vec<u64>,
     /// Running totals of the Zipf law over ranks of batches; empty for other laws.
     zipf: Vec<f64>,
 }
@@ -90,9 +92,13 @@ impl Planner {
             Access::Zipf(exponent) => zipf_totals(eligible.min(batches.len() - 1), exponent),
             _ => Vec::new(),
         };
+        let files = match spec.access {
+            Access::Files => files(&starts, range, spec.fetch_bytes)?,
+            _ => Vec::new(),
+        };
         let fetches = u64::from(spec.fetches.max(1));
         let (fetch_bytes, access, seed) = (spec.fetch_bytes, spec.access, spec.seed);
-        Ok(Planner { starts, batches, fetch_bytes, fetches, access, seed, range, zipf })
+        Ok(Planner { starts, batches, fetch_bytes, fetches, access, seed, range, files, zipf })
     }
 
     /// Where sequential fetches begin: at the second batch, unless that leaves no room for one.
@@ -125,6 +131,7 @@ impl Planner {
                 Access::Sequential => self.sequential(number, index),
                 Access::Random => self.start_of(random.random_range(0..self.eligible())),
                 Access::Zipf(_) => self.popular(&mut random),
+                Access::Files => self.file(number * self.fetches + index),
             };
             block.fetches.push(self.pieces(start));
             block.messages += self.messages(start, start + self.fetch_bytes);
@@ -168,6 +175,11 @@ impl Planner {
         self.start_of(place as usize)
     }
 
+    /// The beginning of a file: one after another, so that each is opened as often as any.
+    fn file(&self, place: u64) -> u64 {
+        self.files[(place % self.files.len() as u64) as usize]
+    }
+
     /// The whole range as the pieces of one fetch.
     #[must_use]
     pub fn whole(&self) -> Vec<Piece> {
@@ -199,6 +211,19 @@ impl Planner {
             (Some(first), Some(last)) => last.1.saturating_sub(first.1),
             _ => 0,
         }
+    }
+}
+
+/// Where segments begin in which a fetch has room.
+fn files(starts: &[u64], range: (u64, u64), fetch_bytes: u64) -> Result<Vec<u64>, String> {
+    let bounds = starts.iter().zip(&starts[1..]);
+    let holds = |(begin, end): &(&u64, &u64)| {
+        **begin >= range.0 && **end <= range.1 && *end - *begin >= fetch_bytes
+    };
+    let files: Vec<u64> = bounds.filter(holds).map(|(begin, _)| *begin).collect();
+    match files.is_empty() {
+        true => Err(format!("access = \"files\": no segment of the log has {fetch_bytes} bytes")),
+        false => Ok(files),
     }
 }
 

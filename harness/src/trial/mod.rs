@@ -16,6 +16,7 @@ pub mod ingest;
 pub mod latency;
 pub mod limits;
 pub mod opening;
+pub mod opens;
 #[cfg(feature = "planted")]
 pub mod planted;
 pub mod proof;

@@ -5,9 +5,11 @@
 //! nobody's slowness moves, as a crowd of consumers does; latency counts from those moments, so that
 //! a stall is charged to every fetch that it kept waiting and not to the one that was under way
 //! (what wrk2 and HdrHistogram call coordinated omission). Where consumers follow a log that grows, a
-//! fetch is due when its bytes are there, which nobody can plan: see [`Follow`].
+//! fetch is due when its bytes are there, which nobody can plan: see [`Follow`]. Where each has a
+//! file of its own it is due when that is open: see [`Opens`].
 
 use super::drive::DriveError;
+use super::opens::Opens;
 use super::tail::follow::Follow;
 use super::wire::demand::{Arrivals, Demand};
 use crate::counters::now;
@@ -68,6 +70,8 @@ pub enum Next {
     At(u64),
     /// The producer's next append.
     Append,
+    /// The next file, which is opened when all consumers have this one's fetch.
+    Open,
 }
 
 impl Next {
@@ -76,7 +80,7 @@ impl Next {
     pub fn due_ns(self) -> Option<u64> {
         match self {
             Next::At(due_ns) => Some(due_ns),
-            Next::Nothing | Next::Append => None,
+            Next::Nothing | Next::Append | Next::Open => None,
         }
     }
 }
@@ -88,19 +92,26 @@ pub struct Schedule {
     next: usize,
     start_ns: u64,
     follow: Option<Follow>,
+    opens: Option<Opens>,
 }
 
 impl Schedule {
     /// A plan that has not begun.
     #[must_use]
     pub fn new(arrivals: Vec<Arrival>) -> Schedule {
-        Schedule { arrivals, next: 0, start_ns: 0, follow: None }
+        Schedule { arrivals, ..Schedule::default() }
     }
 
     /// The schedule of whoever follows a log that grows.
     #[must_use]
     pub fn following(follow: Follow) -> Schedule {
         Schedule { follow: Some(follow), ..Schedule::default() }
+    }
+
+    /// The schedule of whoever opens a file for each fetch.
+    #[must_use]
+    pub fn opening(opens: Opens) -> Schedule {
+        Schedule { opens: Some(opens), ..Schedule::default() }
     }
 
     /// The same for a driver that has a queue with one lane of many.
@@ -113,7 +124,7 @@ impl Schedule {
     /// Whether fetches have to be held until they are due.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.follow.is_some() || !self.arrivals.is_empty()
+        self.follow.is_some() || self.opens.is_some() || !self.arrivals.is_empty()
     }
 
     /// The arrivals, in their order.
@@ -131,25 +142,38 @@ impl Schedule {
     /// From now on the clock runs.
     pub fn begin(&mut self, start_ns: u64) {
         (self.next, self.start_ns) = (0, start_ns);
+        if let Some(opens) = &mut self.opens {
+            opens.begin();
+        }
     }
 
     /// Lets the queue have what is due by now; what the next one is waited for.
+    ///
+    /// # Errors
+    /// A fetch's file could not be opened.
     #[inline]
-    pub fn release(&mut self, queue: &mut Queue) -> Next {
+    pub fn release(&mut self, queue: &mut Queue) -> Result<Next, DriveError> {
         if let Some(follow) = &mut self.follow {
             let more = follow.release(|lane| queue.release(lane));
-            return if more { Next::Append } else { Next::Nothing };
+            return Ok(if more { Next::Append } else { Next::Nothing });
+        }
+        if let Some(opens) = &mut self.opens {
+            return Ok(if opens.release(queue)? { Next::Open } else { Next::Nothing });
         }
         if self.next == self.arrivals.len() {
-            return Next::Nothing;
+            return Ok(Next::Nothing);
         }
         let next = self.release_until(now().0, |lane| queue.release(lane));
-        next.map_or(Next::Nothing, Next::At)
+        Ok(next.map_or(Next::Nothing, Next::At))
     }
 
-    /// So many deliveries were accepted by their sinks: a producer may be waiting for them.
+    /// So many deliveries were accepted by their sinks: a producer, or the next file, may be waiting
+    /// for them.
     #[inline]
-    pub fn delivered(&self, count: usize) {
+    pub fn delivered(&mut self, count: usize) {
+        if let Some(opens) = &mut self.opens {
+            opens.delivered(count);
+        }
         if let Some(follow) = &self.follow {
             follow.delivered(count);
         }

@@ -128,6 +128,8 @@ pub enum Access {
     Random,
     /// At batch boundaries, by a Zipf law with this exponent.
     Zipf(f64),
+    /// At the beginning of a segment each, which is opened for it.
+    Files,
 }
 
 /// Which pages are cached when a sample begins.

@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 use std::time::Duration;
 use zclab::ledger::{Ledger, Watched};
+use zclab::run::opened::BY_DESCRIPTOR;
 
 /// As in `trial::worker::MARKER`.
 const MARKER: &str = "lseek(-1, 2053336161, SEEK_SET";
@@ -44,7 +45,13 @@ fn calls_equal_strace_between_the_markers() {
             (100_000, 3, json!({"driver": "reactor", "rate": 5_000, "arrivals": "fixed"})),
             (4096, 3, json!({"driver": "threads", "rate": 20_000})),
         ] {
-            compare(strategy.name(), dir.path(), (fetch, consumers, demand), ledger.as_mut().ok());
+            let asked = (fetch, consumers, "sequential", demand);
+            compare(strategy.name(), dir.path(), asked, ledger.as_mut().ok());
+        }
+        if BY_DESCRIPTOR.contains(&strategy.name()) {
+            // Each of sixteen fetches opens its file.
+            let asked = (4096, 2, "files", json!({}));
+            compare(strategy.name(), dir.path(), asked, ledger.as_mut().ok());
         }
     }
 }
@@ -52,14 +59,14 @@ fn calls_equal_strace_between_the_markers() {
 fn compare(
     strategy: &str,
     dir: &std::path::Path,
-    (fetch_bytes, consumers, demand): (u64, u32, Value),
+    (fetch_bytes, consumers, access, demand): (u64, u32, &str, Value),
     ledger: Option<&mut Ledger>,
 ) {
     let trace = dir.join("trace");
     let spec = json!({
         "strategy": strategy, "bare": false, "options": {},
         "segments": [[dir.join("log"), 4u64 << 20]], "batches": [[0, 0, 1]],
-        "fetch_bytes": fetch_bytes, "header_bytes": 70, "fetches": 16, "access": "sequential",
+        "fetch_bytes": fetch_bytes, "header_bytes": 70, "fetches": 16, "access": access,
         "seed": 1, "consumers": consumers, "sink": "tcp-loopback", "scratch": dir, "beside": dir,
         "discard": false, "spins": false, "socket_buffer_bytes": 65536, "cache": "warm", "pin": null,
         "markers": true, "demand": demand,

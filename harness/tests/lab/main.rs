@@ -8,6 +8,8 @@ mod counts;
 mod death;
 mod drivers;
 mod end_to_end;
+mod files;
+mod gate;
 mod interrupted;
 mod liar;
 mod placement;

@@ -4,10 +4,11 @@
 //! nothing to look at beforehand, and everything has to be in memory afterwards.
 
 use super::super::fetches::{Block, Planner};
+use super::super::opens::Opens;
 use super::super::proof::have_gone;
 use super::super::schedule::{self, Schedule};
 use super::super::tail::Tail;
-use super::super::wire::{Moved, Spec, Trouble};
+use super::super::wire::{Access, Moved, Spec, Trouble};
 use super::{Timed, Worker};
 use std::sync::Arc;
 use zclab_report::record::Status;
@@ -43,6 +44,9 @@ impl Worker {
         let (fetches, seed) = (block.fetches.len(), self.spec.seed ^ self.blocks << 32);
         self.schedule = match &mut self.tail {
             Some(tail) => Schedule::following(tail.prepare(block, lanes)?),
+            None if self.spec.access == Access::Files => {
+                Schedule::opening(Opens::new(block, lanes, &self.segments)?)
+            }
             None => Schedule::new(schedule::plan(&self.spec.demand, fetches, lanes, seed)),
         };
         self.stamps.clear();
