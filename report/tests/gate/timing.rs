@@ -222,20 +222,21 @@ fn margin_floor_and_chance_all_have_to_be_passed() {
 fn exchanged(mut record: Record) -> Record {
     for sample in record.cells.iter_mut().flat_map(|cell| &mut cell.samples) {
         sample.arm = match sample.arm {
-            Arm::Base => Arm::Head,
-            Arm::Head => Arm::Base,
-            Arm::Control => Arm::Control,
+            Arm::Base => Arm::Control,
+            Arm::Control => Arm::Base,
+            Arm::Head => Arm::Head,
         };
     }
     record
 }
 
 #[test]
-fn exchanging_base_and_head_inverts_and_the_unit_does_not_matter() {
+fn base_and_control_are_two_looks_at_one_cost_and_the_unit_does_not_matter() {
     let record = gates::improves().record();
     let there = firsts(&record).remove(0);
     let back = firsts(&exchanged(record.clone())).remove(0);
-    assert!((there.ratio.point * back.ratio.point - 1.0).abs() < 1e-9);
+    assert!((there.ratio.point / back.ratio.point - 1.0).abs() < 1e-9);
+    assert!((there.control.point * back.control.point - 1.0).abs() < 1e-9);
     assert_eq!(there.p, back.p);
     assert_eq!((there.verdict, there.launches.len()), (Verdict::Improvement, 24));
 
