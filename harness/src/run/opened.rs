@@ -31,6 +31,19 @@ const BY_OPTION: &[(&str, &str, &str)] = &[
     ("vmsplice-splice", "source", "gift"),
 ];
 
+/// Those that keep the log mapped, registered, or open by themselves, whatever their options.
+#[cfg(test)]
+const KEEPING: &[&str] = &[
+    "mmap-heap-write",
+    "mmap-write-each",
+    "mmap-writev",
+    "uring-fixed",
+    "uring-mmap-send-zc",
+    "direct-write",
+    "direct-sendfile",
+    "direct-send-zc",
+];
+
 /// Why a cell cannot open a file for each fetch, if it is asked to.
 #[must_use]
 pub fn refused(cell: &Cell) -> Option<String> {
@@ -71,6 +84,21 @@ fn by_descriptor(cell: &Cell) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_strategy_is_in_one_of_the_lists() {
+        for strategy in zclab_strategies::ALL {
+            let name = strategy.name();
+            let optional = BY_OPTION.iter().filter(|(of, ..)| *of == name).count();
+            let always =
+                [BY_DESCRIPTOR, KEEPING].iter().filter(|list| list.contains(&name)).count();
+            assert_eq!(
+                optional + always,
+                1,
+                "{name}: does it read a file through the descriptor that it was given, each time?"
+            );
+        }
+    }
 
     #[test]
     fn the_lists_name_strategies_and_options_that_there_are() {

@@ -52,6 +52,10 @@ const COPIES: &[(&str, [f64; 7])] = &[
 
 #[test]
 fn copies_per_byte() {
+    for strategy in ALL {
+        let name = strategy.name();
+        assert!(COPIES.iter().any(|(known, _)| *known == name), "{name}: COPIES here wants a row");
+    }
     for (name, copies) in COPIES {
         let strategy = find(name).unwrap();
         for (route, copies) in routes().iter().zip(copies) {
@@ -74,7 +78,8 @@ fn before_sendfile_spliced_into_pipes_it_copied() {
         let by_sendfile = ["sendfile", "sendfile-dropbehind", "direct-sendfile"];
         let more = if by_sendfile.contains(&strategy.name()) { 1.0 } else { 0.0 };
         let now = copies(&Route::to(SinkKind::Pipe));
-        assert_eq!(copies(&pipe), now + more, "{}", strategy.name());
+        let list = "by_sendfile here names those that call sendfile";
+        assert_eq!(copies(&pipe), now + more, "{}: {list}", strategy.name());
     }
 }
 
