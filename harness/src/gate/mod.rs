@@ -98,8 +98,9 @@ const ALPHA: f64 = 0.05;
 
 /// What counts may exceed the base's by. System calls, copies and the classes of bytes on the wire are
 /// the same in two runs of one program on an undisturbed kernel; short writes are not quite, since they
-/// depend on how fast the receiver is.
-const SLACK: Slack = Slack { syscalls: 0.0, short_writes: 0.01, bytes: 0.0 };
+/// depend on how fast the receiver is, and nor are bytes, since a receiver's TCP now and then copies
+/// the end of a packet to the next one's beginning (53 of 8 MiB were seen).
+const SLACK: Slack = Slack { syscalls: 0.0, short_writes: 0.01, bytes: 0.0001 };
 
 impl Compare {
     fn pairing(&self) -> Pairing {

@@ -108,6 +108,7 @@ fn places(study: &Study, xs: &[&str], all: usize) -> String {
         let joined = format::list(xs);
         let counts = name.ends_with('s');
         return if counts {
+            let name = if xs == ["1"] { name.trim_end_matches('s') } else { &name };
             format!("with {joined} {name}")
         } else {
             format!("at {name} {joined}")
