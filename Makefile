@@ -75,7 +75,8 @@ gate: build ## Gate this tree against its parent: counts and sender CPU (GATE_BA
 	$(ZCLAB) gate --base '$(GATE_BASE)' --budget $(GATE_BUDGET) --margin $(GATE_MARGIN) \
 	  --inconclusive $(GATE_INCONCLUSIVE)
 
-GATE_POWER ?= results/record/gate-power
+# A proof belongs to one revision: a finished one is copied to results/record/gate-power.
+GATE_POWER ?= results/runs/gate-power
 gate-power: build ## Prove the gate's error rates, or go on with it: about two hours (GATE_POWER=DIR)
 	cp $(ZCLAB) target/zclab-as-ever
 	$(CARGO) build --release --locked -p zclab --features planted --target-dir target/planted

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 /// A stretch of watching: an interval, or the whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Watch {
     /// `interval`, or `watch` for the whole.
     pub kind: String,
@@ -76,7 +75,6 @@ pub struct Watch {
 
 /// A process of the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Process {
     /// Its number.
     pub pid: u32,
@@ -86,7 +84,6 @@ pub struct Process {
 
 /// Calls of one kind.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Transfer {
     /// Call, source, destination: `sendfile_file_socket`.
     pub name: String,
@@ -100,7 +97,6 @@ pub struct Transfer {
 
 /// A file whose pages were on the wire.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct FileShare {
     /// Where it lies, if that was found.
     pub path: Option<String>,
@@ -116,7 +112,6 @@ pub struct FileShare {
 
 /// What the watching cost.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Overhead {
     /// Time of the programs in the kernel, on behalf of all processes of the machine.
     pub programs_ns: Option<u64>,
@@ -135,7 +130,6 @@ pub struct Overhead {
 
 /// What one program cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Cost {
     /// How often it ran.
     pub runs: u64,

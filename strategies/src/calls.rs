@@ -59,16 +59,29 @@ calls! {
     Futex "futex",
     Openat "openat",
     Close "close",
+    Fcntl "fcntl",
 }
 
 /// Counts of data-path calls, by name. Shared by reference inside one thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Calls {
     counts: [Cell<u64>; CALL_COUNT],
     short_writes: Cell<u64>,
     looked_bytes: Cell<u64>,
     handed_bytes: Cell<u64>,
     zerocopy: Cell<Zerocopy>,
+}
+
+impl Default for Calls {
+    fn default() -> Calls {
+        Calls {
+            counts: std::array::from_fn(|_| Cell::default()),
+            short_writes: Cell::default(),
+            looked_bytes: Cell::default(),
+            handed_bytes: Cell::default(),
+            zerocopy: Cell::default(),
+        }
+    }
 }
 
 /// Sends of the caller's own pages, and what the kernel said of them when it let the pages go.

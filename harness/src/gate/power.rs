@@ -6,10 +6,12 @@
 //! cent or two. Experiments take turns, so that a proof that is cut off has some of each; started
 //! again with the same folder it goes on.
 
+use super::program::Program;
 use super::{GATE, LATEST};
 use crate::run::interrupt;
 use crate::run::writer::Writer;
 use anyhow::{Context, bail};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -115,15 +117,24 @@ pub fn run(asked: &Asked) -> anyhow::Result<()> {
     interrupt::listen().context("listening for Ctrl-C")?;
     std::fs::create_dir_all(&asked.folder)
         .with_context(|| format!("mkdir {}", asked.folder.display()))?;
-    let programs = Programs::new(asked)?;
+    let revision = Program::named(&asked.base.display().to_string(), true)?.side.revision;
     let file = asked.folder.join(POWER);
     let (mut writer, proof, done) = match file.is_file() {
         true => {
             let (proof, trials) = read(&file)?;
+            let first = &proof.opening.head.revision;
+            if *first != revision {
+                bail!(
+                    "{} was begun by revision {first}, and this is {revision}: build that one to go \
+                     on, or begin in another folder",
+                    file.display()
+                );
+            }
             (Writer::append(&file)?, Some(proof), trials)
         }
         false => (Writer::create(&asked.folder, "", POWER)?, None, Vec::new()),
     };
+    let programs = Programs::new(asked)?;
     let proof = match proof {
         Some(proof) => proof,
         None => {
@@ -226,6 +237,20 @@ fn trial(
     }))
 }
 
+/// The name of a program in the folder of the programs.
+fn named(program: &Path) -> &std::ffi::OsStr {
+    program.file_name().unwrap_or(program.as_os_str())
+}
+
+/// A scenario's file where it lies; a shipped one has a name alone.
+fn scenario(asked: &str) -> anyhow::Result<PathBuf> {
+    let path = Path::new(asked);
+    match path.exists() {
+        true => path.canonicalize().with_context(|| format!("finding {asked}")),
+        false => Ok(path.to_owned()),
+    }
+}
+
 /// One whole gate by a program of its own; its record, its verdict, how long it took. `None` when
 /// somebody asked to stop.
 fn gate(
@@ -235,10 +260,12 @@ fn gate(
     more: &[&str],
 ) -> anyhow::Result<Option<(Record, String, Duration)>> {
     let results = asked.folder.join(WORK);
+    // Programs and results by their names in that folder: where it lies is no part of a proof.
     let mut command = Command::new(&asked.base);
-    command.arg("gate").arg("--base").arg(base).arg("--head").arg(head);
+    command.arg0("zclab").current_dir(&results);
+    command.arg("gate").arg("--base").arg(named(base)).arg("--head").arg(named(head));
     command.arg("--budget").arg(format!("{}ms", budget.as_millis()));
-    command.arg("--results").arg(&results).arg("--quiet").args(more).arg(&asked.scenario);
+    command.args(["--results", ".", "--quiet"]).args(more).arg(scenario(&asked.scenario)?);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
     let begun = Instant::now();
     let mut child = command.spawn().context("starting a gate")?;

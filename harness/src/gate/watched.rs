@@ -112,12 +112,13 @@ fn counts(cell: &str, arm: Arm, capture: u32, seen: &Watch) -> Counts {
             gaps.insert("syscalls".to_owned(), why("enter"));
         }
     }
-    match seen.gaps.get("leave").filter(|_| !lost) {
-        None if !lost => {
+    // What a call moved is known from its beginning and its end together.
+    match ["lost", "enter", "leave"].into_iter().find(|gap| seen.gaps.contains_key(*gap)) {
+        None => {
             let read = seen.reads.iter().map(|one| one.bytes).sum();
             counts.insert("file_read_bytes".to_owned(), read);
         }
-        _ => drop(gaps.insert("file_read_bytes".to_owned(), why("leave"))),
+        Some(gap) => drop(gaps.insert("file_read_bytes".to_owned(), why(gap))),
     }
     Counts {
         cell: cell.to_owned(),

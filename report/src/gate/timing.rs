@@ -2,9 +2,10 @@
 //!
 //! Within a turn the arms follow each other, so that what disturbs one disturbs its neighbours; the
 //! logarithm of their ratio cancels it. The head is set against the base and against the control, which
-//! are the same program, so that two looks at the base tell its cost; the control against the base. A launch is the mid-mean of its turns, what is said is the mean
-//! over launches, and the launch is what varies ([`crate::stats::interval`]). The control is treated
-//! as the head is: what it differs from the base by is what this machine makes of nothing.
+//! are the same program, so that two looks at the base tell its cost; the control against the base. A
+//! launch is the mid-mean of its turns, the head's the mean of two; what is said is the mean over
+//! launches, and the launch is what varies ([`crate::stats::interval`]). The control is treated as the
+//! head is: what it differs from the base by is what this machine makes of nothing.
 //!
 //! It is a **regression** only where the lower end of the 95 % interval lies beyond the margin and
 //! beyond the floor, and the permutation test, corrected for the number of cells, is significant; and,
