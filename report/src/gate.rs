@@ -5,7 +5,7 @@
 //! The types here are what is said: [`Report`] has one [`CellReport`] for each cell, with the exact
 //! tier ([`Exact`]: counts, which need no statistics) and the timing tier ([`Timing`]: paired ratios
 //! of sender CPU per byte, an A/A control beside them). [`report`] makes them of a record;
-//! [`needs_confirmation`] and [`needs_captures`] say what should be measured once more before that.
+//! [`needs_second`] and [`needs_captures`] say what should be measured once more before that.
 
 mod advisory;
 mod exact;
@@ -21,7 +21,7 @@ mod words;
 
 pub use exact::key;
 pub use judge::{needs_captures, report};
-pub use timing::needs_confirmation;
+pub use timing::needs_second;
 
 use crate::record::Status;
 use crate::stats::Estimate;
@@ -171,11 +171,13 @@ pub struct Exact {
 /// The judged metric: sender CPU per KiB, head over base.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timing {
-    /// The launches that were decided beforehand.
+    /// The launches that every cell has.
     pub first: Judged,
-    /// The same number again in fresh processes, where the first ones failed.
-    pub confirmation: Option<Judged>,
-    /// What both come to.
+    /// As many again in fresh processes, where the first ones did not pass.
+    pub second: Option<Judged>,
+    /// All launches together: the first ones where there are no others.
+    pub all: Judged,
+    /// What they come to.
     pub verdict: Verdict,
 }
 

@@ -49,7 +49,7 @@ pub struct Args {
     #[arg(long, num_args = 2, value_names = ["BASE", "HEAD"])]
     #[arg(conflicts_with_all = ["base", "head", "baseline", "accept", "strategy_a", "again", "scenarios"])]
     watched: Option<Vec<PathBuf>>,
-    /// How long all launches may take, a confirmation included
+    /// How long all launches may take, second ones included
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     budget: Duration,
     /// How much more sender CPU per byte is tolerated

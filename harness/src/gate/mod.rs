@@ -72,7 +72,7 @@ pub struct Asked {
     pub compare: Compare,
     /// Under which conditions.
     pub scenarios: Vec<Scenario>,
-    /// How long the launches of all cells may take together, confirmation included.
+    /// How long the launches of all cells may take together, second ones included.
     pub budget: Duration,
     /// What is tolerated of sender CPU per byte: 0.01 is one per cent.
     pub margin: f64,

@@ -40,7 +40,7 @@ pub fn takes(tried: &Launched, tried_turns: u32, turns: u32) -> Duration {
 }
 
 /// Launches of each cell within a budget, from which trying them has taken something, and of which half
-/// is kept for a confirmation: a multiple of six, which has every arm started in each place equally
+/// is kept for launching again: a multiple of six, which has every arm started in each place equally
 /// often.
 ///
 /// # Errors

@@ -1,8 +1,8 @@
 //! In which order is everything of a gate measured?
 //!
 //! A launch that does not count, of each cell; counts of each cell; then a launch of every cell in
-//! turn, so that a drift of the machine hits all alike. Cells that failed by then are launched as often
-//! again, in fresh processes.
+//! turn, so that a drift of the machine hits all alike. Cells that do not pass by then are launched as
+//! often again, in fresh processes.
 
 use super::counts::{self, CAPTURES};
 use super::duel::{Duel, Sides};
@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Instant;
 use zclab_report::gate::record::{self, Arm, Line, Phase};
-use zclab_report::gate::{needs_captures, needs_confirmation};
+use zclab_report::gate::{needs_captures, needs_second};
 use zclab_report::record::Status;
 
 /// One cell on its way.
@@ -156,7 +156,7 @@ impl<'a> Session<'a> {
         plan::launches(self.asked.budget, begun.elapsed(), &each)
     }
 
-    /// Counts, launches, confirms; the lines of the cells come last.
+    /// Counts, launches, launches again; the lines of the cells come last.
     ///
     /// # Errors
     /// Only a record that cannot be written.
@@ -172,9 +172,9 @@ impl<'a> Session<'a> {
         }
         let all: Vec<usize> = (0..self.entries.len()).collect();
         self.launch(writer, Phase::First, launches, &all)?;
-        let again = self.asked_again(writer, needs_confirmation)?;
+        let again = self.asked_again(writer, needs_second)?;
         self.bar.inc_length(again.len() as u64 * u64::from(launches));
-        self.launch(writer, Phase::Confirmation, launches, &again)?;
+        self.launch(writer, Phase::Second, launches, &again)?;
         self.bar.finish_and_clear();
         if interrupt::asked() {
             return Ok(());

@@ -6,11 +6,11 @@
 
 use super::Advisory;
 use super::record::{Arm, Latency, Measured, Phase, Sample};
-use super::timing::{finite, per_kib, select};
+use super::timing::{Set, finite, per_kib, select};
 use crate::record::reading;
 use crate::stats::interval::over_launches;
 use crate::stats::{Estimate, latency, paired};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// A value of one slice.
 type Value = fn(&Sample) -> Option<f64>;
@@ -33,8 +33,8 @@ pub(super) fn of(measured: &Measured) -> Vec<Advisory> {
         }),
     ];
     let turns = turns.into_iter().map(|(metric, name, less_is_better, value)| {
-        let base = select(measured, Phase::First, Arm::Base, value);
-        let head = select(measured, Phase::First, Arm::Head, value);
+        let base = select(measured, Set::All, Arm::Base, value);
+        let head = select(measured, Set::All, Arm::Head, value);
         let typical = |values: &[paired::Placed]| paired::typical(values).map(|one| one.point);
         Advisory {
             metric: metric.into(),
@@ -71,9 +71,10 @@ fn latencies(measured: &Measured) -> Vec<Advisory> {
 
 /// Head over base of a percentile: launch by launch, then the mean over launches.
 fn ratio(recorded: &[Latency], pick: Percentile) -> Option<Estimate> {
-    let launches: BTreeMap<u32, ()> = recorded.iter().map(|one| (one.launch, ())).collect();
+    let launches: BTreeSet<(Phase, u32)> =
+        recorded.iter().map(|one| (one.phase, one.launch)).collect();
     let logs: Vec<f64> = launches
-        .into_keys()
+        .into_iter()
         .filter_map(|launch| {
             let of = |arm| merged(recorded, arm, Some(launch)).map(|one| pick(&one) as f64);
             let ratio = of(Arm::Head)? / of(Arm::Base)?;
@@ -83,12 +84,14 @@ fn ratio(recorded: &[Latency], pick: Percentile) -> Option<Estimate> {
     over_launches(&logs).map(|estimate| finite(estimate.map(f64::exp)))
 }
 
-/// The first phase's latencies of one arm, of one launch or of all.
-fn merged(recorded: &[Latency], arm: Arm, launch: Option<u32>) -> Option<latency::Latency> {
+/// Latencies of one arm, of one launch or of all.
+fn merged(
+    recorded: &[Latency],
+    arm: Arm,
+    launch: Option<(Phase, u32)>,
+) -> Option<latency::Latency> {
     let chosen = recorded.iter().filter(|one| {
-        one.phase == Phase::First
-            && one.arm == arm
-            && launch.is_none_or(|launch| one.launch == launch)
+        one.arm == arm && launch.is_none_or(|launch| (one.phase, one.launch) == launch)
     });
     latency::merge(chosen.map(|one| ("hdr-v2-deflate", one.data.as_str()))).ok()
 }

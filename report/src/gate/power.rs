@@ -71,7 +71,7 @@ pub struct Packed {
 /// Sender CPU of every slice of a launch, by turn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PackedLaunch {
-    /// For which decision.
+    /// Which set of launches.
     pub phase: Phase,
     /// Which one.
     pub launch: u32,
@@ -206,9 +206,9 @@ fn summary(proof: &Proof, experiment: &str, trials: &[Trial]) -> Summary {
         *verdicts.entry(report.verdict.name()).or_insert(0) += 1;
         changed += u64::from(report.verdict.name() != trial.verdict);
         for timing in report.cells.iter().filter_map(|cell| cell.timing.as_ref().ok()) {
-            effects.push(timing.first.ratio.point - 1.0);
-            controls.push(timing.first.control.point - 1.0);
-            seen.extend(timing.first.smallest_seen.map(|ratio| ratio - 1.0));
+            effects.push(timing.all.ratio.point - 1.0);
+            controls.push(timing.all.control.point - 1.0);
+            seen.extend(timing.all.smallest_seen.map(|ratio| ratio - 1.0));
         }
     }
     Summary {

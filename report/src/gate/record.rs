@@ -92,13 +92,14 @@ pub struct Rule {
     pub margin: f64,
     /// Chance of a false alarm over all cells together, at most.
     pub alpha: f64,
-    /// Launches of each cell; as many again for a confirmation.
+    /// Launches of each cell; as many again where these do not pass.
     pub launches: u32,
     /// Turns of each launch, at most: a cell's own number is set by a launch that does not count.
     pub turns: u32,
     /// Payload bytes of a slice, at most: tiny fetches make smaller ones.
     pub slice_bytes: u64,
-    /// Whether a failure is confirmed with fresh processes before it counts.
+    /// Whether a cell that did not pass is launched as often again, in fresh processes: what is found
+    /// then has to show in both sets of launches.
     pub confirm: bool,
     /// What counts may exceed the base's by, by name of the count; absolute, in its unit. Counts without one have to be equal.
     pub slack: Slack,
@@ -129,16 +130,24 @@ pub enum Arm {
     Control,
 }
 
-/// For which decision launches were made.
+/// Which set of launches.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// The first one.
+    /// The one that every cell has.
     First,
-    /// Whether a failure happens again.
-    Confirmation,
+    /// As many again, in fresh processes, of a cell that did not pass.
+    Second,
+}
+
+impl Phase {
+    /// The number of its launch among those of both sets: the second's are the odd ones.
+    #[must_use]
+    pub fn among_all(self, launch: u32) -> u32 {
+        launch.saturating_mul(2).saturating_add(u32::from(self == Phase::Second))
+    }
 }
 
 /// One slice of one arm. Samples of one phase, cell, launch and turn are paired.
@@ -146,7 +155,7 @@ pub enum Phase {
 pub struct Sample {
     /// The cell's id.
     pub cell: String,
-    /// For which decision.
+    /// Which set of launches.
     pub phase: Phase,
     /// Whose.
     pub arm: Arm,
@@ -225,7 +234,7 @@ pub struct Cell {
 /// How long fetches took in one launch of one arm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
-    /// For which decision.
+    /// Which set of launches.
     pub phase: Phase,
     /// Whose.
     pub arm: Arm,

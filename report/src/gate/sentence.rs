@@ -131,30 +131,37 @@ fn per_fetch(report: &CellReport<'_>, base: f64, head: f64) -> Option<(u64, u64)
 
 /// The judged metric.
 fn of_timing(record: &Record, timing: &Timing) -> String {
-    let first = &timing.first;
+    let all = &timing.all;
     let base = words::base(record);
-    let found = format!("Sender CPU per KiB: {}", words::change(&first.ratio, Some(base)));
-    let margin = words::percent(first.margin);
+    let found = format!("Sender CPU per KiB: {}", words::change(&all.ratio, Some(base)));
+    let margin = words::percent(all.margin);
     let beyond = format!(
         "beyond the margin of {margin} and beyond what this machine makes of nothing ({})",
-        words::percent(first.floor)
+        words::percent(all.floor)
     );
-    match (first.verdict, &timing.confirmation) {
-        (Verdict::Invalid, _) => invalid(first),
-        (Verdict::Regression, None) if timing.verdict == Verdict::Regression => {
-            format!("{found}, {beyond}: a regression.")
+    let sets = timing.second.as_ref().map(|second| {
+        let change = |set: &Judged| words::change(&set.ratio, None);
+        format!("{} and, in fresh processes, {}", change(&timing.first), change(second))
+    });
+    match (timing.verdict, all.verdict, sets) {
+        (Verdict::Invalid, ..) => invalid(all),
+        (Verdict::Regression | Verdict::Improvement, _, sets) => {
+            let seen = sets.map(|sets| format!("; seen twice, {sets}")).unwrap_or_default();
+            let a = if timing.verdict == Verdict::Regression { "a" } else { "an" };
+            format!("{found}, {beyond}{seen}: {a} {}.", timing.verdict.name())
         }
-        (Verdict::Regression, None) => {
-            format!("{found}, {beyond}; not looked at again in fresh processes: inconclusive.")
-        }
-        (Verdict::Regression, Some(again)) => format!("{found}, {beyond}; {}", confirmed(again)),
-        (Verdict::Improvement, _) => format!("{found}, {beyond}: an improvement."),
-        (Verdict::Pass, _) if first.ratio.above(1.0) => {
+        (Verdict::Pass, ..) if all.ratio.above(1.0) => {
             format!("{found}: within the margin of {margin}, which is tolerated.")
         }
-        (Verdict::Pass, _) => format!("{found}: more than the margin of {margin} is excluded."),
-        (Verdict::Inconclusive, _) => {
-            format!("{found}: {}; {}", undecided(record, first), would_help(first))
+        (Verdict::Pass, ..) => format!("{found}: more than the margin of {margin} is excluded."),
+        (Verdict::Inconclusive, Verdict::Regression, None) => {
+            format!("{found}, {beyond}; not looked at again in fresh processes: inconclusive.")
+        }
+        (Verdict::Inconclusive, Verdict::Regression | Verdict::Improvement, Some(sets)) => {
+            format!("{found}, {beyond}; but only one of two sets shows it, {sets}: inconclusive.")
+        }
+        (Verdict::Inconclusive, ..) => {
+            format!("{found}: {}; {}", undecided(record, all), would_help(all))
         }
     }
 }
@@ -166,20 +173,6 @@ fn invalid(judged: &Judged) -> String {
         words::change(&judged.control, Some("the base")),
         words::percent(judged.margin)
     )
-}
-
-/// What fresh processes said of a failure.
-fn confirmed(again: &Judged) -> String {
-    let change = words::change(&again.ratio, None);
-    match again.verdict {
-        Verdict::Regression => format!("seen again in fresh processes, {change}: a regression."),
-        Verdict::Invalid => format!(
-            "in fresh processes a second copy of the base needed {} itself: the measurement is \
-            invalid.",
-            words::change(&again.control, Some("the base"))
-        ),
-        _ => format!("in fresh processes it was not seen again, {change}: inconclusive."),
-    }
 }
 
 /// Why a set of launches decides nothing.

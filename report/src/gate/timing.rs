@@ -8,11 +8,16 @@
 //! head is: what it differs from the base by is what this machine makes of nothing.
 //!
 //! It is a **regression** only where the lower end of the 95 % interval lies beyond the margin and
-//! beyond the floor, and the permutation test, corrected for the number of cells, is significant; and,
-//! where the rule says so, when all of that happened again in fresh processes. An **improvement** is the
-//! same the other way round. It is a **pass** where the upper end of the interval lies within the
-//! margin: more than that is excluded. Everything else is **inconclusive**. Where the control itself
-//! lies beyond the margin, significantly, the measurement is **invalid** and nothing is said of the head.
+//! beyond the floor, and the permutation test, corrected for the number of cells, is significant. An
+//! **improvement** is the same the other way round. It is a **pass** where the upper end of the interval
+//! lies within the margin: more than that is excluded. Everything else is **inconclusive**. Where the
+//! control itself lies beyond the margin, significantly, the measurement is **invalid** and nothing is
+//! said of the head.
+//!
+//! Where the rule says so, first launches that found a regression or decided nothing are followed by as
+//! many in fresh processes, once. Then all launches together decide, and a regression or an improvement
+//! has to show in each of the two sets by itself: beyond the margin in the middle, and significant. What
+//! one set alone has is an accident of it.
 
 use super::record::{Arm, Measured, Phase, Record, Rule, Sample};
 use super::{Judged, Launch, Timing, Verdict};
@@ -39,7 +44,7 @@ pub struct Pair {
 /// The paired samples of one phase, by launch and turn.
 #[must_use]
 pub fn pairs(measured: &Measured, phase: Phase) -> Vec<Pair> {
-    let logs = Logs::of(measured, phase);
+    let logs = Logs::of(measured, Set::Of(phase));
     let mut turns: BTreeMap<Place, Pair> = BTreeMap::new();
     let mut at = |(launch, turn): Place, set: &dyn Fn(&mut Pair)| {
         let new = Pair { launch, turn, head: None, control: None };
@@ -55,17 +60,17 @@ pub fn pairs(measured: &Measured, phase: Phase) -> Vec<Pair> {
     turns.into_values().collect()
 }
 
-/// Cells whose first launches are a regression that nobody has looked at again, though the rule asks
-/// for it. The measuring part makes the launches of their confirmation.
+/// Cells whose first launches found a regression or decided nothing, though the rule has them launched
+/// again. The measuring part makes these launches, in fresh processes.
 #[must_use]
-pub fn needs_confirmation(record: &Record) -> Vec<&str> {
+pub fn needs_second(record: &Record) -> Vec<&str> {
     judge(record)
         .into_iter()
         .zip(&record.cells)
         .filter(|(timing, _)| {
             let Ok(timing) = timing else { return false };
-            let failed = timing.first.verdict == Verdict::Regression;
-            record.opening.rule.confirm && failed && timing.confirmation.is_none()
+            let open = [Verdict::Regression, Verdict::Inconclusive].contains(&timing.first.verdict);
+            record.opening.rule.confirm && open && timing.second.is_none()
         })
         .map(|(_, measured)| measured.id.as_str())
         .collect()
@@ -79,34 +84,49 @@ pub fn judge(record: &Record) -> Vec<Result<Timing, String>> {
         let reason = record.opening.timing.trim_start_matches("no: ").to_owned();
         return record.cells.iter().map(|_| Err(reason.clone())).collect();
     }
-    let first = judge_phase(record, Phase::First);
-    let confirmation = judge_phase(record, Phase::Confirmation);
+    let first = judge_set(record, Set::Of(Phase::First));
+    let second = judge_set(record, Set::Of(Phase::Second));
+    let all = judge_set(record, Set::All);
     first
         .into_iter()
-        .zip(confirmation)
-        .map(|(first, confirmation)| {
-            let first = first?;
-            let confirmation = confirmation.ok();
-            let verdict = both(first.verdict, confirmation.as_ref().map(|c| c.verdict), rule);
-            Ok(Timing { first, confirmation, verdict })
+        .zip(second)
+        .zip(all)
+        .map(|((first, second), all)| {
+            let (first, second) = (first?, second.ok());
+            let all = if second.is_some() { all? } else { first.clone() };
+            let verdict = come_to(&first, second.as_ref(), &all, rule);
+            Ok(Timing { first, second, all, verdict })
         })
         .collect()
 }
 
-/// What first launches and confirmation come to.
-fn both(first: Verdict, confirmation: Option<Verdict>, rule: &Rule) -> Verdict {
-    match (first, confirmation) {
-        (Verdict::Regression, None) if rule.confirm => Verdict::Inconclusive,
-        (Verdict::Regression, Some(again @ (Verdict::Regression | Verdict::Invalid))) => again,
-        (Verdict::Regression, Some(_)) => Verdict::Inconclusive,
-        (first, _) => first,
+/// What the sets of launches come to.
+fn come_to(first: &Judged, second: Option<&Judged>, all: &Judged, rule: &Rule) -> Verdict {
+    let change = [Verdict::Regression, Verdict::Improvement].contains(&all.verdict);
+    match second {
+        None if rule.confirm && all.verdict == Verdict::Regression => Verdict::Inconclusive,
+        Some(second)
+            if change && ![first, second].iter().all(|set| shows(set, all.verdict, rule)) =>
+        {
+            Verdict::Inconclusive
+        }
+        _ => all.verdict,
     }
 }
 
-/// One phase of all cells: they share the correction for their number.
-fn judge_phase(record: &Record, phase: Phase) -> Vec<Result<Judged, String>> {
+/// Whether one set of launches shows by itself what all of them say.
+fn shows(set: &Judged, change: Verdict, rule: &Rule) -> bool {
+    let beyond = match change {
+        Verdict::Regression => set.ratio.point > set.margin,
+        _ => set.ratio.point < 1.0 / set.margin,
+    };
+    beyond && set.p < rule.alpha
+}
+
+/// One set of launches, or all, of every cell: they share the correction for their number.
+fn judge_set(record: &Record, set: Set) -> Vec<Result<Judged, String>> {
     let drafts: Vec<Result<Draft, String>> =
-        record.cells.iter().map(|measured| Draft::new(measured, phase)).collect();
+        record.cells.iter().map(|measured| Draft::new(measured, set)).collect();
     let of = |p: fn(&Draft) -> f64| -> Vec<f64> { drafts.iter().flatten().map(p).collect() };
     let mut heads = permutation::holm(&of(|draft| draft.p)).into_iter();
     let mut controls = permutation::holm(&of(|draft| draft.p_control)).into_iter();
@@ -117,7 +137,7 @@ fn judge_phase(record: &Record, phase: Phase) -> Vec<Result<Judged, String>> {
             let draft = draft?;
             let (p_holm, p_control) = (heads.next(), controls.next());
             let corrected = (p_holm.unwrap_or(1.0), p_control.unwrap_or(1.0));
-            Ok(draft.judge(&record.opening.rule, corrected, cells))
+            Ok(draft.judge(&record.opening.rule, corrected, cells, set))
         })
         .collect()
 }
@@ -135,18 +155,18 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(measured: &Measured, phase: Phase) -> Result<Draft, String> {
+    fn new(measured: &Measured, set: Set) -> Result<Draft, String> {
         if let Some(why) = measured.cell.as_ref().and_then(|cell| cell.untimed.clone()) {
             return Err(why);
         }
-        let launches = launches(measured, phase)?;
+        let launches = launches(measured, set)?;
         let logs = |of: fn(&Launch) -> f64| -> Vec<f64> {
             launches.iter().map(|launch| of(launch).ln()).collect()
         };
         let (head, control) = (logs(|launch| launch.head), logs(|launch| launch.control));
         let estimate = |logs: &[f64]| over_launches(logs).ok_or("no ratio is a number");
         let (ratio, of_control) = (estimate(&head)?, estimate(&control)?);
-        let typical = |arm| paired::typical(&placed(measured, phase, arm)).map(|one| one.point);
+        let typical = |arm| paired::typical(&placed(measured, set, arm)).map(|one| one.point);
         Ok(Draft {
             ratio: finite(ratio.map(f64::exp)),
             control: finite(of_control.map(f64::exp)),
@@ -158,7 +178,7 @@ impl Draft {
         })
     }
 
-    fn judge(self, rule: &Rule, (p_holm, p_control): (f64, f64), cells: usize) -> Judged {
+    fn judge(self, rule: &Rule, (p_holm, p_control): (f64, f64), cells: usize, set: Set) -> Judged {
         let Draft { launches, ratio, control, spread, p, values, .. } = self;
         let (low, high) = control.interval.unwrap_or((control.point, control.point));
         let floor = high.max(1.0 / low).max(1.0);
@@ -173,9 +193,11 @@ impl Draft {
             floor_shrinking: floor.ln() - lasting,
             alpha: rule.alpha,
             cells,
-            confirm: rule.confirm,
+            twice: rule.confirm,
         };
-        let smallest = hurdles.smallest_seen(launches.len());
+        // Of one set where two may be made: both are within a gate's reach.
+        let reach = if rule.confirm && set != Set::All { 2 } else { 1 };
+        let smallest = hurdles.smallest_seen(reach * launches.len());
         let significant = p_holm < rule.alpha;
         let verdict = if beyond(&control, margin) && p_control < rule.alpha {
             Verdict::Invalid
@@ -221,11 +243,11 @@ fn excludes_more_than(ratio: &Estimate, margin: f64) -> bool {
 }
 
 /// The launches that have pairs of both kinds, with their mid-means.
-fn launches(measured: &Measured, phase: Phase) -> Result<Vec<Launch>, String> {
-    if !measured.samples.iter().any(|sample| sample.phase == phase) {
+fn launches(measured: &Measured, set: Set) -> Result<Vec<Launch>, String> {
+    if !measured.samples.iter().any(|sample| set.launch(sample).is_some()) {
         return Err("no timing sample was recorded".into());
     }
-    let logs = Logs::of(measured, phase);
+    let logs = Logs::of(measured, set);
     if logs.head_to_base.is_empty() {
         return Err("no turn has sender CPU of both base and head".into());
     }
@@ -246,6 +268,25 @@ fn launches(measured: &Measured, phase: Phase) -> Result<Vec<Launch>, String> {
     if found.is_empty() { Err("no launch has an A/A control".into()) } else { Ok(found) }
 }
 
+/// Which launches are looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Set {
+    /// Those of a phase.
+    Of(Phase),
+    /// All of them.
+    All,
+}
+
+impl Set {
+    /// The number of this sample's launch, if it belongs to the set.
+    fn launch(self, sample: &Sample) -> Option<u32> {
+        match self {
+            Set::Of(phase) => (sample.phase == phase).then_some(sample.launch),
+            Set::All => Some(sample.phase.among_all(sample.launch)),
+        }
+    }
+}
+
 /// Launch and turn.
 type Place = (u32, u32);
 
@@ -257,9 +298,9 @@ struct Logs {
 }
 
 impl Logs {
-    fn of(measured: &Measured, phase: Phase) -> Logs {
+    fn of(measured: &Measured, set: Set) -> Logs {
         let [base, head, control] =
-            [Arm::Base, Arm::Head, Arm::Control].map(|arm| placed(measured, phase, arm));
+            [Arm::Base, Arm::Head, Arm::Control].map(|arm| placed(measured, set, arm));
         Logs {
             head_to_base: paired::log_ratios(&head, &base),
             head_to_control: paired::log_ratios(&head, &control),
@@ -277,22 +318,22 @@ fn by_launch(logs: &BTreeMap<Place, f64>) -> BTreeMap<u32, Vec<f64>> {
 }
 
 /// Sender CPU per KiB of one arm's slices.
-fn placed(measured: &Measured, phase: Phase, arm: Arm) -> Vec<Placed> {
-    select(measured, phase, arm, |sample| per_kib(sample, reading::SENDER_CPU_NS))
+fn placed(measured: &Measured, set: Set, arm: Arm) -> Vec<Placed> {
+    select(measured, set, arm, |sample| per_kib(sample, reading::SENDER_CPU_NS))
 }
 
 /// A value of each of one arm's slices, of those that have it.
 pub(super) fn select(
     measured: &Measured,
-    phase: Phase,
+    set: Set,
     arm: Arm,
     value: impl Fn(&Sample) -> Option<f64>,
 ) -> Vec<Placed> {
     let samples = measured.samples.iter();
     samples
-        .filter(|sample| sample.phase == phase && sample.arm == arm)
+        .filter(|sample| sample.arm == arm)
         .filter_map(|sample| {
-            let (launch, turn) = (sample.launch, sample.turn);
+            let (launch, turn) = (set.launch(sample)?, sample.turn);
             Some(Placed { launch, turn, value: value(sample)? })
         })
         .collect()

@@ -39,8 +39,6 @@ struct GatePage<'a> {
     untimed: Option<String>,
     tally: Vec<(Said, String)>,
     forest: Vec<(&'static str, String)>,
-    /// Whether any cell was looked at again.
-    confirmed: bool,
     cells: Vec<CellShown<'a>>,
     sides: Vec<SideShown>,
     /// How many facts of two machines differ; nothing where there is one machine.
@@ -78,7 +76,8 @@ struct CellShown<'a> {
     sentences: &'a [String],
     untimed: Option<&'a str>,
     strips: Vec<StripShown>,
-    phases: Vec<&'static str>,
+    /// Sets of launches, and all of them where there are two.
+    sets: Vec<&'static str>,
     figures: Vec<FigureRow>,
     differ: Vec<ExactRow>,
     equal: Vec<ExactRow>,
@@ -139,7 +138,6 @@ pub fn gate(report: &Report) -> String {
         untimed,
         tally: tally(report),
         forest,
-        confirmed: cells.iter().any(|cell| cell.strips.len() > 1),
         cells,
         sides: setting::sides(opening),
         differing,
@@ -162,12 +160,15 @@ impl<'a> CellShown<'a> {
     fn new(report: &'a Report, cell: &'a CellReport, n: usize, name: String) -> CellShown<'a> {
         let id = format!("cell-{}", n + 1);
         let measured = report.record.cells.iter().find(|measured| measured.id == cell.cell);
-        let mut phases = Vec::new();
+        let (mut phases, mut sets) = (Vec::new(), Vec::new());
         if let Ok(timing) = &cell.timing {
+            let all = timing.second.is_some().then_some(("All launches", &timing.all));
+            sets.extend(all);
             phases.push((Phase::First, "First launches", &timing.first));
-            let again = timing.confirmation.as_ref();
-            phases.extend(again.map(|again| (Phase::Confirmation, "Confirmation", again)));
+            let second = timing.second.as_ref();
+            phases.extend(second.map(|second| (Phase::Second, "In fresh processes", second)));
         }
+        sets.extend(phases.iter().map(|(_, title, of)| (*title, *of)));
         let open = report.cells.len() <= OPEN_MAX
             || ![Verdict::Pass, Verdict::Improvement].contains(&cell.verdict);
         let (equal, mut differ): (Vec<_>, Vec<_>) =
@@ -183,8 +184,8 @@ impl<'a> CellShown<'a> {
             sentences: &cell.sentences,
             untimed: cell.timing.as_ref().err().map(String::as_str),
             strips: strips(&id, &name, measured, &phases),
-            phases: phases.iter().map(|(_, title, _)| *title).collect(),
-            figures: rows::figures(&phases.iter().map(|(.., of)| *of).collect::<Vec<_>>()),
+            sets: sets.iter().map(|(title, _)| *title).collect(),
+            figures: rows::figures(&sets.iter().map(|(_, of)| *of).collect::<Vec<_>>()),
             differ: differ.into_iter().map(ExactRow::of).collect(),
             equal: equal.into_iter().map(ExactRow::of).collect(),
             held: cell.facts.iter().map(FactRow::of).collect(),

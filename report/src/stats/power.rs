@@ -9,8 +9,13 @@
 //!
 //! all as logarithms, t two-sided with n − 1 degrees of freedom. It is the textbook's sum of a critical
 //! value and a power quantile (Cohen, Statistical Power Analysis, 1988, chapter 2), with the two hurdles
-//! in place of one. Where a failure has to be confirmed by as many launches again, both have to find
-//! it, and q is √0.8 for 8 of 10. With too few launches for the test there is no such effect.
+//! in place of one. Where two sets of launches have to show it, all of them decide as above, and each
+//! half has to be significant by itself and beyond the margin in the middle,
+//!
+//! `δ = max( margin , t(α) · s/√(n/2) ) + z(√q) · s/√(n/2)`
+//!
+//! of which the larger counts: q is 0.8, and both halves in a row are √0.8 each. With too few launches
+//! for the test there is no such effect.
 
 use super::{permutation, student};
 
@@ -38,8 +43,8 @@ pub struct Hurdles {
     pub alpha: f64,
     /// Cells that are tested.
     pub cells: usize,
-    /// Whether a failure is confirmed by as many launches again.
-    pub confirm: bool,
+    /// Whether each half of the launches has to show it too.
+    pub twice: bool,
 }
 
 impl Hurdles {
@@ -58,9 +63,19 @@ impl Hurdles {
         let beyond = self.margin.max(self.floor_lasting + shrunk);
         let interval = beyond + student::quantile(0.05, launches - 1) * error;
         let test = student::quantile(alpha, launches - 1) * error;
-        let luck = if self.confirm { Z_TWICE } else { Z_ONCE };
-        let smallest = interval.max(test) + luck * error;
+        let whole = interval.max(test) + Z_ONCE * error;
+        let smallest = if self.twice { whole.max(self.by_halves(launches / 2)?) } else { whole };
         smallest.is_finite().then_some(smallest)
+    }
+
+    /// What each of two sets of so many launches shows by itself. `None` where none could.
+    fn by_halves(&self, launches: usize) -> Option<f64> {
+        if permutation::least_p(launches) >= self.alpha {
+            return None;
+        }
+        let error = self.spread / (launches as f64).sqrt();
+        let test = student::quantile(self.alpha, launches - 1) * error;
+        Some(self.margin.max(test) + Z_TWICE * error)
     }
 
     /// The smallest number of launches with which `target`, a logarithm, would be seen.
@@ -92,7 +107,7 @@ mod tests {
         floor_shrinking: 0.0,
         alpha: 0.05,
         cells: 1,
-        confirm: false,
+        twice: false,
     };
 
     /// Without margin and floor this is the plain one-sample t test: for a two-sided level of 5 %, a
@@ -107,13 +122,13 @@ mod tests {
     }
 
     #[test]
-    fn hurdles_cells_and_confirmation_each_make_it_larger() {
+    fn hurdles_cells_and_halves_each_make_it_larger() {
         let seen = |hurdles: Hurdles| hurdles.smallest_seen(40).expect("enough launches");
         let plain = seen(PLAIN);
         assert!((seen(Hurdles { margin: 0.7, ..PLAIN }) - plain - 0.7).abs() < 1e-9);
         assert!(seen(Hurdles { floor_lasting: 0.2, ..PLAIN }) > plain + 0.19);
         assert!(seen(Hurdles { cells: 50, ..PLAIN }) > plain);
-        assert!(seen(Hurdles { confirm: true, ..PLAIN }) > plain);
+        assert!(seen(Hurdles { twice: true, ..PLAIN }) > plain);
     }
 
     #[test]

@@ -95,7 +95,7 @@ fn row(cell: &CellReport, name: &str) -> Vec<String> {
     let mut row = vec![name.to_owned(), shown::verdict(cell.verdict)];
     match &cell.timing {
         Ok(timing) => {
-            let judged = &timing.first;
+            let judged = &timing.all;
             row.push(shown::change(judged.ratio.point));
             row.push(shown::interval(&judged.ratio));
             let size = |ratio| shown::change(ratio).trim_start_matches('+').to_owned();

@@ -220,5 +220,5 @@ fn timing(verdict: Verdict) -> Timing {
         values: (Some(92.0), Some(97.5)),
         verdict,
     };
-    Timing { confirmation: Some(first.clone()), first, verdict }
+    Timing { second: Some(first.clone()), all: first.clone(), first, verdict }
 }

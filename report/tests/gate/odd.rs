@@ -18,7 +18,7 @@ fn arm() -> impl Strategy<Value = Arm> {
 }
 
 fn phase() -> impl Strategy<Value = Phase> {
-    prop_oneof![4 => Just(Phase::First), 1 => Just(Phase::Confirmation)]
+    prop_oneof![4 => Just(Phase::First), 1 => Just(Phase::Second)]
 }
 
 fn id() -> impl Strategy<Value = String> {
@@ -150,7 +150,8 @@ proptest! {
             }
             if let Ok(timing) = &cell.timing {
                 check_judged(&timing.first)?;
-                timing.confirmation.as_ref().map_or(Ok(()), check_judged)?;
+                check_judged(&timing.all)?;
+                timing.second.as_ref().map_or(Ok(()), check_judged)?;
             }
         }
         prop_assert!(!text.contains("NaN") && !text.contains("inf "), "{}", text);

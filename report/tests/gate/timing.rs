@@ -8,7 +8,7 @@ use crate::support::gate::{Gate, Truth};
 use crate::support::gates;
 use std::collections::BTreeMap;
 use zclab_report::gate::record::{Arm, Measured, Phase, Record, Sample};
-use zclab_report::gate::{Judged, Verdict, needs_confirmation, timing};
+use zclab_report::gate::{Judged, Verdict, needs_second, timing};
 use zclab_report::record::Verified;
 
 /// What a simulated machine does.
@@ -22,7 +22,7 @@ struct World {
     slot_bias: f64,
 }
 
-const BOTH: [Phase; 2] = [Phase::First, Phase::Confirmation];
+const BOTH: [Phase; 2] = [Phase::First, Phase::Second];
 
 const QUIET: World = World {
     launches: 16,
@@ -120,9 +120,9 @@ fn nothing_is_rarely_called_something() {
     assert!(invalid <= 10, "{invalid} of 100 invalid, 5 are due");
 }
 
-/// With the margin of 1 % and a confirmation nothing is ever called a regression here.
+/// With the margin of 1 % and two sets of launches nothing is ever called a regression here.
 #[test]
-fn with_margin_and_confirmation_no_alarm_is_false() {
+fn with_margin_and_two_sets_no_alarm_is_false() {
     for seed in 1000..1060 {
         let record = QUIET.gate(1, &BOTH, seed);
         let timing = timing::judge(&record).remove(0).expect("samples");
@@ -164,22 +164,60 @@ fn what_would_have_been_seen_is_seen() {
     assert!((0.7..=0.92).contains(&share), "{share} of gates found {promised}");
 }
 
+/// The same of gates whose launches are made again where they do not pass.
 #[test]
-fn a_failure_asks_for_a_confirmation_once() {
+fn what_would_have_been_seen_by_two_sets_is_seen() {
+    let gate = |world: World, seed| {
+        let once = world.gate(1, &[Phase::First], seed);
+        match needs_second(&once).is_empty() {
+            true => once,
+            false => world.gate(1, &BOTH, seed),
+        }
+    };
+    let runs = 100;
+    let promised = (0..runs)
+        .map(|seed| firsts(&gate(QUIET, seed)).remove(0).smallest_seen.expect("enough").ln())
+        .sum::<f64>()
+        / runs as f64;
+    let planted = World { effect: promised, ..QUIET };
+    let verdict =
+        |seed| timing::judge(&gate(planted, 5000 + seed)).remove(0).expect("samples").verdict;
+    let found = (0..runs).filter(|seed| verdict(*seed) == Verdict::Regression).count();
+    let share = found as f64 / runs as f64;
+    assert!((0.7..=0.95).contains(&share), "{share} of gates found {promised}");
+}
+
+/// Launches that decide nothing by themselves decide together with as many more.
+#[test]
+fn two_sets_find_what_one_is_too_short_for() {
+    let world = World { launches: 12, effect: 0.02, launch_sd: 0.015, ..QUIET };
+    let (mut by_one, mut by_two) = (0, 0);
+    for seed in 0..60 {
+        let timing = timing::judge(&world.gate(1, &BOTH, seed)).remove(0).expect("samples");
+        by_one += u32::from(timing.first.verdict == Verdict::Regression);
+        by_two += u32::from(timing.verdict == Verdict::Regression);
+    }
+    assert!(by_two > by_one + 10, "{by_one} by one set, {by_two} by two");
+}
+
+#[test]
+fn what_does_not_pass_is_launched_again_once() {
     let record = gates::awaits_confirmation().record();
     let cell = "quick/size/sendfile/cache=warm,fetch=65536";
-    assert_eq!(needs_confirmation(&record), [cell]);
+    assert_eq!(needs_second(&record), [cell]);
     let timing = timing::judge(&record).remove(0).expect("samples");
     assert_eq!(
         (timing.first.verdict, timing.verdict),
         (Verdict::Regression, Verdict::Inconclusive)
     );
     for gate in [gates::regresses(), gates::is_not_confirmed(), gates::passes()] {
-        assert!(needs_confirmation(&gate.record()).is_empty());
+        assert!(needs_second(&gate.record()).is_empty());
     }
+    let noisy = gates::is_too_noisy().record();
+    assert_eq!(needs_second(&noisy), [cell], "what decides nothing is launched again");
     let mut at_once = record;
     at_once.opening.rule.confirm = false;
-    assert!(needs_confirmation(&at_once).is_empty());
+    assert!(needs_second(&at_once).is_empty());
     let timing = timing::judge(&at_once).remove(0).expect("samples");
     assert_eq!(timing.verdict, Verdict::Regression);
 }

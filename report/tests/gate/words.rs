@@ -27,11 +27,11 @@ fn each_verdict_says_what_it_rests_on() {
     holds(&gates::passes(), Pass, &["needs at most 1\u{a0}% more sender CPU: 2 cells."]);
     holds(&gates::passes(), Pass, &["more than the margin of 1\u{a0}% is excluded"]);
     holds(&gates::passes(), Pass, &["What is done for the bytes is the same", "6 counts"]);
-    let seen = "seen again in fresh processes";
+    let seen = "seen twice, ";
     let nothing = "beyond what this machine makes of nothing";
     holds(&gates::regresses(), Regression, &["worse than the base in 1 of 2 cells"]);
     holds(&gates::regresses(), Regression, &["% more than the base (", nothing, seen]);
-    holds(&gates::is_not_confirmed(), Inconclusive, &["it was not seen again"]);
+    holds(&gates::is_not_confirmed(), Inconclusive, &["only one of two sets shows it"]);
     holds(&gates::awaits_confirmation(), Inconclusive, &["not looked at again"]);
     holds(&gates::awaits_confirmation(), Inconclusive, &["The gate was cut short."]);
     holds(&gates::improves(), Improvement, &["% less than the base (", "an improvement."]);

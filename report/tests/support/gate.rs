@@ -148,7 +148,7 @@ impl Gate {
         let id = format!("{scenario}/{label}/cache=warm,fetch=65536");
         self.samples(&id, Phase::First, truth);
         if truth.confirmation.is_some() {
-            self.samples(&id, Phase::Confirmation, truth);
+            self.samples(&id, Phase::Second, truth);
         }
         for capture in 0..2 {
             for arm in [Arm::Base, Arm::Head] {
@@ -176,10 +176,10 @@ impl Gate {
     /// The samples of one phase: three arms in turn, their slots swapped between launches.
     pub fn samples(&mut self, id: &str, phase: Phase, truth: &Truth) {
         let seed = id.bytes().fold(self.seed, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
-        let mut noise = Noise::new(seed + u64::from(phase == Phase::Confirmation));
+        let mut noise = Noise::new(seed + u64::from(phase == Phase::Second));
         let head = match phase {
             Phase::First => truth.head,
-            Phase::Confirmation => truth.confirmation.unwrap_or(truth.head),
+            Phase::Second => truth.confirmation.unwrap_or(truth.head),
         };
         let arms = [(Arm::Base, 1.0), (Arm::Head, head), (Arm::Control, truth.control)];
         for launch in 0..self.launches {

@@ -1,8 +1,8 @@
 //! What does a gate say, as cases and arms?
 //!
 //! The arms are base and head; the control, a second copy of the base, is behind the floor that the
-//! sentences name, and no arm. Slices are those of the first launches: a confirmation is another
-//! measurement, made only because the first one failed.
+//! sentences name, and no arm. Launches of the second set have odd numbers, those of the first even
+//! ones.
 
 use super::of_runs::{LATENCIES, outcome_of};
 use super::{
@@ -10,7 +10,7 @@ use super::{
     Slice, Source, Suite, parts_of,
 };
 use crate::format;
-use crate::gate::record::{self as gate, Phase};
+use crate::gate::record as gate;
 use crate::gate::{CellReport, Exact, Fact, Judged, Report, Timing, Verdict};
 use crate::metric::Metric;
 use crate::record::{Pass, Sample, Status};
@@ -109,9 +109,9 @@ fn case(recorded: Option<&gate::Measured>, cell: &CellReport) -> Case {
     }
 }
 
-/// What the first launches of an arm measured.
+/// What the launches of an arm measured.
 fn measured(cell: &gate::Measured, arm: gate::Arm) -> Measured {
-    let own = cell.samples.iter().filter(|one| one.arm == arm && one.phase == Phase::First);
+    let own = cell.samples.iter().filter(|one| one.arm == arm);
     let samples: Vec<Sample> = own.map(as_of_a_run).collect();
     let slices = samples.iter().map(|sample| Slice {
         launch: sample.launch,
@@ -142,11 +142,11 @@ fn measured(cell: &gate::Measured, arm: gate::Arm) -> Measured {
     });
     let mut values: BTreeMap<String, Number> = numbers.collect();
     let lines = cell.cell.iter().flat_map(|line| &line.latencies);
-    let lines = lines.filter(|one| one.arm == arm && one.phase == Phase::First);
+    let lines = lines.filter(|one| one.arm == arm);
     let latencies: Vec<Distribution> = lines
         .map(|one| Distribution {
             what: "fetch_latency_ns".to_owned(),
-            launch: one.launch,
+            launch: one.phase.among_all(one.launch),
             data: one.data.clone(),
         })
         .collect();
@@ -165,7 +165,7 @@ fn as_of_a_run(sample: &gate::Sample) -> Sample {
     Sample {
         cell: sample.cell.clone(),
         pass: Pass::Timing,
-        launch: sample.launch,
+        launch: sample.phase.among_all(sample.launch),
         turn: sample.turn,
         slot: sample.slot,
         bytes: sample.bytes,
@@ -191,7 +191,7 @@ fn ratios(cell: &CellReport) -> Vec<Ratio> {
         })
     };
     let timing = cell.timing.iter();
-    let judged = timing.filter_map(|one| ratio(Metric::SenderCpu.key(), &one.first.ratio, true));
+    let judged = timing.filter_map(|one| ratio(Metric::SenderCpu.key(), &one.all.ratio, true));
     let shown = cell.advisory.iter().filter(|one| one.metric != Metric::SenderCpu.key());
     let shown = shown.filter_map(|one| ratio(&one.metric, one.ratio.as_ref()?, false));
     judged.chain(shown).collect()
@@ -291,10 +291,14 @@ fn times(timing: &Timing) -> String {
             judged.smallest_seen.map_or(format::NONE.into(), three),
         )
     };
-    let first = judged(&timing.first);
-    match &timing.confirmation {
-        Some(again) => format!("{first}; again in fresh processes: {}", judged(again)),
-        None => first,
+    let all = judged(&timing.all);
+    match &timing.second {
+        Some(second) => format!(
+            "{all}; of these the first launches alone {}, those in fresh processes {}",
+            interval(&timing.first.ratio),
+            interval(&second.ratio)
+        ),
+        None => all,
     }
 }
 

@@ -66,35 +66,35 @@ fn trees(opening: &Opening) -> Option<String> {
 
 /// What would have gone unseen.
 fn power(report: &Report) -> Vec<String> {
-    let firsts = report.cells.iter().filter_map(|cell| cell.timing.as_ref().ok());
-    let firsts: Vec<&Judged> = firsts.map(|timing| &timing.first).collect();
+    let timed = report.cells.iter().filter_map(|cell| cell.timing.as_ref().ok());
+    let timed: Vec<&Judged> = timed.map(|timing| &timing.all).collect();
     let mut found = Vec::new();
-    let worst = firsts.iter().filter_map(|of| of.smallest_seen).filter(|seen| seen.is_finite());
+    let worst = timed.iter().filter_map(|of| of.smallest_seen).filter(|seen| seen.is_finite());
     if let Some(worst) = worst.max_by(f64::total_cmp) {
         found.push(format!(
             "What is smaller than {} more sender CPU may well have gone unseen{}. More launches \
              see smaller effects.",
             shown::size(worst),
-            if firsts.len() > 1 { " in at least one cell" } else { "" }
+            if timed.len() > 1 { " in at least one cell" } else { "" }
         ));
     }
-    let noisy = firsts.iter().filter(|of| of.floor > of.margin).count();
+    let noisy = timed.iter().filter(|of| of.floor > of.margin).count();
     if noisy > 0 {
         found.push(format!(
             "In {noisy} of {} timed cells the floor lies above the margin: there the machine, and \
              not the rule, decides what can be told.",
-            firsts.len()
+            timed.len()
         ));
     }
     let few = report.record.opening.rule.launches;
-    if !firsts.is_empty() && few < LAUNCHES_FEW {
+    if !timed.is_empty() && few < LAUNCHES_FEW {
         found.push(format!(
             "{few} launches are few: with fewer than {LAUNCHES_FEW} a test over launches seldom \
              reaches significance once it is corrected for several cells."
         ));
     }
-    if !firsts.is_empty() && !report.record.opening.rule.confirm {
-        found.push("Failures were not confirmed with fresh processes, as the rule allows.".into());
+    if !timed.is_empty() && !report.record.opening.rule.confirm {
+        found.push("Nothing was looked at again in fresh processes, as the rule allows.".into());
     }
     found
 }

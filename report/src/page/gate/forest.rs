@@ -1,11 +1,11 @@
 //! How do all cells of a gate compare, at a glance?
 //!
 //! One row for each cell: the mean of head over base with its interval, the floor of its control
-//! behind it, the margin as a line, the verdict as a word. A confirmation lies below its first.
+//! behind it, the margin as a line, the verdict as a word.
 
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas};
-use crate::gate::{CellReport, Judged, Timing, shown};
+use crate::gate::{CellReport, Judged, shown};
 use crate::record::Status;
 
 /// A row.
@@ -108,9 +108,9 @@ fn tops<'a>(rows: &[Row<'a>], height: f64) -> Vec<(f64, bool)> {
 
 fn axis(rows: &[Row]) -> Option<Axis> {
     let timed = || rows.iter().filter_map(|row| row.cell.timing.as_ref().ok());
-    let judged = || timed().flat_map(|timing| [Some(&timing.first), timing.confirmation.as_ref()]);
-    let core = judged().flatten().flat_map(|one| [one.ratio.point, one.margin, 1.0 / one.margin]);
-    let more = judged().flatten().flat_map(|one| {
+    let judged = || timed().map(|timing| &timing.all);
+    let core = judged().flat_map(|one| [one.ratio.point, one.margin, 1.0 / one.margin]);
+    let more = judged().flat_map(|one| {
         let (low, high) = one.ratio.interval.unwrap_or((one.ratio.point, one.ratio.point));
         [low, high, one.floor, 1.0 / one.floor]
     });
@@ -129,9 +129,9 @@ fn one(canvas: &mut Canvas, frame: &Frame, axis: &Axis, row: &Row, top: f64) {
     canvas.text(&format!("word {class}"), (frame.width - 8.0, line), Anchor::End, &said);
     match &row.cell.timing {
         Ok(timing) => {
-            intervals(canvas, frame, axis, timing, top);
+            interval(canvas, frame, axis, &timing.all, top);
             if frame.wide {
-                let ratio = &timing.first.ratio;
+                let ratio = &timing.all.ratio;
                 let at = frame.right + 14.0;
                 let words = shown::change(ratio.point);
                 canvas.text("name", (at + 58.0, line), Anchor::End, &words);
@@ -150,34 +150,24 @@ fn one(canvas: &mut Canvas, frame: &Frame, axis: &Axis, row: &Row, top: f64) {
     }
 }
 
-fn intervals(canvas: &mut Canvas, frame: &Frame, axis: &Axis, timing: &Timing, top: f64) {
+fn interval(canvas: &mut Canvas, frame: &Frame, axis: &Axis, of: &Judged, top: f64) {
     let x = |ratio: f64| frame.left + axis.within(ratio).0 * (frame.right - frame.left);
     let middle = top + frame.middle;
-    let Judged { floor, margin, .. } = timing.first;
+    let Judged { floor, margin, .. } = *of;
     canvas.rect("floor", (x(1.0 / floor), middle - 11.0), (x(floor), middle + 11.0));
     for edge in [margin, 1.0 / margin] {
         canvas.line("edge", (x(edge), middle - 14.0), (x(edge), middle + 14.0));
     }
-    let shift = if timing.confirmation.is_some() { 5.0 } else { 0.0 };
-    estimate(canvas, axis, frame, &timing.first, (middle - shift, "head"));
-    if let Some(again) = &timing.confirmation {
-        estimate(canvas, axis, frame, again, (middle + shift, "again"));
-    }
-}
-
-fn estimate(canvas: &mut Canvas, axis: &Axis, frame: &Frame, of: &Judged, at: (f64, &str)) {
-    let (y, class) = at;
-    let x = |ratio: f64| frame.left + axis.within(ratio).0 * (frame.right - frame.left);
     if let Some((low, high)) = of.ratio.interval {
-        canvas.rect(&format!("bar {class}"), (x(low), y - 1.2), (x(high), y + 1.2));
+        canvas.rect("bar head", (x(low), middle - 1.2), (x(high), middle + 1.2));
         for end in [low, high].into_iter().filter(|end| axis.within(*end).1) {
-            let (from, to) = ((x(end) - 0.8, y - 4.5), (x(end) + 0.8, y + 4.5));
-            canvas.rect(&format!("bar {class}"), from, to);
+            let (from, to) = ((x(end) - 0.8, middle - 4.5), (x(end) + 0.8, middle + 4.5));
+            canvas.rect("bar head", from, to);
         }
     }
     if of.ratio.point.is_finite() {
         let inside = if axis.within(of.ratio.point).1 { "" } else { " out" };
-        canvas.dot(&format!("launch {class}{inside}"), (x(of.ratio.point), y), 4.8, None);
+        canvas.dot(&format!("launch head{inside}"), (x(of.ratio.point), middle), 4.8, None);
     }
 }
 
@@ -200,7 +190,7 @@ fn description(rows: &[Row]) -> String {
             let word = row.cell.verdict.name();
             match &row.cell.timing {
                 Ok(timing) => {
-                    let ratio = &timing.first.ratio;
+                    let ratio = &timing.all.ratio;
                     let (change, interval) = (shown::change(ratio.point), shown::interval(ratio));
                     format!("{}: {change} ({interval}), {word}.", row.name)
                 }

@@ -100,7 +100,7 @@ fn difference(base: f64, head: f64) -> (String, String) {
     (format!("{sign}{size}"), percent)
 }
 
-/// A figure of the judged metric, a value for each phase.
+/// A figure of the judged metric, a value for each set of launches.
 pub struct FigureRow {
     /// What it is.
     pub name: &'static str,
@@ -110,16 +110,16 @@ pub struct FigureRow {
     pub values: Vec<String>,
 }
 
-/// What is judged, by phase.
+/// What is judged, by set of launches.
 #[must_use]
-pub fn figures(phases: &[&Judged]) -> Vec<FigureRow> {
-    if phases.is_empty() {
+pub fn figures(sets: &[&Judged]) -> Vec<FigureRow> {
+    if sets.is_empty() {
         return Vec::new();
     }
     let row = |name, words, value: &dyn Fn(&Judged) -> String| FigureRow {
         name,
         words,
-        values: phases.iter().map(|judged| value(judged)).collect(),
+        values: sets.iter().map(|judged| value(judged)).collect(),
     };
     let turns = |judged: &Judged| judged.launches.iter().map(|one| one.turns).sum::<usize>();
     let ns = |value: Option<f64>| value.map_or_else(|| NONE.to_owned(), format::number);

@@ -119,14 +119,14 @@ pub fn rule(opening: &Opening) -> Vec<(&'static str, String)> {
     if timed(opening) {
         let (margin, alpha) = (percent(rule.margin), percent(rule.alpha));
         let slice = format::bytes(rule.slice_bytes as f64);
-        let confirm = if rule.confirm { "yes, with fresh processes" } else { "no" };
+        let confirm = if rule.confirm { "as many, in fresh processes" } else { "none" };
         shown.extend([
             ("margin", format!("{margin} more sender CPU per KiB is tolerated")),
             ("alpha", format!("{alpha}: chance of a false alarm, all cells together")),
             ("launches", format!("{} of each cell", rule.launches)),
             ("turns", format!("at most {} of each launch", rule.turns)),
             ("slice", format!("at most {slice} of payload")),
-            ("confirm", confirm.to_owned()),
+            ("again, without a pass", confirm.to_owned()),
         ]);
     }
     let slack = &rule.slack;
@@ -165,11 +165,13 @@ pub fn steps(report: &Report) -> Vec<String> {
 
 fn timing(rule: &Rule, cells: usize) -> Vec<String> {
     let percent = |share: f64| crate::gate::shown::size(1.0 + share);
-    let again = match rule.confirm {
-        true => "; and it has to happen again in as many fresh launches",
-        false => "",
-    };
-    vec![
+    let again = rule.confirm.then(|| {
+        "A cell that neither passes nor is invalid is launched as often again, once, in fresh \
+         processes. Then all its launches decide together, and a change has to show in each of the \
+         two sets by itself: beyond the margin in the middle, and significant."
+            .to_owned()
+    });
+    let steps = vec![
         format!(
             "Each launch starts three children: the base, the head, and the base once more as \
              control. They take up to {} turns, a slice of up to {} each, and every turn gives a \
@@ -189,7 +191,7 @@ fn timing(rule: &Rule, cells: usize) -> Vec<String> {
         format!(
             "A regression has to pass every bar: the low end of its interval is above the margin \
              of {} and above the floor; chance alone would do it less often than {} over all {} \
-             timed together{again}.",
+             timed together.",
             percent(rule.margin),
             percent(rule.alpha),
             match cells {
@@ -203,5 +205,6 @@ fn timing(rule: &Rule, cells: usize) -> Vec<String> {
              stands beside it.",
             percent(rule.margin)
         ),
-    ]
+    ];
+    steps.into_iter().chain(again).collect()
 }
