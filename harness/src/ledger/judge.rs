@@ -58,7 +58,8 @@ pub struct Judgement {
     pub mode_switches: Compared,
     /// The verdict.
     pub agreement: Agreement,
-    /// The hop that contradicts, or what was not observed.
+    /// The hop that contradicts, or what was not observed; of a claim that holds, why nobody knows how
+    /// many copies there were beside it.
     pub reason: Option<String>,
 }
 
@@ -119,7 +120,7 @@ fn weigh(
     let (agreement, reason) = match (wrong, unseen) {
         (Some(wrong), _) => (Agreement::Contradicts, Some(wrong)),
         (None, Some(unseen)) => (Agreement::Unobserved, Some(unseen)),
-        (None, None) => (Agreement::Agrees, None),
+        (None, None) => (Agreement::Agrees, unknown_copy(facts)),
     };
     let crossings = calls.map(|calls| 2.0 * calls as f64 / mib(payload_bytes));
     Judgement {
@@ -173,6 +174,16 @@ fn copies(facts: &[Fact], payload_bytes: u64) -> Option<f64> {
     let copying = facts.iter().filter(|f| f.by == Mover::CpuCopy && f.to != Place::Receiver);
     let sum = copying.map(|fact| fact.bytes.as_ref().ok().copied()).sum::<Option<u64>>()?;
     Some(sum as f64 / payload_bytes.max(1) as f64)
+}
+
+/// Why the number of copies is not known, if so.
+fn unknown_copy(facts: &[Fact]) -> Option<String> {
+    let copying = facts.iter().filter(|f| f.by == Mover::CpuCopy && f.to != Place::Receiver);
+    let unknown = copying.filter_map(|fact| Some((fact, fact.bytes.as_ref().err()?)));
+    let words = |(fact, why): (&Fact, &String)| {
+        format!("copies {} → {}: {why}", fact.from.name(), fact.to.name())
+    };
+    unknown.map(words).next()
 }
 
 #[cfg(test)]
