@@ -86,6 +86,17 @@ def attempt(series, zclab, out, failed):
     return entry
 
 
+def write(path, by_series):
+    order = sorted(by_series, key=lambda series: [int(part) for part in series.split(".")])
+    qemu = shutil.which("qemu-system-x86_64")
+    matrix = {
+        "made_at": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "emulator": packages.run(qemu, "--version").splitlines()[0] if qemu else "nothing",
+        "kernels": [by_series[series] for series in order],
+    }
+    path.write_text(json.dumps(matrix, indent=1) + "\n")
+
+
 def main(zclab, out, *asked):
     # Where mke2fs lies, which the PATH of others than root may lack.
     os.environ["PATH"] += ":/usr/sbin:/sbin"
@@ -98,18 +109,12 @@ def main(zclab, out, *asked):
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for entry in pool.map(lambda series: attempt(series, zclab, out, failed), asked or SERIES):
             by_series[entry["series"]] = entry
+            # After each: what is cut off has a list of what it did.
+            write(path, by_series)
     kept = {name for entry in by_series.values() for name in entry.get("records", [])}
     for stale in out.glob("*.jsonl"):
         if stale.name not in kept:
             stale.unlink()
-    order = sorted(by_series, key=lambda series: [int(part) for part in series.split(".")])
-    qemu = shutil.which("qemu-system-x86_64")
-    matrix = {
-        "made_at": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "emulator": packages.run(qemu, "--version").splitlines()[0] if qemu else "nothing",
-        "kernels": [by_series[series] for series in order],
-    }
-    path.write_text(json.dumps(matrix, indent=1) + "\n")
     return 1 if failed else 0
 
 

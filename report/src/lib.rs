@@ -14,6 +14,7 @@ pub mod gate;
 pub mod hot;
 pub mod kernels;
 pub mod lesson;
+pub mod lines;
 pub mod metric;
 pub mod page;
 pub mod profile;

@@ -25,7 +25,7 @@ mod scale;
 mod scenario;
 mod watch;
 
-pub use gate::gate;
+pub use gate::{gate, proof};
 pub use lesson::{Claim, Taught};
 pub use watch::watch;
 

@@ -19,7 +19,7 @@ pub mod reading;
 pub use aliasing::{Aliasing, Sharing};
 pub use expect::{Claim, Expect};
 pub use family::{FAMILY_TRANSFER, SIDE_RECEIVER, SIDE_SENDER};
-pub use reader::{Measured, Record, RecordError, read};
+pub use reader::{Measured, Record, read};
 
 /// [`Run::purpose`] of a measurement.
 pub const PURPOSE_MEASURE: &str = "measure";

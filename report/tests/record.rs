@@ -4,7 +4,8 @@ mod support;
 
 use serde_json::json;
 use support::Builder;
-use zclab_report::record::{Line, RecordError, Resumed, read};
+use zclab_report::lines::LinesError;
+use zclab_report::record::{Line, Resumed, read};
 
 #[test]
 fn what_is_written_is_read_back() {
@@ -34,16 +35,16 @@ fn a_last_line_that_was_cut_off_is_dropped_with_a_remark() {
 #[test]
 fn newer_unknown_and_misplaced_lines_are_refused_by_number() {
     let newer = Builder::new().text().replace("\"schema\":1", "\"schema\":9");
-    assert!(matches!(read(&newer), Err(RecordError::Newer { line: 1, found: 9, known: 1 })));
+    assert!(matches!(read(&newer), Err(LinesError::Newer { line: 1, found: 9, known: 1 })));
     assert!(read(&newer).unwrap_err().to_string().contains("schema 9 is newer"));
     let unknown = Builder::new().text() + "\n{\"kind\":\"surprise\"}\n";
-    assert!(matches!(read(&unknown), Err(RecordError::UnknownKind { line: 3, kind })
+    assert!(matches!(read(&unknown), Err(LinesError::UnknownKind { line: 3, kind })
             if kind == "surprise"));
     let twice = Builder::new().text() + &Builder::new().text();
-    assert!(matches!(read(&twice), Err(RecordError::SecondRun { line: 2 })));
-    assert!(matches!(read(""), Err(RecordError::Empty)));
+    assert!(matches!(read(&twice), Err(LinesError::Second { line: 2, .. })));
+    assert!(matches!(read(""), Err(LinesError::Empty { .. })));
     let headless = "{\"kind\":\"end\",\"how\":\"complete\",\"ended_at\":\"\"}\n";
-    assert!(matches!(read(headless), Err(RecordError::NoRun { line: 1, .. })));
+    assert!(matches!(read(headless), Err(LinesError::Headless { line: 1, .. })));
     let poor = Builder::new().text() + "{\"kind\":\"cell\",\"cell\":\"x\"}\n";
     let error = read(&poor).unwrap_err().to_string();
     assert!(error.contains("line 2") && error.contains("scenario"), "{error}");
@@ -53,7 +54,7 @@ fn newer_unknown_and_misplaced_lines_are_refused_by_number() {
 fn a_file_of_another_kind_is_called_no_record() {
     for text in ["[scenario]\nname = \"x\"\n", "{\"records\": []}\n", "\u{7f}ELF"] {
         let error = read(text).unwrap_err().to_string();
-        assert!(error.starts_with("not a zclab record: line 1: "), "{error}");
+        assert!(error.starts_with("not a run's record: line 1: "), "{error}");
     }
 }
 

@@ -3,10 +3,10 @@
 use crate::gate::power::{self, Asked, Experiment, Fault, POWER};
 use anyhow::Context;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
-use zclab_report::gate::power::{markdown, summaries};
+use zclab_report::gate::power::{Proven, markdown, summaries};
 
 /// Prove the error rates of `zclab gate`: hundreds of gates, with and without a planted fault
 #[derive(Debug, clap::Args)]
@@ -58,10 +58,28 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             quiet: args.quiet,
         })?;
     }
-    let (proof, trials) = power::read(&args.folder.join(POWER))?;
-    let text = markdown(&proof, &summaries(&proof, &trials));
-    std::io::stdout().write_all(text.as_bytes())?;
+    let proven = power::read(&args.folder.join(POWER))?;
+    let mut out = std::io::stdout().lock();
+    out.write_all(markdown(&proven.proof, &summaries(&proven.proof, &proven.trials)).as_bytes())?;
+    if let Some(remark) = &proven.remark {
+        writeln!(out, "\n{remark}")?;
+    }
+    if args.base.is_some() {
+        writeln!(out, "\npage: {}", write_page(&proven, &args.folder)?.display())?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the page of a proof into a folder; its path.
+///
+/// # Errors
+/// What could not be written.
+pub fn write_page(proven: &Proven, dir: &Path) -> anyhow::Result<PathBuf> {
+    std::fs::create_dir_all(dir).with_context(|| format!("mkdir {}", dir.display()))?;
+    let path = dir.join("index.html");
+    std::fs::write(&path, zclab_report::page::proof(proven))
+        .with_context(|| format!("writing {}", path.display()))?;
+    Ok(path)
 }
 
 fn experiments(share: u64) -> Vec<Experiment> {

@@ -1,5 +1,6 @@
 //! `zclab report`: pages from a record.
 
+use crate::gate::power::POWER;
 use anyhow::{Context, bail};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,8 @@ use zclab_report::kernels::{Asked, Listing, Matrix};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Records (run.jsonl, gate.jsonl), the folders that hold them, or the folder of a matrix of kernels
+    /// Records (run.jsonl, gate.jsonl), the folders that hold them, or the folder of a
+    /// matrix of kernels or of a proof of the gate
     #[arg(required = true, value_name = "RECORD")]
     records: Vec<PathBuf>,
     /// Folder for the pages [default: the record's own]
@@ -22,7 +24,8 @@ const EXAMPLES: &str = "\
 Examples:
   zclab report results/runs/latest                pages beside the record
   zclab report results/record/tax.jsonl --out /tmp/tax
-  zclab report results/record/kernels             what `make kernels` found, as one page";
+  zclab report results/record/kernels             what `make kernels` found, as one page
+  zclab report results/record/gate-power          how often the gate was right";
 
 /// The list of kernels in the folder of a matrix, which `make kernels` writes.
 const MATRIX: &str = "matrix.json";
@@ -40,6 +43,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         if record.join(MATRIX).is_file() {
             let dir = args.out.as_deref().unwrap_or(record);
             writeln!(out, "{}", write_matrix(record, dir)?.display())?;
+            continue;
+        }
+        if record.join(POWER).is_file() {
+            let proven = crate::gate::power::read(&record.join(POWER))?;
+            let dir = args.out.as_deref().unwrap_or(record);
+            writeln!(out, "{}", super::gate_power::write_page(&proven, dir)?.display())?;
             continue;
         }
         if let Ok(gate) = super::gate::gate_file(record)

@@ -15,7 +15,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use zclab_report::gate::power::{Line, Packed, Proof, Trial};
+use zclab_report::gate::power::{Line, Packed, Proof, Proven, Trial};
 use zclab_report::gate::record::{Arm, Record};
 use zclab_report::record::reading;
 
@@ -121,7 +121,7 @@ pub fn run(asked: &Asked) -> anyhow::Result<()> {
     let file = asked.folder.join(POWER);
     let (mut writer, proof, done) = match file.is_file() {
         true => {
-            let (proof, trials) = read(&file)?;
+            let Proven { proof, trials, .. } = read(&file)?;
             let first = &proof.opening.head.revision;
             if *first != revision {
                 bail!(
@@ -169,20 +169,10 @@ pub fn run(asked: &Asked) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// A file that is none.
-pub fn read(file: &Path) -> anyhow::Result<(Proof, Vec<Trial>)> {
+pub fn read(file: &Path) -> anyhow::Result<Proven> {
     let text =
         std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-    let (mut proof, mut trials) = (None, Vec::new());
-    // What was cut off is no line; what was measured before it stays.
-    for (index, line) in text.split_inclusive('\n').filter(|l| l.ends_with('\n')).enumerate() {
-        let at = || format!("{} line {}", file.display(), index + 1);
-        match serde_json::from_str(line).with_context(at)? {
-            Line::Proof(first) => proof = Some(*first),
-            Line::Trial(trial) => trials.push(*trial),
-        }
-    }
-    let proof = proof.with_context(|| format!("{} has no proof line", file.display()))?;
-    Ok((proof, trials))
+    zclab_report::gate::power::read(&text).with_context(|| format!("reading {}", file.display()))
 }
 
 /// Learns what the base costs, from a gate against itself.

@@ -4,13 +4,15 @@
 //! whole gate of a program against itself, or against one with a planted fault, packed small: every
 //! slice of every launch is kept, so that the verdict can be computed anew ([`Trial::record`]).
 
-use super::record::{Arm, Cell, Counts, Measured, Opening, Phase, Record, Sample};
-use super::{Verdict, report};
+mod summary;
+
+pub use summary::{Gate, Planted, Summary, markdown, summaries};
+
+use super::record::{Arm, Cell, Counts, Measured, Opening, Phase, Record, SCHEMA, Sample};
+use crate::lines::{Form, Lines, LinesError};
 use crate::record::{End, Verified, reading};
-use crate::stats::binomial;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 /// One line of a proof.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +54,38 @@ pub struct Trial {
     pub launches: u32,
     /// The cells.
     pub cells: Vec<Packed>,
+}
+
+/// A proof, read back.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    /// What it is made with.
+    pub proof: Proof,
+    /// Its gates, in the order in which they were made.
+    pub trials: Vec<Trial>,
+    /// What a reader should know about the file: that a line was cut off.
+    pub remark: Option<String>,
+}
+
+const FORM: Form = Form {
+    file: "a proof of the gate",
+    opening: "proof",
+    kinds: &["proof", "trial"],
+    schema: SCHEMA,
+};
+
+/// Reads the text of a proof.
+///
+/// # Errors
+/// [`LinesError`] names the line and what was expected.
+pub fn read(text: &str) -> Result<Proven, LinesError> {
+    let Lines { opening, others, remark } = FORM.read::<Proof, Line>(text)?;
+    let trials = others.into_iter().filter_map(|line| match line {
+        Line::Trial(trial) => Some(*trial),
+        // A second one is an error of the file, which never gets here.
+        Line::Proof(_) => None,
+    });
+    Ok(Proven { proof: opening, trials: trials.collect(), remark })
 }
 
 /// One cell of a gate, packed.
@@ -161,129 +195,4 @@ impl Trial {
             remarks: Vec::new(),
         }
     }
-}
-
-/// What all trials of one experiment come to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Summary {
-    /// Which experiment.
-    pub experiment: String,
-    /// How many trials.
-    pub trials: u64,
-    /// How many came to each verdict, by name.
-    pub verdicts: BTreeMap<&'static str, u64>,
-    /// Trials whose verdict, computed anew, is not the one that was said at the time.
-    pub changed: u64,
-    /// Head over base: mean and standard deviation over trials, as shares above 1.
-    pub effect: Option<(f64, f64)>,
-    /// The same of the control.
-    pub control: Option<(f64, f64)>,
-    /// The largest of the smallest effects that trials could have seen, as a share above 1.
-    pub smallest_seen: Option<f64>,
-    /// The longest that a gate took.
-    pub took_ns_max: u64,
-}
-
-/// The experiments of a proof, in order of appearance, with every verdict computed anew.
-#[must_use]
-pub fn summaries(proof: &Proof, trials: &[Trial]) -> Vec<Summary> {
-    let mut names: Vec<&str> = Vec::new();
-    for trial in trials {
-        if !names.contains(&trial.experiment.as_str()) {
-            names.push(&trial.experiment);
-        }
-    }
-    names.into_iter().map(|name| summary(proof, name, trials)).collect()
-}
-
-fn summary(proof: &Proof, experiment: &str, trials: &[Trial]) -> Summary {
-    let of: Vec<&Trial> = trials.iter().filter(|trial| trial.experiment == experiment).collect();
-    let (mut verdicts, mut changed) = (BTreeMap::new(), 0);
-    let (mut effects, mut controls, mut seen) = (Vec::new(), Vec::new(), Vec::new());
-    for trial in &of {
-        let record = trial.record(proof);
-        let report = report(&record);
-        *verdicts.entry(report.verdict.name()).or_insert(0) += 1;
-        changed += u64::from(report.verdict.name() != trial.verdict);
-        for timing in report.cells.iter().filter_map(|cell| cell.timing.as_ref().ok()) {
-            effects.push(timing.all.ratio.point - 1.0);
-            controls.push(timing.all.control.point - 1.0);
-            seen.extend(timing.all.smallest_seen.map(|ratio| ratio - 1.0));
-        }
-    }
-    Summary {
-        experiment: experiment.to_owned(),
-        trials: of.len() as u64,
-        verdicts,
-        changed,
-        effect: spread(&effects),
-        control: spread(&controls),
-        smallest_seen: seen.into_iter().filter(|one| one.is_finite()).reduce(f64::max),
-        took_ns_max: of.iter().map(|trial| trial.took_ns).max().unwrap_or(0),
-    }
-}
-
-/// Mean and standard deviation.
-fn spread(values: &[f64]) -> Option<(f64, f64)> {
-    let mean = crate::stats::centre::mean(values)?;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    let degrees = values.len().saturating_sub(1).max(1) as f64;
-    Some((mean, (squares / degrees).sqrt()))
-}
-
-/// The proof as Markdown: a table, and a sentence for each experiment.
-#[must_use]
-pub fn markdown(proof: &Proof, summaries: &[Summary]) -> String {
-    let mut out = String::from(
-        "| experiment | gates | regression | improvement | pass | inconclusive | invalid | head over base, mean (sd) | control, mean (sd) | could have seen, at worst | longest |\n\
-         |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
-    );
-    let percent = |share: f64| format!("{:+.2} %", share * 100.0);
-    let both = |pair: Option<(f64, f64)>| {
-        pair.map_or("–".to_owned(), |(mean, sd)| format!("{} ({:.2})", percent(mean), sd * 100.0))
-    };
-    for one in summaries {
-        let count = |verdict: Verdict| one.verdicts.get(verdict.name()).copied().unwrap_or(0);
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} s |",
-            one.experiment,
-            one.trials,
-            count(Verdict::Regression),
-            count(Verdict::Improvement),
-            count(Verdict::Pass),
-            count(Verdict::Inconclusive),
-            count(Verdict::Invalid),
-            both(one.effect),
-            both(one.control),
-            one.smallest_seen.map_or("–".to_owned(), percent),
-            one.took_ns_max as f64 / 1e9,
-        );
-    }
-    out.push('\n');
-    for one in summaries {
-        let found = one.verdicts.get(Verdict::Regression.name()).copied().unwrap_or(0);
-        let words = match one.experiment.starts_with("aa") {
-            true => format!(
-                "{found} false alarms in {}: with 95 % confidence at most {:.1} % of such gates raise one.",
-                one.trials,
-                binomial::upper_bound(found, one.trials, 0.95) * 100.0
-            ),
-            false => format!(
-                "found in {found} of {}: with 95 % confidence in at least {:.1} % of such gates.",
-                one.trials,
-                binomial::lower_bound(found, one.trials, 0.95) * 100.0
-            ),
-        };
-        let _ = writeln!(out, "* **{}**: {words}", one.experiment);
-    }
-    let changed: u64 = summaries.iter().map(|one| one.changed).sum();
-    let all: u64 = summaries.iter().map(|one| one.trials).sum();
-    let _ = writeln!(
-        out,
-        "\nAll verdicts were computed anew from the raw launches; {changed} of {all} differ from what \
-         was said at the time. Without a fault the base needed {:.1} ns of sender CPU per KiB.",
-        proof.base_ns_per_kib
-    );
-    out
 }

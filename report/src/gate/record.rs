@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-pub use super::reader::{GateError, read};
+pub use super::reader::read;
 
 /// The version of the format.
 pub const SCHEMA: u32 = 1;

@@ -7,9 +7,12 @@ mod axis;
 mod canvas;
 mod caveat;
 mod forest;
+mod proof;
 mod rows;
 mod setting;
 mod strip;
+
+pub use proof::proof;
 
 use super::{command, moment, render};
 use crate::format;
