@@ -16,8 +16,8 @@ pub(super) fn of(record: &Record, report: &CellReport<'_>) -> Vec<String> {
     }
     let base = words::base(record);
     let mut sentences: Vec<String> = Vec::new();
-    sentences.extend(report.facts.iter().filter_map(|fact| of_fact(fact, base)));
     sentences.extend(report.exact.iter().filter_map(|row| of_count(report, row)));
+    sentences.extend(report.facts.iter().filter_map(|fact| of_fact(fact, base)));
     let changed = |row: &Exact| row.verdict != Verdict::Pass;
     if !report.exact.is_empty() && !report.exact.iter().any(changed) {
         let slack = report.exact.iter().any(|row| row.base != row.head);

@@ -146,6 +146,7 @@ struct Frame {
     right: f64,
     /// How far apart dots of a heap are.
     step: f64,
+    wide: bool,
 }
 
 /// Room above a heap: the experiment's name.
@@ -159,8 +160,8 @@ const FOOT: f64 = 26.0;
 /// times.
 fn svg(all: &[Summary], proof: &Proof, wide: bool) -> Option<String> {
     let frame = match wide {
-        true => Frame { width: 1000.0, left: 30.0, right: 970.0, step: 5.0 },
-        false => Frame { width: 380.0, left: 14.0, right: 366.0, step: 4.0 },
+        true => Frame { width: 1000.0, left: 30.0, right: 970.0, step: 5.0, wide },
+        false => Frame { width: 380.0, left: 14.0, right: 366.0, step: 4.0, wide },
     };
     let timed: Vec<&Summary> = all.iter().filter(|one| one.effect().is_some()).collect();
     let points = timed.iter().flat_map(|one| &one.gates);
@@ -223,18 +224,24 @@ impl<'a> Heap<'a> {
             Planted::Nothing => format!("{called} of {all} raised an alarm"),
             _ => format!("{called} of {all} found it"),
         };
-        // Words stand where no heap is: nothing planted lies left, something right.
-        let (at, anchor) = match self.of.planted {
-            Planted::Nothing => (frame.right, Anchor::End),
-            _ => (frame.left, Anchor::Start),
+        // Words stand on the side where the heap is not.
+        let left = self.dots.iter().filter(|(_, at, _)| *at < frame.width / 2.0).count();
+        let (at, anchor) = match 2 * left > self.dots.len() {
+            true => (frame.right, Anchor::End),
+            false => (frame.left, Anchor::Start),
         };
-        canvas.text("name", (at, bottom - 22.0), anchor, &name);
-        canvas.text("tick", (at, bottom - 7.0), anchor, &words);
+        // A narrow page has room for them above the heap only.
+        let line = if frame.wide { bottom - 22.0 } else { top + 12.0 };
+        canvas.text("name", (at, line), anchor, &name);
+        canvas.text("tick", (at, line + 15.0), anchor, &words);
         if let Planted::Cpu(share) = self.of.planted {
-            let at = x(1.0 + share);
-            canvas.line("planted", (at, top + NAME / 2.0), (at, bottom));
+            let (at, from) =
+                (x(1.0 + share), if frame.wide { top + NAME / 2.0 } else { top + NAME });
+            canvas.line("planted", (at, from), (at, bottom));
             let words = format!("planted: {}", shown::size(1.0 + share));
-            canvas.text("tick", (at, top + NAME / 2.0 - 4.0), Anchor::Middle, &words);
+            if frame.wide {
+                canvas.text("tick", (at, from - 4.0), Anchor::Middle, &words);
+            }
         }
         for (gate, at, below) in &self.dots {
             let y = bottom - (*below as f64 + 0.5) * frame.step - 1.0;
