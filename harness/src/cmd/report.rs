@@ -11,8 +11,8 @@ use zclab_report::kernels::{Asked, Listing, Matrix};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Records (run.jsonl, gate.jsonl), the folders that hold them, or the folder of a
-    /// matrix of kernels or of a proof of the gate
+    /// Records (run.jsonl, gate.jsonl, power.jsonl), the folders that hold them, or the folder of a
+    /// matrix of kernels
     #[arg(required = true, value_name = "RECORD")]
     records: Vec<PathBuf>,
     /// Folder for the pages [default: the record's own]
@@ -45,9 +45,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             writeln!(out, "{}", write_matrix(record, dir)?.display())?;
             continue;
         }
-        if record.join(POWER).is_file() {
-            let proven = crate::gate::power::read(&record.join(POWER))?;
-            let dir = args.out.as_deref().unwrap_or(record);
+        let proof = if record.is_dir() { record.join(POWER) } else { record.clone() };
+        if proof.ends_with(POWER) && proof.is_file() {
+            let proven = crate::gate::power::read(&proof)?;
+            let dir = args.out.as_deref().or(proof.parent()).unwrap_or(Path::new("."));
             writeln!(out, "{}", super::gate_power::write_page(&proven, dir)?.display())?;
             continue;
         }

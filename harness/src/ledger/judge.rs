@@ -117,18 +117,18 @@ fn weigh(
             hops.push(shown(&hop, 0, Some(bytes), fact.evidence.to_owned()));
         }
     }
+    let copies = copies(facts, payload_bytes);
     let (agreement, reason) = match (wrong, unseen) {
         (Some(wrong), _) => (Agreement::Contradicts, Some(wrong)),
         (None, Some(unseen)) => (Agreement::Unobserved, Some(unseen)),
-        (None, None) => (Agreement::Agrees, unknown_copy(facts)),
+        (None, None) => (Agreement::Agrees, copies.as_ref().err().cloned()),
     };
     let crossings = calls.map(|calls| 2.0 * calls as f64 / mib(payload_bytes));
     Judgement {
         hops,
         copies: Compared {
             predicted: Some(path.sender_copies_per_byte()),
-            observed: copies(facts, payload_bytes)
-                .filter(|_| !path.hops.iter().any(|hop| hop.in_user_space)),
+            observed: copies.ok().filter(|_| !path.hops.iter().any(|hop| hop.in_user_space)),
         },
         mode_switches: Compared { predicted: None, observed: crossings },
         agreement,
@@ -169,21 +169,15 @@ fn contradiction(hop: &Hop, predicted: u64, bytes: u64, payload: u64) -> String 
     )
 }
 
-/// Sender-side copies of everything observed; absent as soon as one copying hop is.
-fn copies(facts: &[Fact], payload_bytes: u64) -> Option<f64> {
+/// Sender-side copies of everything observed; what is missing as soon as one copying hop is.
+fn copies(facts: &[Fact], payload_bytes: u64) -> Result<f64, String> {
     let copying = facts.iter().filter(|f| f.by == Mover::CpuCopy && f.to != Place::Receiver);
-    let sum = copying.map(|fact| fact.bytes.as_ref().ok().copied()).sum::<Option<u64>>()?;
-    Some(sum as f64 / payload_bytes.max(1) as f64)
-}
-
-/// Why the number of copies is not known, if so.
-fn unknown_copy(facts: &[Fact]) -> Option<String> {
-    let copying = facts.iter().filter(|f| f.by == Mover::CpuCopy && f.to != Place::Receiver);
-    let unknown = copying.filter_map(|fact| Some((fact, fact.bytes.as_ref().err()?)));
-    let words = |(fact, why): (&Fact, &String)| {
-        format!("copies {} → {}: {why}", fact.from.name(), fact.to.name())
+    let seen = |fact: &Fact| match &fact.bytes {
+        Ok(bytes) => Ok(*bytes),
+        Err(why) => Err(format!("copies {} → {}: {why}", fact.from.name(), fact.to.name())),
     };
-    unknown.map(words).next()
+    let sum = copying.map(seen).sum::<Result<u64, String>>()?;
+    Ok(sum as f64 / payload_bytes.max(1) as f64)
 }
 
 #[cfg(test)]

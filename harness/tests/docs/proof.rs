@@ -28,7 +28,8 @@ fn its_page_is_made_of_the_record_alone() {
     let whole = read("results/record/gate-power/power.jsonl");
     let few: String = whole.split_inclusive('\n').take(6).collect();
     std::fs::write(dir.path().join("power.jsonl"), few).expect("a record");
-    run(Command::new(zclab()).arg("report").arg(dir.path()), LIMIT).expect_ok("report");
+    let record = dir.path().join("power.jsonl");
+    run(Command::new(zclab()).arg("report").arg(record), LIMIT).expect_ok("report");
     let page = std::fs::read_to_string(dir.path().join("index.html")).expect("a page");
     assert!(page.contains("5 whole gates, one after the other"), "{page}");
     assert!(page.contains("Does the gate find what was planted"), "{page}");

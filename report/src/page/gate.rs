@@ -169,7 +169,7 @@ impl<'a> CellShown<'a> {
             sets.extend(all);
             phases.push((Phase::First, "First launches", &timing.first));
             let second = timing.second.as_ref();
-            phases.extend(second.map(|second| (Phase::Second, "In fresh processes", second)));
+            phases.extend(second.map(|second| (Phase::Second, "Second launches", second)));
         }
         sets.extend(phases.iter().map(|(_, title, of)| (*title, *of)));
         let open = report.cells.len() <= OPEN_MAX

@@ -31,6 +31,8 @@ struct ProofPage<'a> {
     margin: String,
     changed: usize,
     gates: usize,
+    /// What was moved, how.
+    cell: Option<String>,
     facts: Vec<Fact>,
     remark: Option<&'a str>,
 }
@@ -80,6 +82,10 @@ pub fn proof(proven: &Proven) -> String {
         margin: shown::size(1.0 + proof.opening.rule.margin),
         changed: gates().filter(|gate| gate.changed).count(),
         gates: gates().count(),
+        cell: trials.iter().flat_map(|trial| &trial.cells).next().map(|packed| {
+            let cell = &packed.cell;
+            format!("{} {}, {}", cell.scenario, cell.label, shown::parameters(&cell.params))
+        }),
         facts: setting::facts(&proof.opening).1,
         remark: remark.as_deref(),
     })

@@ -137,7 +137,7 @@ pub fn figures(sets: &[&Judged]) -> Vec<FigureRow> {
         row("Floor", "what this machine makes of nothing", &|of| shown::size(of.floor)),
         row("Margin", "what is tolerated", &|of| shown::size(of.margin)),
         row("Smallest effect seen", "in 8 of 10 such gates", &least),
-        row("Launches wanted", "to see 1 % beyond the margin", &wanted),
+        row("Launches wanted", "in all, to see 1 % beyond the margin", &wanted),
         row("p", "permutation over launches", &|of| shown::chance(of.p)),
         row("p, corrected", "for all cells, Holm", &|of| shown::chance(of.p_holm)),
         row("Launches", "sets of fresh processes", &|of| of.launches.len().to_string()),
