@@ -184,25 +184,6 @@ fn an_o_direct_splice_needs_device_bytes() {
     assert_eq!(matched.copies.observed, Some(0.0));
 }
 
-/// Bytes that TCP sent twice, as it does to ten thousand consumers, hide what was copied at delivery. They
-/// contradict no claim, and whoever reads a dash in place of the copies is told why.
-#[test]
-fn copies_that_nobody_knows_have_a_reason_beside_a_claim_that_holds() {
-    let tcp = route(SinkKind::TcpLoopback, true);
-    let moves = [(SENDFILE, LOG, SOCKET, MIB)];
-    let judged = |twice: u64| {
-        let mut counts = counts(&moves, log(MIB), log(MIB), log(MIB + twice));
-        counts.singles.insert("received_bytes", MIB);
-        case("sendfile", &tcp, &counts, &[])
-    };
-    let hidden = judged(MIB / 50);
-    assert_eq!((hidden.agreement, hidden.copies.observed), (Agreement::Agrees, None));
-    let reason = hidden.reason.expect("why");
-    assert!(reason.contains("wire → kernel-pages: 1069547 of 1048576 bytes"), "{reason}");
-    let clear = judged(0);
-    assert_eq!((clear.copies.observed, clear.reason), (Some(0.0), None));
-}
-
 #[test]
 fn what_was_not_seen_is_never_zero() {
     let tcp = route(SinkKind::TcpLoopback, true);
